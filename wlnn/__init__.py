@@ -1,0 +1,27 @@
+"""wlnn: entropy landscapes of neural networks by Wang-Landau sampling.
+
+Importing this package loads no numerical library; the names below are loaded when first used.
+"""
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Axis": "wlnn.grid",
+    "Grid": "wlnn.grid",
+    "Problem": "wlnn.problem",
+    "UserError": "wlnn.errors",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'wlnn' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Hyper-parameter tables, one TOML file per task; every number carries its source."""
