@@ -25,7 +25,8 @@ REFRESH_EVERY = 10_000  # steps between full recomputations (0.03 % of the time,
 ADAPT_EVERY = 1_000  # steps of one acceptance measurement of the paper's step rule
 STEP_FIXED, STEP_ADAPT, STEP_LOG_UNIFORM = 0, 1, 2
 NEW_BIN_MINIMUM, NEW_BIN_PREVIOUS, NEW_BIN_CLOSED = 0, 1, 2
-_MANTISSA = 1.0 / 9007199254740992.0  # 2^-53
+_MANTISSA = 2.0**-53
+_HALF_WORD = 2.0**-32
 
 _SYSTEMS: dict[type, dict] = {}
 
@@ -50,17 +51,17 @@ def commit(system, theta, i, new):
     return _SYSTEMS[type(system)]["commit"](system, theta, i, new)
 
 
-@overload(refresh)
+@overload(refresh, jit_options={"error_model": "numpy"})
 def _refresh(system, theta):
     return _SYSTEMS[system.instance_class]["refresh"]
 
 
-@overload(propose)
+@overload(propose, jit_options={"error_model": "numpy", "forceinline": True})
 def _propose(system, theta, i, new):
     return _SYSTEMS[system.instance_class]["propose"]
 
 
-@overload(commit)
+@overload(commit, jit_options={"error_model": "numpy", "forceinline": True})
 def _commit(system, theta, i, new):
     return _SYSTEMS[system.instance_class]["commit"]
 
@@ -195,11 +196,10 @@ def _wlmc_stage(
     previous = bx, by
     done = 0
     for done in range(1, stage.n_steps + 1):
-        # 1. propose: one parameter, uniform in (-w, w) around its value
+        # 1. propose: one parameter, uniform in (-w, w) around its value; one word serves both
         word, words = _next_word(words)
         i = int(((word >> np.uint64(32)) * np.uint64(n_parameters)) >> np.uint64(32))
-        word, words = _next_word(words)
-        u = float(word >> np.uint64(11)) * _MANTISSA
+        u = float(word & np.uint64(0xFFFFFFFF)) * _HALF_WORD
         if stage.step_rule == STEP_LOG_UNIFORM:
             word, words = _next_word(words)
             width = 0.6 * math.exp(-5.0 * (float(word >> np.uint64(11)) * _MANTISSA))

@@ -1,0 +1,174 @@
+"""Microseconds per step of molecular dynamics on spiral regression, against PyTorch and BLAS.
+
+Everything is timed in turns in one process on one core, so that what else the machine does falls on
+all alike; ratios are medians over the turns. PyTorch is optional: a plain eager program of the same
+step (two forward passes, one backward pass, the published integrator), as one would write it.
+
+    python benchmarks/wlmd.py [--widths 30,100,300,1000] [--points 250] [--turns 9] [--seconds 0.3]
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # before NumPy and SciPy load their libraries
+
+import argparse
+import math
+import time
+
+import numpy as np
+from numba import njit
+
+from wlnn.collective import NetworkVariables
+from wlnn.run_wlmd import surface_of
+from wlnn.settings import read_table
+from wlnn.task import load_task
+from wlnn.wlmd import advance, make_motion, start
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+
+@njit
+def _products(W, h, dz, dh, dW, repeats):
+    """The three large matrix products of a step, as the sampler makes them."""
+    for _ in range(repeats):
+        np.dot(W, h, dz)
+        np.dot(W.T, dz, dh)
+        np.dot(dz, h.T, dW)
+
+
+def matrix_products(width: int, samples: int):
+    """Function of the number of repeats, and the floating-point operations of one."""
+    rng = np.random.default_rng(0)
+    W = rng.random((width, width), np.float32)
+    h = rng.random((width, samples), np.float32)
+    buffers = np.empty_like(h), np.empty_like(h), np.empty_like(W)
+    return lambda repeats: _products(W, h, *buffers, repeats), 6 * width * width * samples
+
+
+def sampler(problem, settings):
+    """Function that makes so many steps of one walker, one round and its bookkeeping included."""
+    _, surface = surface_of(problem, settings)
+    motion = make_motion(problem, settings.dt, settings.friction, settings.thermostat_every)
+    state = [start(problem, surface, 1, np.random.default_rng(0))]
+    systems = [problem.system()]
+
+    def run(steps: int) -> None:
+        state[0] = advance(
+            problem,
+            surface,
+            motion,
+            state[0],
+            np.full(steps, 1.0),
+            lambda walker: np.random.default_rng(state[0].t),
+            systems,
+        ).state
+
+    return run
+
+
+def eager(task, settings):
+    """The same walk in PyTorch."""
+    data, sizes = task.data, task.network.sizes
+    layers = []
+    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
+    network = torch.nn.Sequential(*layers[:-1])
+    loss = torch.nn.MSELoss()
+    x_train, y_train, x_test, y_test = (
+        torch.tensor(part, dtype=torch.float32).reshape(len(part), -1)
+        for part in (data.x_train, data.y_train, data.x_test, data.y_test)
+    )
+    parameters = list(network.parameters())
+    speeds = [torch.randn_like(p) for p in parameters]
+    bounds = [2 / math.sqrt(p.shape[0]) for p in parameters]
+    n, spacing, reach = 600, settings.spacing, round(4 * settings.sigma / settings.spacing)
+    table = torch.zeros((n, n))
+    offsets = spacing * torch.arange(-reach, reach + 1)
+    bell = torch.exp(-0.5 * (offsets / settings.sigma) ** 2)
+    hill = 1e-6 * torch.outer(bell, bell)
+    dt, keep = settings.dt, 1 - settings.friction
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            x = torch.log(loss(network(x_train), y_train))
+            y = torch.log(loss(network(x_test), y_test))
+            i, j = (
+                min(max(int((value.item() + 7.2) / spacing), reach), n - reach - 2)
+                for value in (x, y)
+            )
+            ux = float(table[i + 1, j] - table[i - 1, j]) / (2 * spacing)
+            uy = float(table[i, j + 1] - table[i, j - 1]) / (2 * spacing)
+            network.zero_grad()
+            (ux * x + uy * y).backward()
+            with torch.no_grad():
+                for p, v, b in zip(parameters, speeds, bounds, strict=True):
+                    v -= dt * p.grad
+                    v *= keep
+                    v += math.sqrt(1 - keep * keep) * torch.randn_like(v)
+                    p += dt * v
+                    over, under = p > b, p < -b
+                    v[over | under] *= -1
+                    p[over] = 2 * b - p[over]
+                    p[under] = -2 * b - p[under]
+            table[i - reach : i + reach + 1, j - reach : j + reach + 1] += hill
+
+    return run
+
+
+def turns(functions: dict, count: int, seconds: float) -> dict[str, np.ndarray]:
+    """Seconds per repeat of each function, ``(count,)`` each, timed in turns."""
+    repeats = {}
+    for name, function in functions.items():
+        function(2)
+        began = time.perf_counter()
+        function(3)
+        repeats[name] = max(20, int(seconds / ((time.perf_counter() - began) / 3)))
+    times = {name: np.empty(count) for name in functions}
+    for k in range(count):
+        for name, function in functions.items():
+            began = time.perf_counter()
+            function(repeats[name])
+            times[name][k] = (time.perf_counter() - began) / repeats[name]
+    return times
+
+
+def main() -> None:
+    """Print one line per width."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--widths", default="30,100,300,1000")
+    parser.add_argument("--points", type=int, default=250)
+    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn")
+    options = parser.parse_args()
+    if torch is not None:
+        torch.set_num_threads(1)
+    for width in map(int, options.widths.split(",")):
+        settings = read_table("spiral-regress").with_options(width=width, points=options.points)
+        task = load_task("spiral-regress", settings=settings)
+        problem = NetworkVariables(task).problem()
+        products, operations = matrix_products(width, 2 * options.points)
+        functions = {"wlnn": sampler(problem, settings.wlmd), "blas": products}
+        if torch is not None:
+            functions["torch"] = eager(task, settings.wlmd)
+        times = turns(functions, options.turns, options.seconds)
+        ours, blas = times["wlnn"], times["blas"]
+        text = (
+            f"W = {width:<5} {task.network.n_parameters:>8} parameters  "
+            f"{1e6 * np.median(ours):9.1f} us/step (least {1e6 * ours.min():.1f})  "
+            f"{operations / np.median(blas) / 1e9:5.1f} GFLOP/s of BLAS, of which the whole step "
+            f"keeps {np.median(blas / ours):.0%}"
+        )
+        if torch is not None:
+            ratio = np.median(times["torch"] / ours)
+            text += f"  PyTorch {1e6 * np.median(times['torch']):.0f} us/step, {ratio:.1f}x"
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Judges C and D: long runs on a frozen exact S must stay flat, and caches must not drift.
+
+Nothing converges here; that is judged by the Wang-Landau runs.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from wlnn.grid import Axis, Grid
+from wlnn.reference import maxnorm, twin_quadratic
+from wlnn.reference.judge import Verdict, entropy, verdict, words
+from wlnn.task import load_task
+
+FLAT, SLOPE = 0.12, 0.045  # worst of right runs: 0.073 and 0.026; a step never frozen: 0.20-0.28
+DRIFT = {"float64": 1e-6, "float32": 1e-4}  # right: 2e-8 and, on the network, 3e-6
+
+
+def _frozen(kernels, case, surface, theta, n_steps, step_rule, step_width, rng, precision):
+    """A run on the frozen S ``surface (nx, ny)``: histogram ``(nx, ny)`` and the final chain."""
+    histogram = np.zeros(surface.shape, np.int64)
+    closed = kernels.NEW_BIN_CLOSED
+    chain = kernels.wlmc_stage(
+        case.system(precision),
+        theta,
+        case.lo,
+        case.hi,
+        kernels.binning(case.grid),
+        surface,
+        histogram,
+        np.ones(surface.shape, np.int64),
+        np.zeros((0, 0)),
+        kernels.Stage(n_steps, 0.0, step_rule, closed, 0, surface.shape[0] - 1),
+        kernels.Chain(step_width, 0),
+        rng,
+        np.zeros(1, np.uint8),
+    )
+    return histogram, chain
+
+
+def judge_flat(
+    rule: str = "fixed", walkers: int = 6, n_steps: int = 3_000_000, seed: int = 0, kernels=None
+) -> Verdict:
+    """C: R6, the maxnorm case down to ln L = -8, ``walkers`` runs of ``n_steps`` on the exact S.
+
+    ``rule`` of the step width: "fixed" (0.1 of the box), "log-uniform", or "adapt" (the paper's,
+    never frozen), which must fail. Judged: rms over bins of (histogram / its mean - 1), and the
+    slope of the relative histogram against x, per nat.
+    """
+    if kernels is None:
+        from wlnn import kernels
+    began = time.perf_counter()
+    rules = {
+        "fixed": kernels.STEP_FIXED,
+        "log-uniform": kernels.STEP_LOG_UNIFORM,
+        "adapt": kernels.STEP_ADAPT,
+    }
+    case = maxnorm.problem(bins=30, lo=-8.0, width=0.267)
+    exact = entropy(maxnorm.masses(case))
+    relative, all_counted = [], True
+    for walker in range(walkers):
+        theta = maxnorm.starts(case, 1, np.random.default_rng([seed, walker]))[0]
+        rng, width = words(seed, walker), 0.25 if rule == "adapt" else 0.1
+        histogram, chain = _frozen(
+            kernels, case, exact, theta, n_steps, rules[rule], width, rng, "float64"
+        )
+        all_counted &= histogram.sum() == chain.done == n_steps
+        relative.append(histogram[:, 0] * (case.grid.x.n / n_steps))
+    relative = np.array(relative)
+    rms = np.sqrt(((relative.mean(axis=0) - 1) ** 2).mean())
+    slope = np.polyfit(case.grid.x.centres, relative.mean(axis=0), 1)[0]
+    detail = f"rms of the flat histogram; slope {slope:+.4f} per unit x (at most {SLOPE})"
+    if not all_counted:
+        detail += "; not every step was counted once"
+    ok = abs(slope) <= SLOPE and all_counted
+    return verdict(f"maxnorm frozen S, {rule} step", "WLMC", rms, FLAT, detail, began, ok)
+
+
+def judge_cache(
+    precision: str = "float64", n_steps: int = 1_000_000, seed: int = 0, kernels=None
+) -> Verdict:
+    """D: R7, drift of the twin quadratic's incremental caches on S = 2x, x > -14.
+
+    Judged: the largest |ln A cached - ln A recomputed|; "float32" caches must fail.
+    """
+    if kernels is None:
+        from wlnn import kernels
+    began = time.perf_counter()
+    case = twin_quadratic.problem(twin_quadratic.grid_1d(lo=-14.0, width=0.2, bins=78))
+    surface = 2.0 * case.grid.x.centres[:, None]  # flat: the box fraction of A < a is ~ a^2
+    theta = np.random.default_rng([seed, 0]).uniform(case.lo, case.hi)
+    rule = kernels.STEP_LOG_UNIFORM
+    histogram, chain = _frozen(
+        kernels, case, surface, theta, n_steps, rule, 0.1, words(seed, 0), precision
+    )
+    deep = histogram[: histogram.shape[0] // 2].sum() / n_steps
+    detail = f"largest drift of ln A, {precision} caches; {deep:.0%} of the steps below x = -6.2"
+    ok = histogram.sum() == n_steps and deep > 0.1
+    return verdict(
+        "twin quadratic caches", "WLMC", chain.drift, DRIFT["float64"], detail, began, ok
+    )
+
+
+def judge_network_cache(
+    precision: str = "float64", n_steps: int = 500_000, seed: int = 0, kernels=None
+) -> Verdict:
+    """D for the paper's network: S = 100 x drives it to a deep state while its drift is recorded."""
+    if kernels is None:
+        from wlnn import kernels
+    began = time.perf_counter()
+    task = load_task("spiral-classify", seed=0)
+    grid = Grid(Axis("ln train loss", -8.0, 2.0, 100), task.grid.y)
+    case = replace(task.problem(), grid=grid)
+    surface = np.repeat(100.0 * grid.x.centres[:, None], grid.y.n, axis=1)
+    theta = np.random.default_rng([seed, 0]).uniform(case.lo, case.hi)
+    rule = kernels.STEP_LOG_UNIFORM
+    _, chain = _frozen(kernels, case, surface, theta, n_steps, rule, 0.1, words(seed, 0), precision)
+    detail = f"largest drift of ln L, {precision} rows, down to ln L = {chain.x:.1f}"
+    name = "spiral network caches"
+    return verdict(name, "WLMC", chain.drift, DRIFT[precision], detail, began, chain.x < -3)

@@ -1,0 +1,34 @@
+"""Options and fixtures of every test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="takes minutes: give --slow to run it")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def tiny_task():
+    """A spiral task with 2-2-2 parameters and 4 + 4 points: everything is quick on it."""
+    from wlnn.task import load_task
+
+    return load_task(
+        "spiral-classify", seed=0, layers=1, width=2, points=4, x_low=-2, x_high=1, x_width=0.25
+    )

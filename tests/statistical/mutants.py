@@ -1,0 +1,208 @@
+"""Wrong samplers: small edits of the driver's own source text, and settings that are wrong.
+
+Each names the exact cases that must catch it. A mutant is compiled under a module name of its own
+and never reaches the disk cache. Nothing here is judged; see ``test_mutants.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from wlnn import kernels
+
+# Lines of wlnn/kernels.py that the edits change.
+NEW = "new = theta[i] + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)"
+LEAVES_BOX = "        if new < lo[i] or new > hi[i]:"
+OUT_OF_BOX = "            out_of_box += 1\n"
+OUT_OF_WINDOW = "                out_of_window += 1\n"
+PX = "px = (x_new - bins.x_lo) * bins.x_per_bin"
+PY = "py = (y_new - bins.y_lo) * bins.y_per_bin"
+INSIDE = "inside = px >= 0.0 and px < bins.nx and py >= 0.0 and py < bins.ny\n            if"
+DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]\n"
+LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n                if"
+ENTER = "                    bx = nbx\n"
+RAISE = "entropy[bx, by] += stage.ln_f"
+COUNT = "histogram[bx, by] += 1"
+WORD = "    return word, (s0, s1, s2, s3)"
+LCG = """    s0 = (s[0] * np.uint64(1103515245) + np.uint64(12345)) & np.uint64(0x7FFF)
+    return s0 << np.uint64(49), (s0, s1, s2, s3)"""
+REFLECT_HALF = """        if new < lo[i]:
+            new = lo[i] + 0.5 * (lo[i] - new)
+        elif new > hi[i]:
+            new = hi[i] - 0.5 * (new - hi[i])
+"""
+REDRAW = f"""        while new < lo[i] or new > hi[i]:
+            word, words = _next_word(words)
+            u = float(word >> np.uint64(11)) * _MANTISSA
+            {NEW}
+"""
+
+
+class Mutant(NamedTuple):
+    """A wrong sampler: edits (old text, new text) of the driver, options of the judges."""
+
+    name: str
+    caught_by: str  # names of the judges in ``test_mutants.JUDGES``; the quickest comes first
+    edits: tuple = ()
+    options: tuple = ()  # (option of a judge, value)
+
+
+def _twice(line: str, indent: int) -> tuple:
+    again = " " * indent
+    return ((line, f"{line}{again}{RAISE}\n{again}{COUNT}\n"),)
+
+
+MUTANTS = [
+    Mutant(
+        "rejected moves not counted",
+        "C A-R1 A-R2 R3 R4 R5",
+        ((RAISE, f"{RAISE} * moved"), (COUNT, "histogram[bx, by] += moved")),
+    ),
+    Mutant(
+        "out of the box skipped",
+        "A-R1 A-R2 R3",
+        ((OUT_OF_BOX, f"{OUT_OF_BOX}            continue\n"),),
+    ),
+    Mutant("out of the box counted twice", "A-R1 A-R2", _twice(OUT_OF_BOX, 12)),
+    Mutant(
+        "out of the window skipped",
+        "A-R2 A-R1",
+        ((OUT_OF_WINDOW, f"{OUT_OF_WINDOW}                continue\n"),),
+    ),
+    Mutant("out of the window counted twice", "A-R2 A-R1", _twice(OUT_OF_WINDOW, 16)),
+    Mutant(
+        "clipped to the box",
+        "A-R1 A-R2 R3",
+        ((NEW, NEW.replace("new = ", "new = min(max(") + ", lo[i]), hi[i])"),),
+    ),
+    Mutant("redrawn until in the box", "A-R1 A-R2 R3", ((LEAVES_BOX, REDRAW + LEAVES_BOX),)),
+    Mutant("half reflected", "A-R1 A-R2 R3", ((LEAVES_BOX, REFLECT_HALF + LEAVES_BOX),)),
+    Mutant(
+        "box 1 % too large",
+        "A-R1 A-R2 R3",
+        ((LEAVES_BOX, "        if new < 1.02 * lo[i] or new > 1.02 * hi[i]:"),),
+    ),
+    Mutant("proposals drift by 2 %", "A-R1 A-R2", ((NEW, NEW.replace("- 1.0", "- 0.98")),)),
+    Mutant("one side 10 % shorter", "A-R2", ((NEW, NEW + " * (1.0 if u > 0.5 else 0.9)"),)),
+    Mutant(
+        "proposal proportional to theta",
+        "C A-R1 A-R2 R3",
+        ((NEW, "new = theta[i] * (1.0 + 2.0 * width * (2.0 * u - 1.0))"),),
+    ),
+    Mutant(
+        "bins truncated towards zero",
+        "A-R1*",
+        ((INSIDE, INSIDE.replace("px >= 0.0", "px > -1.0")),),
+    ),
+    Mutant(
+        "bins clamped to the grid",
+        "A-R1 A-R2 R3",
+        (
+            (INSIDE, "inside = True\n            if"),
+            ("nbx = int(px)", "nbx = min(max(int(math.floor(px)), 0), bins.nx - 1)"),
+            ("nby = int(py)", "nby = min(max(int(math.floor(py)), 0), bins.ny - 1)"),
+        ),
+    ),
+    Mutant("x bins rounded", "A-R1 A-R2 R3", ((PX, f"{PX} + 0.5"),)),
+    Mutant("accuracy bins off by one", "A-R2 R5", ((PY, f"{PY} + 1.0"),)),
+    Mutant(
+        "accuracy of the previous state",
+        "A-R2 R5",
+        ((PY, PY.replace("y_new", "y")), (ENTER, f"{ENTER}                    y = y_new\n")),
+    ),
+    Mutant(
+        "one random number used twice",
+        "C A-R1 A-R2 R3",
+        ((LAST_UNIFORM, "                if"),),
+    ),
+    Mutant("15-bit random numbers", "C A-R1 A-R2", ((WORD, LCG),)),
+    Mutant(
+        "last parameter never moved",
+        "C R3 R4 R5",
+        (("* np.uint64(n_parameters))", "* np.uint64(n_parameters - 1))"),),
+    ),
+    Mutant(
+        "S raised at the proposed bin",
+        "C A-R1 A-R2 R3",
+        (
+            (
+                "        moved = False\n",
+                "        moved = False\n        nbx = bx\n        nby = by\n",
+            ),
+            (RAISE, "entropy[nbx, nby] += stage.ln_f"),
+            (COUNT, "histogram[nbx, nby] += 1"),
+        ),
+    ),
+    Mutant(
+        "S of the old bin remembered",
+        "R3 R4 R5",
+        (
+            ("    done = 0\n", "    done = 0\n    stale = entropy[bx, by]\n"),
+            (DIFFERENCE, DIFFERENCE.replace("entropy[bx, by]", "stale")),
+            (ENTER, f"{ENTER}                    stale = entropy[nbx, nby]\n"),
+        ),
+    ),
+    Mutant(
+        "acceptance upside down",
+        "C A-R1 A-R2 R3",
+        ((DIFFERENCE, "difference = entropy[nbx, nby] - entropy[bx, by]\n"),),
+    ),
+    Mutant(
+        "cache not restored after a move out of the window",
+        "D A-R2",
+        ((OUT_OF_WINDOW, f"{OUT_OF_WINDOW}                commit(system, theta, i, new)\n"),),
+    ),
+    Mutant(
+        "cache not restored after a rejection",
+        "D A-R2",
+        (
+            (
+                "            else:\n" + OUT_OF_WINDOW,
+                "            if not moved:\n                commit(system, theta, i, new)\n            if not inside:\n"
+                + OUT_OF_WINDOW,
+            ),
+        ),
+    ),
+    Mutant("float32 caches", "D", options=(("precision", "float32"),)),
+    Mutant(
+        "step adapted at each move",
+        "C R3",
+        (("ADAPT_EVERY = 1_000", "ADAPT_EVERY = 1"),),
+        (("rule", "adapt"),),
+    ),
+    Mutant(
+        "step adapted every sweep",
+        "C R3 R4 R5",
+        (("ADAPT_EVERY = 1_000", "ADAPT_EVERY = 4"),),
+        (("rule", "adapt"),),
+    ),
+    Mutant(
+        "step adapted every 100 moves",
+        "C R3",
+        (("ADAPT_EVERY = 1_000", "ADAPT_EVERY = 100"),),
+        (("rule", "adapt"),),
+    ),
+    Mutant("step adapted every 1000 moves, never frozen", "C", options=(("rule", "adapt"),)),
+]
+
+
+@functools.lru_cache(maxsize=1)
+def driver(edits: tuple = ()) -> ModuleType:
+    """A copy of ``wlnn.kernels`` with the edits made; every old text must be there exactly once."""
+    text = Path(kernels.__file__).read_text(encoding="utf-8")
+    for old, new in edits:
+        found = text.count(old)
+        if found != 1:
+            raise AssertionError(f"the driver holds {found} times, not once: {old!r}")
+        text = text.replace(old, new)
+    text = text.replace("cache=True", "cache=False").replace("\n_drop_stale_caches()\n", "\n")
+    module = ModuleType("wlnn_mutant")
+    module.__file__ = "<mutant of wlnn/kernels.py>"
+    sys.modules[module.__name__] = module  # NamedTuple looks its module up by name
+    exec(compile(text, module.__file__, "exec"), vars(module))
+    module._SYSTEMS.update(kernels._SYSTEMS)
+    return module

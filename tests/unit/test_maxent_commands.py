@@ -1,0 +1,140 @@
+"""`wlnn maxent` as a user types it: tables, files, figures, and sentences for bad input."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from wlnn import store
+from wlnn.maxent.commands import maxent
+
+SHORT = ["--units", "120", "--steps", "60", "--batch", "16", "--seeds", "1", "--processes", "1"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(maxent, [str(argument) for argument in arguments])
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from click.testing import CliRunner; from wlnn.maxent.commands import maxent;"
+        "import wlnn.maxent as m; dir(m);"
+        "names = ['', *maxent.commands];"
+        "assert all(CliRunner().invoke(maxent, [*([n] if n else []), '--help']).exit_code == 0"
+        " for n in names);"
+        "assert not {'numpy', 'scipy', 'numba', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_exists():
+    import wlnn.maxent
+
+    for name in wlnn.maxent.__all__:
+        assert callable(getattr(wlnn.maxent, name))
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = wlnn.maxent.nothing
+
+
+def test_solve_prints_and_writes_the_table(tmp_path):
+    result = run("solve", "--contexts", "2,4", "--weight-scale", "0.5,1", "--out", tmp_path / "a")
+    assert result.exit_code == 0, result.output
+    table = [line.split() for line in result.stdout.splitlines()[:5]]
+    assert table[0][:4] == ["K", "sigma", "alpha", "beta"]
+    assert table[2][:2] == ["2", "1"]
+    assert float(table[2][2]) == pytest.approx(1.05475)
+    with open(tmp_path / "a" / "solve.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[1]["alpha"]) == pytest.approx(1.05475090468, abs=1e-11)
+    assert float(rows[3]["p(4)"]) == pytest.approx(0.0382477942, abs=1e-10)
+    assert rows[0]["p(4)"] == ""
+    document = json.loads((tmp_path / "a" / "solve.json").read_text())
+    assert document["mode"] == "prior"
+    assert sum(document["rows"][3]["drive"]) == pytest.approx(1)
+
+
+def test_solve_in_the_other_modes():
+    moment = run("solve", "--contexts", "2", "--weight-scale", 2**0.5, "--mode", "moment")
+    assert moment.exit_code == 0
+    assert "1.08284" in moment.stdout  # alpha at s = 2
+    quenched = run("solve", "--contexts", "2", "--weight-scale", "1", "--gains", "quenched")
+    assert "0.5   0.25" in quenched.stdout
+    tanh = run("solve", "--contexts", "2", "--weight-scale", "2", "--gain", "tanh")
+    assert tanh.exit_code == 0
+    assert "0.2344" in tanh.stdout  # KL
+    relu = run("solve", "--contexts", "2", "--weight-scale", "2", "--gain", "relu")
+    assert relu.exit_code == 0
+    assert "effective_sample" not in relu.stdout
+
+
+def test_sample_measures_the_loss_and_draws_it(tmp_path):
+    out = tmp_path / "s"
+    result = run("sample", "--units", "20,60", "--networks", "20", "--relu", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "infinitely wide ReLU network" in result.stdout
+    network, about = store.load(out / "network.npz")
+    assert network["m"].shape == (60, 3)
+    np.testing.assert_array_equal(network["w"][:30], -network["w"][30:])
+    assert about["K"] == 3
+    assert (out / "loss-against-units.png").read_bytes()[:4] == b"\x89PNG"
+    again = run("sample", "--units", "20,60", "--networks", "20", "--relu")
+    assert again.stdout.splitlines()[:3] == result.stdout.splitlines()[:3]  # same seed
+
+
+def test_train_and_compare(tmp_path):
+    out = tmp_path / "c"
+    result = run("compare", "--contexts", "2..4", "--weight-scale", "0.5,2", *SHORT, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "c_g: Pearson" in result.stdout
+    figures = {path.stem for path in out.glob("*.png")}
+    assert figures == {
+        "populations", "population-ratios", "specialisation", "selectivity", "scatter", "weights",
+    }  # fmt: skip
+    arrays, _ = store.load(out / "networks.npz")
+    assert arrays["a_K4_sigma0.5"].shape == (120, 4)
+    document = json.loads((out / "compare.json").read_text())
+    assert len(document["rows"]) == 6
+    assert document["agreement"]["c_g"]["settings"] == 6
+    trained = run("train", "--contexts", "2", "--weight-scale", "0.5", *SHORT)
+    row = [line for line in result.stdout.splitlines() if line.split()[:2] == ["2", "0.5"]]
+    assert trained.stdout.splitlines()[1].split() == row[0].split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["solve", "--contexts", "0"], "contexts = 0"),
+        (["solve", "--contexts", "8..2"], "backwards; write 2..8"),
+        (["solve", "--contexts", "two"], "write 4, 2,4,8 or 2..8"),
+        (["solve", "--contexts", "1..999999"], "too long"),
+        (["solve", "--weight-scale", "1..2"], "write 0.25,0.5,1,2"),
+        (["solve", "--weight-scale", "0"], "weight scale = 0"),
+        (["solve", "--weight-scale", "1", "--mode", "moment"], "below the feasible one"),
+        (["solve", "--mode", "moment", "--weight-scale", "-2"], "weight scale = -2"),
+        (["solve", "--f", "1.5"], "f = 1.5"),
+        (["solve", "--gain", "tanh", "--mode", "moment"], "--mode prior"),
+        (["solve", "--contexts", "2", "--weight-scale", "0.5", "--gain", "sigmoid"], "larger weight"),
+        (["sample", "--units", "101", "--antithetic"], "even number, say 102"),
+        (["sample", "--units", "0"], "units = 0"),
+        (["sample", "--networks", "1"], "networks = 1"),
+        (["train", "--seeds", "0"], "seeds = 0"),
+        (["train", "--batch", "7", "--processes", "1"], "even number"),
+        (["train", "--units", "-3", "--processes", "1"], "units = -3"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_and_status_2(arguments, said):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("train", "--contexts", "2", "--out", tmp_path / "file" / "x")
+    assert result.exit_code == 2
+    assert "cannot be made" in result.output

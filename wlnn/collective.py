@@ -1,0 +1,192 @@
+"""What molecular dynamics is given: two smooth collective variables of a box, and their gradient.
+
+A task becomes a :class:`SmoothProblem` here, an exact case of ``reference/`` makes its own; the
+sampler knows nothing else. This file moves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn import losses
+from wlnn.errors import UserError
+
+FLOOR = 1e-30  # losses below are taken as this: ln(loss) stays finite
+LOGIT_MARGIN = 1e-4  # of the logit axis, published run of the digits task
+SCALE = 10.0  # of the scaled axis, published run of the photographs task
+
+
+@dataclass(frozen=True)
+class SmoothProblem:
+    """Two collective variables x, y of parameters in a box, with the gradient of any mixture.
+
+    Attributes:
+        name: short name, used for the run directory.
+        lo, hi: box limits, shape ``(P,)``.
+        evaluate: ``(xp, theta (R, P)) -> (x, y, accuracy, tape)``, the first three ``(R,)``;
+            ``accuracy`` is the true test accuracy that is recorded beside a smoothed y, or None.
+        sweep: ``(xp, tape, ux, uy) -> (R, P)``, the gradient of ``sum_r ux_r x_r + uy_r y_r``: one
+            backward pass, whatever the weights ``(R,)``.
+        start: ``(rng, R) -> theta (R, P)``, where walkers begin.
+        system: makes the same two functions for the compiled driver (``wlmd_kernels.register``),
+            or None where only these exist.
+        names: of x and y, for axes.
+        about: JSON description stored with every result.
+        network: the network whose parameters these are, if any; only used to name tensors.
+    """
+
+    name: str
+    lo: np.ndarray
+    hi: np.ndarray
+    evaluate: Callable
+    sweep: Callable
+    start: Callable
+    system: Callable[[], NamedTuple] | None = None
+    names: tuple[str, str] = ("x", "y")
+    about: dict = field(default_factory=dict)
+    network: object = None
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters P."""
+        return self.lo.size
+
+
+class Observable(NamedTuple):
+    """Value, slope and range of the y axis as functions of the smoothed accuracy."""
+
+    value: Callable
+    slope: Callable
+    inverse: Callable
+
+
+def _logit(xp, accuracy):
+    q = LOGIT_MARGIN + (1 - 2 * LOGIT_MARGIN) * accuracy
+    return xp.log(q) - xp.log1p(-q)
+
+
+def _logit_slope(xp, accuracy):
+    q = LOGIT_MARGIN + (1 - 2 * LOGIT_MARGIN) * accuracy
+    return (1 - 2 * LOGIT_MARGIN) / (q * (1 - q))
+
+
+def _logit_inverse(xp, y):
+    return (1 / (1 + xp.exp(-y)) - LOGIT_MARGIN) / (1 - 2 * LOGIT_MARGIN)
+
+
+ACCURACY_AXES = {
+    "logit": Observable(_logit, _logit_slope, _logit_inverse),
+    "scaled": Observable(
+        lambda xp, accuracy: SCALE * accuracy,
+        lambda xp, accuracy: SCALE + 0 * accuracy,
+        lambda xp, y: y / SCALE,
+    ),
+}
+
+
+class NetworkVariables:
+    """x = ln(train loss) and y = ln(test loss) or a function of the smoothed test accuracy.
+
+    Built from a :class:`wlnn.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A becomes
+    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A; on A itself a hill
+    would be as wide as the axis.
+    """
+
+    def __init__(self, task, accuracy_axis: str = "logit", dtype=np.float64):
+        if task.y == "test-accuracy":
+            raise UserError(
+                f"task '{task.name}': molecular dynamics needs a smooth y, 'ln-test-loss' or "
+                "'smoothed-accuracy'."
+            )
+        if accuracy_axis not in ACCURACY_AXES:
+            raise UserError(
+                f"accuracy axis '{accuracy_axis}': use one of {', '.join(ACCURACY_AXES)}."
+            )
+        self.task = task
+        self.axis_name = accuracy_axis
+        self.axis = ACCURACY_AXES[accuracy_axis] if task.y == "smoothed-accuracy" else None
+        self.dtype = np.dtype(dtype)
+        self.n_train = len(task.data.x_train)
+        self.inputs = np.concatenate([task.data.x_train, task.data.x_test]).astype(dtype)
+        regress = task.loss == "squared-error"
+        self.targets = tuple(
+            target.astype(dtype) if regress else target
+            for target in (task.data.y_train, task.data.y_test)
+        )
+        self.loss = losses.squared_error if regress else losses.cross_entropy
+        self.loss_back = losses.squared_error_back if regress else losses.cross_entropy_back
+
+    def evaluate(self, xp, theta):
+        """x, y, the true accuracy (or None) of ``theta (R, P)``, and the tape of the pass."""
+        outputs, tape = self.task.network.forward(xp, theta.astype(self.dtype), self.inputs)
+        train, test = outputs[:, : self.n_train], outputs[:, self.n_train :]
+        train_loss = xp.maximum(self.loss(xp, train, self.targets[0]).astype(float), FLOOR)
+        if self.axis is None:
+            value = xp.maximum(self.loss(xp, test, self.targets[1]).astype(float), FLOOR)
+            y, accuracy = xp.log(value), None
+        else:
+            alpha = self.task.alpha
+            value = losses.smoothed_accuracy(xp, test, self.targets[1], alpha).astype(float)
+            y = self.axis.value(xp, value)
+            accuracy = losses.accuracy(xp, test, self.targets[1])
+        return xp.log(train_loss), y, accuracy, (outputs, tape, train_loss, value)
+
+    def sweep(self, xp, tape, ux, uy):
+        """Gradient ``(R, P)`` of ``ux x + uy y``: one backward pass over train and test rows.
+
+        The rows of either set start from the gradient of their own mean, scaled by ux / train loss
+        and by uy / test loss, or uy times the slope of the accuracy axis.
+        """
+        outputs, network_tape, train_loss, value = tape
+        train, test = outputs[:, : self.n_train], outputs[:, self.n_train :]
+        scale_x = (ux / train_loss).astype(self.dtype)[:, None, None]
+        if self.axis is None:
+            scale_y, test_back = uy / value, self.loss_back(xp, test, self.targets[1])
+        else:
+            scale_y = uy * self.axis.slope(xp, value)
+            test_back = losses.smoothed_accuracy_back(xp, test, self.targets[1], self.task.alpha)
+        rows = [
+            scale_x * self.loss_back(xp, train, self.targets[0]),
+            scale_y.astype(self.dtype)[:, None, None] * test_back,
+        ]
+        return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
+
+    def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
+        """Uniform points ``(R, P)`` of the inner tenth of the box: nearly constant outputs."""
+        bounds = self.bounds
+        return rng.uniform(-0.1, 0.1, (walkers, bounds.size)) * bounds
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Half width ``(P,)`` of the box."""
+        return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
+
+    def problem(self) -> SmoothProblem:
+        """What the sampler is given; fast for an ``FNN``."""
+        from wlnn.network import FNN
+
+        task = self.task
+        y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
+        fast = isinstance(task.network, FNN)
+        return SmoothProblem(
+            name=task.name,
+            lo=-self.bounds,
+            hi=self.bounds,
+            evaluate=self.evaluate,
+            sweep=self.sweep,
+            start=self.start,
+            system=self.fast_system if fast else None,
+            names=("ln train loss", y_name),
+            about=task.describe(),
+            network=task.network,
+        )
+
+    def fast_system(self):
+        """The same functions in single precision for the compiled driver."""
+        from wlnn.wlmd_fnn import fnn_system
+
+        return fnn_system(self)

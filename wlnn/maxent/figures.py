@@ -1,0 +1,287 @@
+"""The figures of the maximum-entropy study; the only file here that draws, and it only draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from wlnn.maxent.comparison import Comparison, agreement
+from wlnn.maxent.observables import Units, structured_pairs
+from wlnn.maxent.sampling import LossPoint
+from wlnn.maxent.theory import Solution, solve
+from wlnn.plot import INK, MAGENTA
+
+GREY = "#9aa5ad"
+_PALETTE = ("#20639b", "#3caea3", "#e08e0b", "#d1495b", "#7b4ea3", "#5c6b73", "#8c5a2b")
+
+
+def _colours(keys) -> dict:
+    keys = sorted(set(keys))
+    return {key: _PALETTE[i % len(_PALETTE)] for i, key in enumerate(keys)}
+
+
+def _tidy(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize="small")
+
+
+def _settings(rows: list[Comparison]) -> tuple[list[int], list[float], dict]:
+    table = {(row.law.contexts, row.law.weight_scale): row for row in rows}
+    return sorted({K for K, _ in table}), sorted({sigma for _, sigma in table}), table
+
+
+def populations(rows: list[Comparison]) -> Figure:
+    """p(n) of trained networks beside the prediction, one panel per K and sigma."""
+    contexts, scales, table = _settings(rows)
+    figure = Figure(figsize=(2.3 * len(scales) + 0.6, 1.5 * len(contexts) + 0.9))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(len(contexts), len(scales), squeeze=False, sharey="row")
+    for i, K in enumerate(contexts):
+        for j, sigma in enumerate(scales):
+            ax = axes[i, j]
+            _tidy(ax)
+            if (K, sigma) not in table:
+                ax.set_visible(False)
+                continue
+            row = table[K, sigma]
+            n = np.arange(K + 1)
+            ax.bar(n - 0.2, row.law.p, 0.4, color=MAGENTA)
+            ax.bar(n + 0.2, row.mean("p"), 0.4, color=INK)
+            ax.hlines(row.law.p0, n - 0.45, n + 0.45, color=GREY, linewidth=1.6)
+            ax.set_xticks(n)
+            if i == 0:
+                ax.set_title(f"$\\sigma$ = {sigma:g}", fontsize="medium")
+            if j == 0:
+                ax.set_ylabel(f"p(n), K = {K}", fontsize="small")
+            if i == len(contexts) - 1:
+                ax.set_xlabel("active contexts n", fontsize="small")
+    handles = [
+        Line2D([], [], color=MAGENTA, linewidth=6, label="maximum entropy"),
+        Line2D([], [], color=INK, linewidth=6, label="trained (SGD)"),
+        Line2D([], [], color=GREY, linewidth=1.6, label="random gains (binomial)"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize="small")
+    return figure
+
+
+def population_ratios(rows: list[Comparison]) -> Figure:
+    """ln of p(n) over the binomial against n / K, one panel per K: lines law, points trained."""
+    contexts, scales, table = _settings(rows)
+    colours = _colours(scales)
+    columns = min(4, len(contexts))
+    lines = -(-len(contexts) // columns)
+    figure = Figure(figsize=(2.7 * columns + 0.6, 2.3 * lines + 0.8), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
+    for ax in axes.flat[len(contexts) :]:
+        ax.set_visible(False)
+    for ax, K in zip(axes.flat, contexts, strict=False):
+        _tidy(ax)
+        share = np.arange(K + 1) / K
+        ax.axhline(0, color=GREY, linewidth=0.8)
+        for sigma in scales:
+            if (K, sigma) not in table:
+                continue
+            row = table[K, sigma]
+            ax.plot(share, np.log(row.law.p / row.law.p0), color=colours[sigma], linewidth=1.4)
+            p = row.mean("p")
+            seen = p > 0
+            ax.plot(
+                share[seen], np.log(p[seen] / row.law.p0[seen]), "o", color=colours[sigma], ms=4
+            )
+        ax.set_title(f"K = {K}", fontsize="medium")
+        ax.set_xlabel("n / K", fontsize="small")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("ln p(n) / binomial", fontsize="small")
+    handles = [Line2D([], [], color=colours[s], label=f"$\\sigma$ = {s:g}") for s in scales]
+    handles.append(Line2D([], [], color=INK, label="maximum entropy"))
+    handles.append(Line2D([], [], color=INK, marker="o", ls="", ms=4, label="trained (SGD)"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=6, fontsize="small")
+    return figure
+
+
+def specialisation(rows: list[Comparison]) -> Figure:
+    """c_g and structured bits per gain against K: specialised gains become random ones."""
+    contexts, scales, table = _settings(rows)
+    colours = _colours(scales)
+    figure = Figure(figsize=(8.2, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    dense = [K for K in range(2, max(*contexts, 3) + 1)]
+    for sigma in scales:
+        laws = [solve(K, sigma) for K in dense]
+        style = {"color": colours[sigma], "linewidth": 1.4}
+        left.plot(dense, [law.c_g for law in laws], **style, label=f"$\\sigma$ = {sigma:g}")
+        right.plot(dense, [law.bits_per_gain for law in laws], **style)
+        measured = [(K, table[K, sigma].mean("c_g")) for K in contexts if (K, sigma) in table]
+        left.plot(*np.array(measured).T, "o", color=colours[sigma], ms=5)
+    left.axhline(0, color=GREY, linewidth=0.8)
+    left.set_ylabel("gain correlation $c_g$")
+    left.set_title("specialised (negative) to random (0)", fontsize="medium")
+    right.set_ylabel("KL$_g$ / (K ln 2), bits per gain")
+    right.set_title("structure in the gains", fontsize="medium")
+    right.set_ylim(bottom=0)
+    left.plot([], [], "o", color=INK, ms=5, label="trained (SGD)")
+    left.legend(fontsize="small", frameon=False)
+    for ax in (left, right):
+        _tidy(ax)
+        ax.set_xlabel("contexts K")
+        ax.set_xticks(dense[:: 1 + len(dense) // 12])
+    return figure
+
+
+def selectivity(rows: list[Comparison]) -> Figure:
+    """R2, frac_m and rho_bar against sigma: structured weights become random ones."""
+    contexts, scales, table = _settings(rows)
+    colours = _colours(contexts)
+    figure = Figure(figsize=(10.5, 3.5), layout="constrained")
+    axes = figure.subplots(1, 3)
+    dense = np.geomspace(min(scales) / 1.4, max(scales) * 1.4, 40)
+    names = ("R2", "frac_m", "rho_bar")
+    titles = (
+        "$R^2$: share of var(w) explained by inputs",
+        "share of var(m) along one direction",
+        "mean correlation $\\bar\\rho$ of w and m",
+    )
+    for ax, name, title in zip(axes, names, titles, strict=True):
+        _tidy(ax)
+        for K in contexts:
+            values = [getattr(solve(K, sigma), name) for sigma in dense]
+            ax.plot(dense, values, color=colours[K], linewidth=1.4, label=f"K = {K}")
+            if name == "frac_m":
+                ax.axhline(1 / K, color=colours[K], linewidth=0.7, linestyle=":")
+            else:
+                seen = [(s, table[K, s].mean(name)) for s in scales if (K, s) in table]
+                ax.plot(*np.array(seen).T, "o", color=colours[K], ms=4)
+        ax.set_xscale("log")
+        ax.set_xticks(scales, [f"{s:g}" for s in scales])
+        ax.minorticks_off()
+        ax.set_xlabel("weight scale $\\sigma$")
+        ax.set_title(title, fontsize="medium")
+        ax.set_ylim(0, 1.03)
+    axes[0].plot([], [], "o", color=INK, ms=4, label="trained (SGD)")
+    axes[0].legend(fontsize="small", frameon=False)
+    axes[1].plot([], [], color=INK, linewidth=0.7, linestyle=":", label="random: 1/K")
+    axes[1].legend(handles=axes[1].lines[-1:], fontsize="small", frameon=False)
+    return figure
+
+
+def scatter(rows: list[Comparison]) -> Figure:
+    """c_g and rho_bar of trained networks against the prediction, every K and sigma."""
+    contexts, scales, _ = _settings(rows)
+    colours = _colours(contexts)
+    markers = dict(zip(scales, "os^Dv<>p*hX" * (1 + len(scales) // 11), strict=False))
+    figure = Figure(figsize=(8.4, 4.1), layout="constrained")
+    summary = agreement(rows)
+    labels = {"c_g": "gain correlation $c_g$", "rho_bar": "weight correlation $\\bar\\rho$"}
+    for ax, name in zip(figure.subplots(1, 2), labels, strict=True):
+        _tidy(ax)
+        points = np.array([(getattr(row.law, name), row.mean(name)) for row in rows])
+        low, high = np.nanmin(points), np.nanmax(points)
+        margin = 0.06 * (high - low or 1)
+        ax.plot([low - margin, high + margin], [low - margin, high + margin], color=GREY, lw=1)
+        for row, point in zip(rows, points, strict=True):
+            marker = markers[row.law.weight_scale]
+            ax.plot(*point, marker, color=colours[row.law.contexts], ms=6, mec="white", mew=0.5)
+        ax.set_xlabel(labels[name] + ", maximum entropy")
+        ax.set_ylabel(labels[name] + ", trained (SGD)")
+        numbers = summary[name]
+        if numbers["pearson"] is not None:
+            text = f"Pearson {numbers['pearson']:.3f}, rms difference {numbers['rms']:.3f}"
+            ax.set_title(text, fontsize="medium")
+    handles = [
+        Line2D([], [], color=colours[K], marker="o", ls="", label=f"K = {K}") for K in contexts
+    ]
+    handles += [
+        Line2D([], [], color=INK, marker=markers[s], ls="", label=f"$\\sigma$ = {s:g}")
+        for s in scales
+    ]
+    figure.legend(handles=handles, loc="outside right center", fontsize="small", frameon=False)
+    return figure
+
+
+def weights(law: Solution, sampled: Units, trained: Units) -> Figure:
+    """w against m.e in each population (up to four), sampled from the law above, trained below."""
+    K = law.contexts
+    likely = 1 + np.argsort(-law.p[1:])[:4]
+    shown = sorted(int(n) for n in likely)
+    figure = Figure(figsize=(2.5 * len(shown) + 0.7, 5.2), layout="constrained")
+    axes = figure.subplots(2, len(shown), squeeze=False)
+    for line, (units, name) in enumerate(((sampled, "sampled"), (trained, "trained (SGD)"))):
+        for ax, n in zip(axes[line], shown, strict=True):
+            _tidy(ax)
+            along, w = structured_pairs(units, n)
+            ax.plot(along, w, ".", ms=2.5, alpha=0.6, color=(MAGENTA, INK)[line], rasterized=True)
+            if len(w) > 4:
+                rho = along @ w / np.sqrt((along @ along) * (w @ w))
+                ax.set_title(f"n = {n}: $\\rho$ = {rho:.2f}, {len(w)} units", fontsize="small")
+            ax.axhline(0, color=GREY, linewidth=0.6, zorder=0)
+            ax.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+        axes[line, 0].set_ylabel(f"{name}\noutput weight w")
+    for ax in axes[1]:
+        ax.set_xlabel("input weights along e, m.e", fontsize="small")
+    figure.suptitle(f"K = {K}, $\\sigma$ = {law.weight_scale:g}", fontsize="medium")
+    return figure
+
+
+def loss_against_units(law: Solution, points: list[LossPoint], floor: float) -> Figure:
+    """Mean loss of drawn networks against N, with the 1/N law and the floor of the ReLU."""
+    figure = Figure(figsize=(4.8, 3.8), layout="constrained")
+    ax = figure.subplots()
+    _tidy(ax)
+    N = np.array([point.units for point in points], float)
+    ends = np.geomspace(N.min() / 1.3, N.max() * 1.3, 60)
+    law_part = np.interp(np.log(ends), np.log(N), [(q.predicted - floor) * q.units for q in points])
+    label = "floor + 1/N law of linear units" if floor else "1/N law, exact"
+    ax.plot(ends, floor + law_part / ends, color=MAGENTA, label=label)
+    if floor:
+        ax.axhline(floor, color=GREY, linewidth=1, linestyle="--", label="infinite width, ReLU")
+    error = [2 * point.standard_error for point in points]
+    loss = [point.loss for point in points]
+    ax.errorbar(N, loss, error, fmt="o", color=INK, ms=4, label="drawn networks (2 s.e.)")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("hidden units N")
+    ax.set_ylabel("mean loss L")
+    ax.set_title(f"K = {law.contexts}, $\\sigma$ = {law.weight_scale:g}", fontsize="medium")
+    ax.legend(fontsize="small", frameon=False)
+    return figure
+
+
+def landscape(result) -> Figure:
+    """ln g(ln L) of a sampled landscape with the theory, and p(n) along ln L."""
+    figure = Figure(figsize=(9.0, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(result.ln_loss, result.ln_g, color=INK, linewidth=1.6, label="Wang-Landau")
+    if result.theory is not None:
+        small = result.theory.small_loss
+        low = result.ln_loss < -3
+        left.plot(
+            result.ln_loss[low],
+            small[low],
+            color=MAGENTA,
+            ls="--",
+            lw=1.6,
+            label="small-loss formula",
+        )
+        left.plot(
+            result.theory.ln_loss, result.theory.shell.ln_g, "o", mfc="none", color=MAGENTA, ms=4,
+            label="saddle point at finite loss",
+        )  # fmt: skip
+    left.set_ylabel("ln g(ln L)")
+    left.legend(fontsize="small", frameon=False, loc="lower right")
+    for n in range(result.p_n.shape[1]):
+        colour = _PALETTE[n % len(_PALETTE)]
+        right.plot(result.ln_loss, result.p_n[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
+        if result.theory is not None:
+            right.plot(result.theory.ln_loss, result.theory.shell.p_n[:, n], color=colour, lw=1.4)
+        right.axhline(result.prior_p[n], color=colour, linewidth=0.7, linestyle=":")
+    right.set_ylabel("population p(n)")
+    right.set_ylim(0, None)
+    right.legend(fontsize="small", frameon=False)
+    right.set_title("points sampled, lines theory, dots box prior", fontsize="medium")
+    for ax in (left, right):
+        _tidy(ax)
+        ax.set_xlabel("ln L")
+    figure.suptitle(result.title, fontsize="medium")
+    return figure

@@ -1,0 +1,310 @@
+"""Settings of a run: frozen dataclasses with defaults and limits, and the reader of their tables.
+
+Numbers of the paper live in ``tables/<task>.toml`` with their source; nothing here samples.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from math import isfinite
+from numbers import Real
+
+from wlnn.errors import UserError
+
+
+def _option(default, low=None, high=None, above=None, choices=None):
+    """A field with its limits: low <= value <= high, value > above, value among the choices."""
+    limits = {"low": low, "high": high, "above": above, "choices": choices}
+    return field(default=default, metadata=limits)
+
+
+class _Section:
+    """Checks every field of the dataclass that inherits it; ``name`` is the table's section."""
+
+    name = ""
+
+    def __post_init__(self):
+        for option in fields(self):
+            value = self._checked(option, getattr(self, option.name))
+            object.__setattr__(self, option.name, value)
+
+    def _checked(self, option, value):
+        limits, kind = option.metadata, type(option.default)
+        if limits["choices"]:
+            if value not in limits["choices"]:
+                said = ", ".join(f"'{choice}'" for choice in limits["choices"])
+                raise self._refusal(option, f"one of {said}", value)
+            return limits["choices"][limits["choices"].index(value)]
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if kind is bool:
+            if not isinstance(value, bool):
+                raise self._refusal(option, "true or false", value)
+            return value
+        if kind is int:  # 6e7 in a table is a float
+            if not number or not isfinite(value) or value != int(value):
+                raise self._refusal(option, "a whole number", value)
+            value = int(value)
+        elif not number or not isfinite(value):
+            raise self._refusal(option, "a number", value)
+        else:
+            value = float(value)
+        low, high, above = limits["low"], limits["high"], limits["above"]
+        if low is not None and value < low:
+            raise self._refusal(option, f"{low:g} or more", value)
+        if high is not None and value > high:
+            raise self._refusal(option, f"{high:g} or less", value)
+        if above is not None and value <= above:
+            raise self._refusal(option, f"above {above:g}", value)
+        return value
+
+    def _refusal(self, option, wanted, value) -> UserError:
+        return UserError(f"{self.name}.{option.name} must be {wanted}, not {value!r}.")
+
+
+@dataclass(frozen=True)
+class NetworkSettings(_Section):
+    """Fully connected network of ``layers`` hidden layers of ``width`` units, and its box."""
+
+    name = "network"
+    layers: int = _option(3, low=0, high=64)
+    width: int = _option(6, low=1, high=4096)
+    activation: str = _option("relu", choices=("relu", "tanh", "silu"))
+    logits: int = _option(2, choices=(1, 2))  # outputs of a classifier of two classes
+    bound_rule: str = _option("width", choices=("width", "fan_out"))
+    bound_factor: float = _option(2.0, above=0)  # c in b = c / sqrt(W)
+
+
+@dataclass(frozen=True)
+class DataSettings(_Section):
+    """What a generated data set is drawn with."""
+
+    name = "data"
+    seed: int = _option(0, low=0)
+    points: int = _option(40, low=2)  # in each of the two sets
+    noise: float = _option(0.1, low=0)  # standard deviation, units of the inputs
+    test_radii: str = _option("random", choices=("random", "even"))
+    selection: str = _option("seeded", choices=("seeded", "published"))  # spiral-regress only
+
+
+@dataclass(frozen=True)
+class GridSettings(_Section):
+    """Macrostates: the x axis is ln(train loss), the y axis one of three test quantities."""
+
+    name = "grid"
+    x_low: float = _option(-7.0)
+    x_high: float = _option(1.0)
+    x_width: float = _option(0.05, above=0)  # of a bin
+    y: str = _option(
+        "test-accuracy", choices=("test-accuracy", "smoothed-accuracy", "ln-test-loss")
+    )
+    y_low: float = _option(-7.0)  # y_low, y_high: ln(test loss) only
+    y_high: float = _option(5.0)
+    y_width: float = _option(0.1, above=0)  # of a bin; test-accuracy has one bin per count instead
+
+    def __post_init__(self):
+        super().__post_init__()
+        for axis in "xy":
+            low, high = getattr(self, f"{axis}_low"), getattr(self, f"{axis}_high")
+            bins = (high - low) / getattr(self, f"{axis}_width")
+            if not 2 <= bins <= 1e5:
+                raise UserError(
+                    f"grid.{axis}_low, {axis}_high, {axis}_width make {bins:g} bins; between 2 and "
+                    "100000 are possible."
+                )
+
+
+@dataclass(frozen=True)
+class WLMCSettings(_Section):
+    """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run."""
+
+    name = "wlmc"
+    steps: int = _option(60_000_000, low=1)  # of one walker, adaptive part and production together
+    stages: int = _option(400, low=1, high=1_000_000)  # the run is reported and saved after each
+    production: float = _option(
+        0.25, low=0, high=0.95
+    )  # last part of the steps, made with S frozen
+    schedule: str = _option("one-over-t", choices=("one-over-t", "paper", "halving"))
+    ln_f0: float = _option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
+    step_rule: str = _option("freeze", choices=("freeze", "log-uniform", "paper"))
+    step_width: float = _option(0.1, above=0, high=1)  # first half width of a move / width of box
+    late_bins: str = _option("minimum", choices=("minimum", "previous"))
+    precision: str = _option(
+        "float32", choices=("float32", "float64")
+    )  # of the network; S: float64
+    walkers: int = _option(8, low=1, high=10_000)
+    merge_every: int = _option(0, low=0)  # stages between averages of S; 0 = never, "stage" = 1
+    groups: int = _option(4, low=1)  # independent sets of walkers; only used when merging
+    seed: int = _option(0, low=0)
+    anchor_draws: int = _option(1_000_000, low=0)  # uniform points that fix absolute entropies
+    keep_networks: bool = _option(False)  # store one network of every bin
+
+    def __post_init__(self):
+        words = {"stage": 1, "never": 0}
+        if isinstance(self.merge_every, str) and self.merge_every in words:
+            object.__setattr__(self, "merge_every", words[self.merge_every])
+        super().__post_init__()
+        if self.steps < 10 * self.stages:
+            raise UserError(
+                f"wlmc.stages must be at most wlmc.steps / 10 = {self.steps // 10}, not "
+                f"{self.stages}."
+            )
+        if self.merge_every and self.walkers % self.groups:
+            raise UserError(
+                f"wlmc.groups must divide wlmc.walkers = {self.walkers}, not be {self.groups}."
+            )
+
+
+@dataclass(frozen=True)
+class WLMDSettings(_Section):
+    """Wang-Landau molecular dynamics: window and walls, hills, schedule, time step and walkers.
+
+    Units: x, y and everything along them in units of the axes, steps of one walker, mass 1 and
+    temperature 1.
+    """
+
+    name = "wlmd"
+    steps: int = _option(5_000_000, low=1)  # of one walker
+    production: float = _option(0.0, low=0, high=0.95)  # last part of the steps, with S frozen
+    f_max: float = _option(10.0, above=0)  # f_max, t1, t2, t3: Eq. (4)
+    t1: float = _option(1e5, above=0)
+    t2: float = _option(2e6, above=0)
+    t3: float = _option(1.75e6)
+    sigma: float = _option(0.2, above=0)  # width of a hill
+    cutoff: float = _option(4.0, low=2, high=8)  # where a hill is cut, in sigma
+    spacing: float = _option(0.02, above=0)  # bin width of the table
+    x_low: float = _option(-5.0)  # walls of ln(train loss) ...
+    x_high: float = _option(-0.5)
+    y_low: float = _option(-5.0)  # ... and of the y axis
+    y_high: float = _option(3.0)
+    wall_low: float = _option(300.0, above=0)  # c of the walls c (distance)^2 at the low ends ...
+    wall_high: float = _option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
+    margin: float = _option(2.2, above=0)  # of the table beyond the walls
+    accuracy_axis: str = _option("logit", choices=("logit", "scaled"))  # of a smoothed accuracy
+    dt: float = _option(2e-4, above=0)
+    friction: float = _option(4e-4, low=0, high=0.5)  # per step
+    thermostat_every: int = _option(10, low=1)  # steps
+    integrator: str = _option("baoab", choices=("baoab", "boa"))
+    walkers: int = _option(1, low=1, high=10_000)  # on one table
+    tables: int = _option(4, low=1, high=10_000)  # independent ones: their spread is the error
+    round: int = _option(1000, low=1)  # steps between two unions of the walkers' hills
+    report: int = _option(50_000, low=1)  # steps between reports and checkpoints
+    average_from: float = _option(0.5, low=0, high=1)  # part of the steps before the average starts
+    estimator: str = _option("average", choices=("last", "average", "reweighted"))
+    checks: bool = _option(True)  # stop when a temperature or the table is wrong
+    seed: int = _option(0, low=0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for axis in "xy":
+            low, high = getattr(self, f"{axis}_low"), getattr(self, f"{axis}_high")
+            if not high - low >= 4 * self.sigma:
+                raise UserError(
+                    f"wlmd.{axis}_low = {low:g}, {axis}_high = {high:g}: the window must be at "
+                    f"least 4 wlmd.sigma = {4 * self.sigma:g} wide."
+                )
+        if self.report % self.round:
+            raise UserError(
+                f"wlmd.report must be a multiple of wlmd.round = {self.round}, not {self.report}."
+            )
+        if self.estimator == "reweighted" and not self.production:
+            raise UserError("wlmd.estimator = 'reweighted' needs a wlmd.production above 0.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every section of one table."""
+
+    network: NetworkSettings = NetworkSettings()
+    data: DataSettings = DataSettings()
+    grid: GridSettings = GridSettings()
+    wlmc: WLMCSettings = WLMCSettings()
+    wlmd: WLMDSettings = WLMDSettings()
+
+    def with_values(self, values: Mapping[str, Mapping], where: str = "settings") -> Settings:
+        """A copy with ``{section: {option: value}}`` replaced; unknown names are refused."""
+        changed = {}
+        for section, options in values.items():
+            known = [part.name for part in fields(self)]
+            if section not in known:
+                raise UserError(
+                    f"{where}: there is no section '{section}'{_nearest(section, known)}"
+                )
+            old = getattr(self, section)
+            known = [option.name for option in fields(old)]
+            if not isinstance(options, Mapping):
+                raise UserError(f"{where}: '{section}' is a section; name one of its options.")
+            for key in options:
+                if key not in known:
+                    raise UserError(f"{where}: there is no {section}.{key}{_nearest(key, known)}")
+            changed[section] = replace(old, **options)
+        return replace(self, **changed)
+
+    def with_options(self, **options) -> Settings:
+        """A copy with options given by their bare name, which no two task sections share."""
+        homes = {
+            option.name: part.name
+            for part in fields(self)
+            if part.name not in ("wlmc", "wlmd")
+            for option in fields(getattr(self, part.name))
+        }
+        values: dict[str, dict] = {}
+        for key, value in options.items():
+            if key not in homes:
+                raise UserError(f"there is no task option '{key}'{_nearest(key, list(homes))}")
+            values.setdefault(homes[key], {})[key] = value
+        return self.with_values(values)
+
+    def to_dict(self) -> dict:
+        """``{section: {option: value}}``: what is stored with every result."""
+        return asdict(self)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}."
+
+
+def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
+    """``["wlmc.steps=1e7"]`` -> ``{"wlmc": {"steps": 1e7}}``; bare words are strings."""
+    values: dict[str, dict] = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        section, dot, option = key.strip().partition(".")
+        if not (equals and dot and section and option):
+            raise UserError(f"'{text}' is no setting; write section.option=value.")
+        try:
+            value = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = value.strip()
+        values.setdefault(section, {})[option] = value
+    return values
+
+
+def read_table(task: str, preset: str | None = None, overrides: Iterable[str] = ()) -> Settings:
+    """Settings of ``wlnn/tables/<task>.toml``, then a preset of that table, then dotted overrides.
+
+    Args:
+        task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
+        preset: a name below ``[preset]`` in the table; None is "default".
+        overrides: texts such as "wlmc.steps=1e7".
+
+    Raises:
+        UserError: for an unknown table, preset, section or option, and for every wrong value.
+    """
+    folder = resources.files("wlnn.tables")
+    known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
+    if task not in known:
+        raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
+    where = f"tables/{task}.toml"
+    table = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
+    presets = table.pop("preset", {})
+    preset = preset or "default"
+    if preset not in presets:
+        raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
+    settings = Settings().with_values(table, where)
+    settings = settings.with_values(presets[preset], f"{where}, preset {preset}")
+    return settings.with_values(parse_overrides(overrides), "--set")

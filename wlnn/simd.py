@@ -1,0 +1,409 @@
+"""A vector value type for Numba: 8 x float32 or 4 x float64, and the operations on it.
+
+Each operation is a plain function with a NumPy body (a vector is then a small array), so that the
+kernels of ``systems.py`` are one text that runs with and without compilation; compiled, it becomes
+one or a few machine instructions. Plain loops vectorise only in some shapes; explicit vectors make
+the whole sampler 1.7 times faster. This file knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+from llvmlite import ir
+from numba import from_dtype, types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import (
+    NativeValue,
+    lower_builtin,
+    models,
+    register_model,
+    type_callable,
+    typeof_impl,
+    unbox,
+)
+
+VECTOR_BYTES = 32
+
+
+class Vector(types.Type):
+    """Numba type of a vector of ``lanes`` numbers of type ``dtype``."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"vector({dtype} x {self.lanes})")
+
+
+def _llvm(kind):
+    scalar = ir.FloatType() if kind.dtype == types.float32 else ir.DoubleType()
+    return ir.VectorType(scalar, kind.lanes)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, _llvm(kind))
+
+
+_VECTORS = {dtype: Vector(dtype) for dtype in (types.float32, types.float64)}
+
+
+class Buffer:
+    """A flat array that compiled code sees as a bare address.
+
+    Taking an array out of a tuple counts a reference, an atomic operation of some 20 cycles; a
+    Wang-Landau step has no time for that. The array must outlive the compiled call, which it does
+    as a field of the system that is passed in. Indices are not checked.
+    """
+
+    __slots__ = ("address", "array")
+
+    def __init__(self, array: np.ndarray):
+        self.array = np.ascontiguousarray(array).reshape(-1)
+        self.address = self.array.ctypes.data
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per number."""
+        return self.array.itemsize
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the numbers."""
+        return self.array.dtype
+
+    def __getitem__(self, i):
+        return self.array[i]
+
+    def __setitem__(self, i, value):
+        self.array[i] = value
+
+
+class BufferType(types.Type):
+    """Numba type of a :class:`Buffer` of numbers of type ``dtype``."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        super().__init__(name=f"buffer({dtype})")
+
+
+@register_model(BufferType)
+class _BufferModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, manager[kind.dtype].get_data_type().as_pointer())
+
+
+@typeof_impl.register(Buffer)
+def _typeof_buffer(value, context):
+    return BufferType(from_dtype(value.dtype))
+
+
+@unbox(BufferType)
+def _unbox_buffer(kind, value, c):
+    address = c.pyapi.object_getattr_string(value, "address")
+    pointer = c.pyapi.long_as_voidptr(address)
+    c.pyapi.decref(address)
+    return NativeValue(c.builder.bitcast(pointer, c.context.get_value_type(kind)))
+
+
+@infer_global(operator.getitem)
+class _GetItem(AbstractTemplate):
+    def generic(self, args, kws):
+        buffer, index = args
+        if isinstance(buffer, BufferType):
+            return signature(buffer.dtype, buffer, types.intp)
+        return None
+
+
+@infer_global(operator.setitem)
+class _SetItem(AbstractTemplate):
+    def generic(self, args, kws):
+        buffer, index, value = args
+        if isinstance(buffer, BufferType):
+            return signature(types.none, buffer, types.intp, buffer.dtype)
+        return None
+
+
+@lower_builtin(operator.getitem, BufferType, types.intp)
+def _get(context, builder, sig, args):
+    return builder.load(builder.gep(args[0], [args[1]]))
+
+
+@lower_builtin(operator.setitem, BufferType, types.intp, types.Number)
+def _set(context, builder, sig, args):
+    builder.store(args[2], builder.gep(args[0], [args[1]]))
+    return context.get_dummy_value()
+
+
+def _constant(kind, value):
+    return ir.Constant(_llvm(kind), [float(value)] * kind.lanes)
+
+
+def _integers(kind, value=None):
+    vector = ir.VectorType(ir.IntType(kind.dtype.bitwidth), kind.lanes)
+    return vector if value is None else ir.Constant(vector, [value] * kind.lanes)
+
+
+def _call(builder, name, kind, *arguments):
+    vector = _llvm(kind)
+    signature = ir.FunctionType(vector, [vector] * len(arguments))
+    full_name = f"llvm.{name}.v{kind.lanes}f{kind.dtype.bitwidth}"
+    function = cgutils.get_or_insert_function(builder.module, signature, full_name)
+    return builder.call(function, arguments)
+
+
+def _maximum(builder, kind, x, y):
+    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+
+def _exp(builder, kind, x):
+    """exp x = 2^n p(r), n = rint(x / ln 2), r = x - n ln 2 in two parts, p a Taylor polynomial."""
+    single = kind.dtype == types.float32
+    mantissa, degree, lowest = (23, 7, -87.0) if single else (52, 13, -700.0)
+    ln2_parts = (  # the first has trailing zeros, so that n times it is exact (W. Cody, W. Waite)
+        (0.693359375, -2.12194440054690583e-4)
+        if single
+        else (6.93147180369123816490e-1, 1.90821492927058770002e-10)
+    )
+    x = _maximum(builder, kind, x, _constant(kind, lowest))
+    n = _call(builder, "rint", kind, builder.fmul(x, _constant(kind, 1 / math.log(2))))
+    r = x
+    for part in ln2_parts:
+        r = _call(builder, "fma", kind, n, _constant(kind, -part), r)
+    p = _constant(kind, 1 / math.factorial(degree))
+    for k in range(degree - 1, -1, -1):
+        p = _call(builder, "fma", kind, p, r, _constant(kind, 1 / math.factorial(k)))
+    # adding 1.5 * 2^mantissa leaves n as an integer in the low bits
+    bits = builder.bitcast(builder.fadd(n, _constant(kind, 1.5 * 2.0**mantissa)), _integers(kind))
+    exponent = builder.shl(bits, _integers(kind, mantissa))
+    return builder.bitcast(builder.add(builder.bitcast(p, _integers(kind)), exponent), _llvm(kind))
+
+
+def _compiled(result, build, *kinds):
+    """Compile a function, given as its NumPy body, through an LLVM builder.
+
+    ``result(*argument types)`` is the type returned, ``build(builder, signature, *values)`` emits
+    the instructions, ``kinds`` are the classes of the argument types.
+    """
+
+    def decorate(body):
+        count = len(kinds)
+        typers = {
+            1: lambda context: lambda x: result(x),
+            2: lambda context: lambda x, y: result(x, y),
+            3: lambda context: lambda x, y, z: result(x, y, z),
+        }
+        type_callable(body)(typers[count])
+
+        @lower_builtin(body, *kinds)
+        def lower(context, builder, sig, args):
+            value = build(builder, sig, *args)
+            return context.get_dummy_value() if value is None else value
+
+        return body
+
+    return decorate
+
+
+def _vector_function(build):
+    """The same for functions whose arguments and result are vectors of one type."""
+
+    def decorate(body):
+        return _compiled(
+            lambda *kinds: kinds[0],
+            lambda builder, sig, *args: build(builder, sig.args[0], *args),
+            *[Vector] * body.__code__.co_argcount,
+        )(body)
+
+    return decorate
+
+
+@_vector_function(lambda b, kind, x, y: b.fadd(x, y))
+def add(x, y):
+    """x + y."""
+    return x + y
+
+
+@_vector_function(lambda b, kind, x, y: b.fsub(x, y))
+def subtract(x, y):
+    """x - y."""
+    return x - y
+
+
+@_vector_function(lambda b, kind, x, y: b.fmul(x, y))
+def multiply(x, y):
+    """x y."""
+    return x * y
+
+
+@_vector_function(lambda b, kind, x, y: b.fdiv(x, y))
+def divide(x, y):
+    """x / y."""
+    return x / y
+
+
+@_vector_function(lambda b, kind, x, y, z: _call(b, "fma", kind, x, y, z))
+def fma(x, y, z):
+    """x y + z, rounded once when compiled."""
+    return x * y + z
+
+
+@_vector_function(_maximum)
+def maximum(x, y):
+    """The larger of x and y, lane by lane."""
+    return np.maximum(x, y)
+
+
+@_vector_function(lambda b, kind, x: _call(b, "fabs", kind, x))
+def absolute(x):
+    """|x|."""
+    return np.abs(x)
+
+
+@_vector_function(lambda b, kind, x: _exp(b, kind, x))
+def exp(x):
+    """e^x for x below 87 (float32) or 700 (float64); relative error 2e-7 or 4e-16."""
+    return np.exp(x)
+
+
+@_vector_function(
+    lambda b, kind, x: b.select(
+        b.fcmp_ordered("<", x, _constant(kind, 0)), _constant(kind, 1), _constant(kind, 0)
+    )
+)
+def negative(x):
+    """1 where x < 0, else 0."""
+    return (x < 0).astype(x.dtype)
+
+
+def _address(builder, buffer, index, kind):
+    return builder.bitcast(builder.gep(buffer, [index]), _llvm(kind).as_pointer())
+
+
+def _repeat(builder, kind, value):
+    undefined = ir.Constant(_llvm(kind), ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), kind.lanes), [0] * kind.lanes)
+    return builder.shuffle_vector(first, undefined, mask)
+
+
+def _fold(builder, kind, value, combine):
+    """Combine the lanes of a vector, widened to float64, pair by pair."""
+    lanes = kind.lanes
+    if kind.dtype == types.float32:
+        value = builder.fpext(value, ir.VectorType(ir.DoubleType(), lanes))
+    while lanes > 1:
+        undefined = ir.Constant(value.type, ir.Undefined)
+        mask = ir.VectorType(ir.IntType(32), lanes // 2)
+        low, high = (
+            builder.shuffle_vector(value, undefined, ir.Constant(mask, list(half)))
+            for half in (range(lanes // 2), range(lanes // 2, lanes))
+        )
+        value, lanes = combine(low, high), lanes // 2
+    return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+
+def _any(builder, kind, x):
+    bits = builder.bitcast(
+        builder.fcmp_unordered("!=", x, _constant(kind, 0)), ir.IntType(kind.lanes)
+    )
+    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+
+def _aligned(instruction, kind):
+    instruction.align = kind.dtype.bitwidth // 8
+    return instruction
+
+
+@_compiled(
+    lambda a: types.intp,
+    lambda b, sig, a: ir.Constant(ir.IntType(64), _VECTORS[sig.args[0].dtype].lanes),
+    BufferType,
+)
+def lanes(a):
+    """Numbers in one vector of the type of buffer ``a``."""
+    return VECTOR_BYTES // a.itemsize
+
+
+@_compiled(
+    lambda a, i: _VECTORS[a.dtype],
+    lambda b, sig, a, i: _aligned(
+        b.load(_address(b, a, i, sig.return_type)), sig.return_type
+    ),
+    BufferType,
+    types.Integer,
+)
+def load(a, i):
+    """The vector ``a[i : i + lanes]`` of a buffer."""
+    return a.array[i : i + lanes(a)].copy()
+
+
+@_compiled(
+    lambda a, i, x: types.none,
+    lambda b, sig, a, i, x: _aligned(b.store(x, _address(b, a, i, sig.args[2])), sig.args[2])
+    and None,
+    BufferType,
+    types.Integer,
+    Vector,
+)
+def store(a, i, x):
+    """Write vector x to ``a[i : i + lanes]``."""
+    a.array[i : i + lanes(a)] = x
+
+
+@_compiled(
+    lambda a, scalar: _VECTORS[a.dtype],
+    lambda b, sig, a, scalar: _repeat(
+        b,
+        sig.return_type,
+        scalar
+        if sig.return_type.dtype == sig.args[1]
+        else b.fptrunc(scalar, ir.FloatType()),
+    ),
+    BufferType,
+    types.Float,
+)
+def splat(a, scalar):
+    """A vector of the type of buffer ``a`` with the float64 ``scalar`` in every lane."""
+    return np.full(lanes(a), scalar, a.dtype)
+
+
+@_compiled(
+    lambda a, i: _VECTORS[a.dtype],
+    lambda b, sig, a, i: _repeat(b, sig.return_type, b.load(b.gep(a, [i]))),
+    BufferType,
+    types.Integer,
+)
+def broadcast(a, i):
+    """A vector with ``a[i]`` in every lane."""
+    return np.full(lanes(a), a[i], a.dtype)
+
+
+@_compiled(
+    lambda x: types.float64,
+    lambda b, sig, x: _fold(b, sig.args[0], x, b.fadd),
+    Vector,
+)
+def total(x):
+    """Sum over the lanes, in float64."""
+    return float(x.sum(dtype=np.float64))
+
+
+@_compiled(
+    lambda x: types.float64,
+    lambda b, sig, x: _fold(b, sig.args[0], x, lambda p, q: b.fadd(b.fadd(p, q), b.fmul(p, q))),
+    Vector,
+)
+def total_product(x):
+    """prod(1 + x) - 1 over the lanes in float64, with no loss of precision for small x."""
+    return float(np.expm1(np.log1p(x.astype(np.float64)).sum()))
+
+
+@_compiled(lambda x: types.boolean, lambda b, sig, x: _any(b, sig.args[0], x), Vector)
+def any_nonzero(x):
+    """Whether any lane differs from zero."""
+    return bool(np.any(x != 0))

@@ -1,0 +1,135 @@
+"""Whether molecular dynamics is sound: temperatures, lost ground, coverage; from recorded arrays.
+
+:func:`summary` turns the traces of a period into one :class:`Report`, :func:`failure` says in one
+sentence what is wrong with it, if anything is. Nothing here samples; ``run_wlmd`` stops the run.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.surface import Surface, hill_height, inside
+from wlnn.wlmd import KINETIC, MDState, X, Y
+
+TOLERANCE = 0.05  # of a kinetic temperature, besides half the expected heating and the noise
+HOTTEST = 2.0  # of any mean kinetic temperature
+OUTSIDE = 1e-3  # of the steps may be outside the table
+NOISE = 5.0  # standard deviations
+BLOCKS = 8  # stretches of x whose temperatures are compared
+LEAST = 500  # steps in a stretch, before its temperature is looked at
+
+
+class Report(NamedTuple):
+    """One period of one table; all numbers, so that a history is one array per field."""
+
+    t: int  # steps made by each walker
+    f: float  # counts per step at the end of the period
+    temperature: float  # mean kinetic temperature of the walkers; NaN when no walker is left
+    expected: float  # 1 + what the hills heat
+    low_temperature: float  # of the lowest stretch of x with enough steps ...
+    low_noise: float  # ... and the standard deviation of that number
+    noise: float  # standard deviation of ``temperature``
+    outside: float  # share of steps outside the table
+    cells: int  # bins visited since the run began
+    x_low: float  # lowest and highest x of the period
+    x_high: float
+    at_wall: float  # share of parameters within 2 % of the edge of their box
+    round_trips: int  # of all walkers since the run began
+    alive: int  # walkers
+    us_per_step: float  # microseconds of one walker's step
+
+
+def heating(surface: Surface, f: float, friction: float, n_parameters: int) -> float:
+    """Kinetic temperature above 1 that hills of one walker cause: ``f A0 / (2 pi sigma^2 gamma n)``.
+
+    Every hill is dropped under the walker and does its height of work, which friction takes out.
+    """
+    if surface.ny == 1 or friction == 0:
+        return 0.0
+    return f * hill_height(surface.sigma) / (friction * n_parameters)
+
+
+def summary(
+    surface: Surface,
+    state: MDState,
+    traces: np.ndarray,
+    f: float,
+    friction: float,
+    problem,
+    seconds: float,
+) -> Report:
+    """The report of a period with ``traces (K', n, 4)``; f is that of each walker's own hills."""
+    n_parameters = problem.n_parameters
+    x, y, kinetic = traces[..., X].ravel(), traces[..., Y].ravel(), traces[..., KINETIC].ravel()
+    steps = max(x.size, 1)
+    alive = int(state.alive.sum())
+
+    def noise(steps_there: int) -> float:
+        # the kinetic energy forgets at rate 2 gamma per step; never better than one sample
+        independent = max(friction * steps_there, 1.0)
+        return math.sqrt(2 / n_parameters / independent)
+
+    low_temperature, low_noise = math.nan, math.nan
+    if x.size:
+        edges = np.linspace(x.min(), x.max() + 1e-12, BLOCKS + 1)
+        block = np.digitize(x, edges[1:-1])
+        counts = np.bincount(block, minlength=BLOCKS)
+        sums = np.bincount(block, kinetic, minlength=BLOCKS)
+        enough = np.flatnonzero(counts >= LEAST)
+        if enough.size:
+            low_temperature = float(sums[enough[0]] / counts[enough[0]])
+            low_noise = noise(int(counts[enough[0]]))
+    half = 0.5 * (problem.hi - problem.lo)
+    middle = 0.5 * (problem.hi + problem.lo)
+    near = np.abs(state.theta[state.alive] - middle) > 0.98 * half
+    return Report(
+        t=state.t,
+        f=f * max(alive, 1),
+        temperature=float(kinetic.mean()) if x.size else math.nan,
+        expected=1 + heating(surface, f, friction, n_parameters),
+        low_temperature=low_temperature,
+        low_noise=low_noise,
+        noise=noise(x.size),
+        outside=float(1 - inside(np, surface, x, y).sum() / steps) if x.size else 0.0,
+        cells=int((state.visits > 0).sum()),
+        x_low=float(x.min()) if x.size else math.nan,
+        x_high=float(x.max()) if x.size else math.nan,
+        at_wall=float(near.mean()) if near.size else math.nan,
+        round_trips=int(state.round_trips.sum()),
+        alive=alive,
+        us_per_step=1e6 * seconds / steps,
+    )
+
+
+def failure(report: Report, dt: float, friction: float) -> str | None:
+    """One sentence on what makes the run wrong, and what to do about it; None if it is sound."""
+    if report.alive == 0:
+        return (
+            f"step {report.t}: every walker diverged; lower wlmd.dt, now {dt:g} "
+            "('wlnn probe' measures a good one)."
+        )
+    if report.outside > OUTSIDE:
+        return (
+            f"step {report.t}: {report.outside:.2%} of the steps are outside the table, x in "
+            f"[{report.x_low:.2f}, {report.x_high:.2f}]; raise wlmd.margin or the walls' stiffness "
+            "wlmd.wall_low."
+        )
+    excess = report.temperature - report.expected
+    allowed = TOLERANCE + 0.5 * (report.expected - 1) + NOISE * report.noise
+    below = report.low_temperature - report.temperature
+    if below > TOLERANCE * report.temperature + NOISE * report.low_noise:
+        return (
+            f"step {report.t}: kinetic temperature {report.low_temperature:.2f} at the lowest "
+            f"losses, x from {report.x_low:.2f}, against {report.temperature:.2f} overall: the "
+            f"time step is too large there; lower wlmd.dt, now {dt:g}."
+        )
+    if abs(excess) > allowed or report.temperature > HOTTEST:
+        return (
+            f"step {report.t}: kinetic temperature {report.temperature:.2f}, expected "
+            f"{report.expected:.2f}: raise wlmd.friction, now {friction:g}, or lower wlmd.f_max or "
+            f"wlmd.dt, now {dt:g}."
+        )
+    return None

@@ -1,0 +1,370 @@
+"""A fully connected network as a system of the molecular dynamics driver, in single precision.
+
+Twin of ``collective.NetworkVariables``. One forward pass over all train and test rows, and one
+backward pass for any mixture of x and y; matrix products go to BLAS, everything else is fused into
+the loops between them. Layout: one row per unit, one column per sample, train then test, so every
+loop runs over contiguous samples. This file moves no parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from wlnn import wlmd_kernels
+from wlnn.collective import FLOOR, LOGIT_MARGIN, SCALE
+from wlnn.wlmd_kernels import FAST
+
+FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
+RELU, TANH, SILU = 0, 1, 2
+SQUARED_ERROR, CROSS_ENTROPY = 0, 1
+LN_LOSS, LOGIT, SCALED = 0, 1, 2
+
+
+class FNNSystem(NamedTuple):
+    """Parameters, buffers and data of one walker; D hidden layers, N samples."""
+
+    theta: np.ndarray  # (P,) float32
+    gradient: np.ndarray  # (P,) float32
+    W: tuple  # D + 1 views of theta (out, in)
+    b: tuple  # D + 1 views of theta (out,)
+    dW: tuple  # noqa: N815 the same of gradient
+    db: tuple
+    h: tuple  # inputs (d, N), then D activations (width, N)
+    slope: tuple  # D slopes of the activations (width, N); (0, 0) for relu, whose h tells it
+    dz: tuple  # D gradients by pre-activations (width, N)
+    outputs: np.ndarray  # (K, N)
+    errors: np.ndarray  # (K, N), per-sample gradients by the outputs, not yet scaled
+    scale: np.ndarray  # (2,) float64: what turns them into gradients of x (train) and y (test)
+    targets: np.ndarray  # (N,) float32
+    labels: np.ndarray  # (N,) int64
+    n_train: int
+    n_test: int
+    activation: int
+    loss: int
+    y_axis: int
+    alpha: float
+
+
+def fnn_system(variables) -> FNNSystem:
+    """Buffers for one walker of a :class:`wlnn.collective.NetworkVariables`."""
+    task = variables.task
+    network, data = task.network, task.data
+    inputs = np.ascontiguousarray(variables.inputs.T, np.float32)
+    n_samples = inputs.shape[1]
+    regress = task.loss == "squared-error"
+    truth = np.concatenate([data.y_train, data.y_test])
+    hidden = network.sizes[1:-1]
+    theta, gradient = np.zeros((2, network.n_parameters), np.float32)
+    tensors, slots = network.layout.views(theta), network.layout.views(gradient)
+
+    def buffers(used=1):
+        return tuple(np.zeros((units * used, n_samples * used), np.float32) for units in hidden)
+
+    axis = {"ln-test-loss": LN_LOSS}.get(task.y)
+    if axis is None:
+        axis = {"logit": LOGIT, "scaled": SCALED}[variables.axis_name]
+    outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
+    return FNNSystem(
+        theta,
+        gradient,
+        tensors[0::2],
+        tensors[1::2],
+        slots[0::2],
+        slots[1::2],
+        (inputs, *buffers()),
+        buffers(0 if network.activation == "relu" else 1),
+        buffers(),
+        outputs,
+        errors,
+        np.zeros(2),
+        truth.astype(np.float32),
+        np.zeros(n_samples, np.int64) if regress else truth,
+        len(data.y_train),
+        len(data.y_test),
+        {"relu": RELU, "tanh": TANH, "silu": SILU}[network.activation],
+        SQUARED_ERROR if regress else CROSS_ENTROPY,
+        axis,
+        float(task.alpha),
+    )
+
+
+@njit(cache=True, fastmath=FAST)
+def _affine(W, b, inputs, z):
+    """z = W inputs + b by loops, for few inputs."""
+    for j in range(z.shape[0]):
+        row = z[j]
+        for p in range(row.shape[0]):
+            row[p] = b[j]
+        for i in range(inputs.shape[0]):
+            _add_row(row, W[j, i], inputs[i])
+
+
+@njit(cache=True, fastmath=FAST)
+def _add_row(row, factor, other):
+    for p in range(row.shape[0]):
+        row[p] += factor * other[p]
+
+
+@njit(cache=True, fastmath=FAST)
+def _set_row(row, factor, other):
+    for p in range(row.shape[0]):
+        row[p] = factor * other[p]
+
+
+@njit(cache=True, fastmath=FAST)
+def _relu(z, bias):
+    zero = np.float32(0)
+    for p in range(z.shape[0]):
+        z[p] = max(z[p] + bias, zero)
+
+
+@njit(cache=True, fastmath=FAST)
+def _tanh_of(z):
+    """tanh z to 3e-7 by Lambert's continued fraction at z / 2, in a form that vectorises.
+
+    tanh u = u (135135 + 17325 u^2 + 378 u^4 + u^6) / (135135 + 62370 u^2 + 3150 u^4 + 28 u^6),
+    tanh 2u = 2 t / (1 + t^2); beyond |z| = 9 it is 1 to the last digit.
+    """
+    u = np.float32(0.5) * min(max(z, np.float32(-9)), np.float32(9))
+    w = u * u
+    top = np.float32(135135) + w * (np.float32(17325) + w * (np.float32(378) + w))
+    bottom = np.float32(62370) + w * (np.float32(3150) + w * np.float32(28))
+    t = u * top / (np.float32(135135) + w * bottom)
+    return np.float32(2) * t / (np.float32(1) + t * t)
+
+
+@njit(cache=True, fastmath=FAST)
+def _tanh(z, slope, bias):
+    one = np.float32(1)
+    for p in range(z.shape[0]):
+        h = _tanh_of(z[p] + bias)
+        z[p] = h
+        slope[p] = one - h * h
+
+
+@njit(cache=True, fastmath=FAST)
+def _silu(z, slope, bias):
+    one, half = np.float32(1), np.float32(0.5)
+    for p in range(z.shape[0]):
+        value = z[p] + bias
+        s = half + half * _tanh_of(half * value)
+        z[p] = value * s
+        slope[p] = s * (one + value * (one - s))
+
+
+@njit(cache=True)
+def _forward(system):
+    """Fill the activations and outputs from ``system.theta``."""
+    depth = len(system.dz)
+    n_outputs = system.outputs.shape[0]
+    for k in range(n_outputs):
+        system.outputs[k, :] = system.b[depth][k]
+    if depth == 0:
+        for k in range(n_outputs):
+            for i in range(system.h[0].shape[0]):
+                _add_row(system.outputs[k], system.W[0][k, i], system.h[0][i])
+    for layer in range(depth):
+        W, b, below, h = system.W[layer], system.b[layer], system.h[layer], system.h[layer + 1]
+        shifted = below.shape[0] <= FEW_INPUTS
+        if shifted:
+            _affine(W, b, below, h)
+        else:
+            np.dot(W, below, h)
+        for j in range(h.shape[0]):
+            bias = np.float32(0) if shifted else b[j]
+            if system.activation == RELU:
+                _relu(h[j], bias)
+            elif system.activation == TANH:
+                _tanh(h[j], system.slope[layer][j], bias)
+            else:
+                _silu(h[j], system.slope[layer][j], bias)
+            if layer == depth - 1:
+                for k in range(n_outputs):
+                    _add_row(system.outputs[k], system.W[depth][k, j], h[j])
+
+
+@njit(cache=True)
+def _squares(system, first, end):
+    """Mean squared error of samples first..end; errors = residuals."""
+    total = 0.0
+    for p in range(first, end):
+        residual = system.outputs[0, p] - system.targets[p]
+        system.errors[0, p] = residual
+        total += np.float64(residual) * np.float64(residual)
+    return total / (end - first)
+
+
+@njit(cache=True)
+def _highest_wrong(system, p, right):
+    """Highest wrong output of sample p minus the right one, and its index (0 for one output)."""
+    outputs = system.outputs
+    if outputs.shape[0] == 1:
+        return np.float64(outputs[0, p]) * (1 - 2 * right), 0
+    highest = -1
+    for k in range(outputs.shape[0]):
+        if k != right and (highest < 0 or outputs[k, p] > outputs[highest, p]):
+            highest = k
+    return np.float64(outputs[highest, p]) - np.float64(outputs[right, p]), highest
+
+
+@njit(cache=True)
+def _entropies(system, first, end):
+    """Mean cross-entropy of samples first..end; errors = probabilities minus truth."""
+    outputs, errors = system.outputs, system.errors
+    total = 0.0
+    for p in range(first, end):
+        right = system.labels[p]
+        margin, _ = _highest_wrong(system, p, right)
+        top = max(margin, 0.0)
+        if outputs.shape[0] == 1:
+            e = math.exp(-abs(margin))
+            total += top + math.log1p(e)
+            errors[0, p] = (1 - 2 * right) * (e if margin < 0.0 else 1.0) / (1.0 + e)
+            continue
+        rest = 0.0
+        for k in range(outputs.shape[0]):
+            if k != right:
+                weight = math.exp(np.float64(outputs[k, p]) - np.float64(outputs[right, p]) - top)
+                errors[k, p] = weight
+                rest += weight
+        total += top + math.log1p(rest + math.expm1(-top))
+        whole = rest + math.exp(-top)
+        for k in range(outputs.shape[0]):
+            if k != right:
+                errors[k, p] /= whole
+        errors[right, p] = -rest / whole
+    return total / (end - first)
+
+
+@njit(cache=True)
+def _smoothed(system, first, end):
+    """Smoothed and true accuracy of samples first..end; errors = slopes by the outputs."""
+    total = 0.0
+    answered = 0
+    for p in range(first, end):
+        right = system.labels[p]
+        margin, highest = _highest_wrong(system, p, right)
+        if margin < 0.0:
+            answered += 1
+        z = system.alpha * margin
+        e = math.exp(-abs(z))
+        total += (1.0 if z <= 0.0 else e) / (1.0 + e)
+        bend = system.alpha * e / (1.0 + e) ** 2
+        if system.outputs.shape[0] == 1:
+            system.errors[0, p] = -(1 - 2 * right) * bend
+        else:
+            for k in range(system.outputs.shape[0]):
+                system.errors[k, p] = 0.0
+            system.errors[right, p] = bend
+            system.errors[highest, p] = -bend
+    return total / (end - first), answered / (end - first)
+
+
+def _evaluate(system, theta):
+    for k in range(theta.shape[0]):
+        system.theta[k] = theta[k]
+    _forward(system)
+    split, end = system.n_train, system.n_train + system.n_test
+    accuracy = 0.0
+    if system.loss == SQUARED_ERROR:
+        train_loss = max(_squares(system, 0, split), FLOOR)
+        system.scale[0] = 2.0 / (system.n_train * train_loss)
+    else:
+        train_loss = max(_entropies(system, 0, split), FLOOR)
+        system.scale[0] = 1.0 / (system.n_train * train_loss)
+    if system.y_axis == LN_LOSS:
+        if system.loss == SQUARED_ERROR:
+            test_loss = max(_squares(system, split, end), FLOOR)
+            system.scale[1] = 2.0 / (system.n_test * test_loss)
+        else:
+            test_loss = max(_entropies(system, split, end), FLOOR)
+            system.scale[1] = 1.0 / (system.n_test * test_loss)
+        y = math.log(test_loss)
+    else:
+        smoothed, accuracy = _smoothed(system, split, end)
+        if system.y_axis == LOGIT:
+            q = LOGIT_MARGIN + (1.0 - 2.0 * LOGIT_MARGIN) * smoothed
+            y = math.log(q) - math.log1p(-q)
+            system.scale[1] = (1.0 - 2.0 * LOGIT_MARGIN) / (q * (1.0 - q) * system.n_test)
+        else:
+            y = SCALE * smoothed
+            system.scale[1] = SCALE / system.n_test
+    return math.log(train_loss), y, accuracy
+
+
+@njit(cache=True, fastmath=FAST)
+def _product(row, other):
+    total = np.float32(0)
+    for p in range(row.shape[0]):
+        total += row[p] * other[p]
+    return total
+
+
+@njit(cache=True, fastmath=FAST)
+def _through_relu(dz, h):
+    """dz times the slope of relu; returns the sum, the gradient of the bias."""
+    total = np.float32(0)
+    zero = np.float32(0)
+    for p in range(dz.shape[0]):
+        value = dz[p] if h[p] > zero else zero
+        dz[p] = value
+        total += value
+    return total
+
+
+@njit(cache=True, fastmath=FAST)
+def _through(dz, slope):
+    """dz times any slope; returns the sum."""
+    total = np.float32(0)
+    for p in range(dz.shape[0]):
+        value = dz[p] * slope[p]
+        dz[p] = value
+        total += value
+    return total
+
+
+@njit(cache=True, fastmath=FAST)
+def _scale_errors(errors, train, test, split, end):
+    for k in range(errors.shape[0]):
+        row = errors[k]
+        for p in range(split):
+            row[p] *= train
+        for p in range(split, end):
+            row[p] *= test
+
+
+def _sweep(system, ux, uy):
+    depth = len(system.dz)
+    errors = system.errors
+    split, end = system.n_train, system.n_train + system.n_test
+    train, test = np.float32(ux * system.scale[0]), np.float32(uy * system.scale[1])
+    _scale_errors(errors, train, test, split, end)
+    for k in range(errors.shape[0]):
+        system.db[depth][k] = errors[k].sum()
+        for j in range(system.h[depth].shape[0]):
+            system.dW[depth][k, j] = _product(errors[k], system.h[depth][j])
+    for layer in range(depth - 1, -1, -1):
+        dz, h, below = system.dz[layer], system.h[layer + 1], system.h[layer]
+        if layer < depth - 1:
+            np.dot(system.W[layer + 1].T, system.dz[layer + 1], dz)
+        for j in range(h.shape[0]):
+            if layer == depth - 1:
+                _set_row(dz[j], system.W[depth][0, j], errors[0])
+                for k in range(1, errors.shape[0]):
+                    _add_row(dz[j], system.W[depth][k, j], errors[k])
+            if system.activation == RELU:
+                system.db[layer][j] = _through_relu(dz[j], h[j])
+            else:
+                system.db[layer][j] = _through(dz[j], system.slope[layer][j])
+            if below.shape[0] <= FEW_INPUTS:
+                for i in range(below.shape[0]):
+                    system.dW[layer][j, i] = _product(dz[j], below[i])
+        if below.shape[0] > FEW_INPUTS:
+            np.dot(dz, below.T, system.dW[layer])
+
+
+wlmd_kernels.register(FNNSystem, evaluate=_evaluate, sweep=_sweep)
