@@ -7,6 +7,7 @@ step (two forward passes, one backward pass, the published integrator), as one w
     python benchmarks/wlmd.py [--widths 30,100,300,1000] [--points 250] [--turns 9] [--seconds 0.3]
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import os
@@ -15,6 +16,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before NumPy and SciPy load their libraries
 
 import argparse
+import itertools
 import math
 import time
 
@@ -76,7 +78,7 @@ def eager(task, settings):
     """The same walk in PyTorch."""
     data, sizes = task.data, task.network.sizes
     layers = []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
     network = torch.nn.Sequential(*layers[:-1])
     loss = torch.nn.MSELoss()
@@ -113,9 +115,9 @@ def eager(task, settings):
                     v += math.sqrt(1 - keep * keep) * torch.randn_like(v)
                     p += dt * v
                     over, under = p > b, p < -b
-                    v[over | under] *= -1
-                    p[over] = 2 * b - p[over]
-                    p[under] = -2 * b - p[under]
+                    v.copy_(torch.where(over | under, -v, v))
+                    mirrored = torch.where(under, -2 * b - p, p)
+                    p.copy_(torch.where(over, 2 * b - p, mirrored))
             table[i - reach : i + reach + 1, j - reach : j + reach + 1] += hill
 
     return run

@@ -190,7 +190,7 @@ def blocks(n1: int = 8, n2: int = 12) -> Case:
     return Case(problem, entropy, (high_x - 2, high_x), (high_y - 2, high_y))
 
 
-def residual_floor(n: int = 20, floor: float = 0.02) -> Case:
+def residual_floor(n: int = 20, floor: float = 0.002) -> Case:
     """Case 4: a row that no parameter serves leaves L0: S = x + (n / 2 - 1) ln(e^x - L0)."""
     rows = np.vstack([np.eye(n), np.zeros(n)])
     targets = np.zeros(n + 1)
@@ -203,7 +203,7 @@ def residual_floor(n: int = 20, floor: float = 0.02) -> Case:
             known = (rest > 0) & ((n + 1) * rest < 1)
             return np.where(known, x + (n / 2 - 1) * np.log(rest), np.nan)
 
-    return Case(problem, entropy, (math.log(1.3 * floor), math.log(floor + 0.9 / (n + 1))), None)
+    return Case(problem, entropy, (math.log(2 * floor), math.log(floor + 0.9 / (n + 1))), None)
 
 
 def few_rows(n: int = 20, rows: int = 6) -> Case:

@@ -20,8 +20,8 @@ from wlnn.reference import twin_quadratic, wlmd_cases
 from wlnn.reference.judge import Verdict, decades, verdict
 from wlnn.wlmd_kernels import box_runs, walk
 
-REPLICAS, STEPS, STEP, FRICTION_RATE = 60_000, 150, 0.02, 1.0  # judge E
-EDGE_SHARE, EDGE_TOLERANCE = 0.0290, 0.0015  # of |theta_i| > 0.97, judge E
+REPLICAS, STEPS, STEP, FRICTION_RATE = 30_000, 150, 0.02, 1.0  # judge E
+EDGE_SHARE, EDGE_TOLERANCE = 0.0290, 0.0020  # of |theta_i| > 0.97, judge E
 DECADES = 5.0  # judge E fails below p = 1e-5
 RUN_THRESHOLD = 0.06  # rms of judge F, nats; right runs: 0.02 - 0.04
 

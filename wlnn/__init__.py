@@ -7,9 +7,23 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Axis": "wlnn.grid",
+    "Dataset": "wlnn.datasets",
+    "FNN": "wlnn.network",
     "Grid": "wlnn.grid",
+    "Interrupted": "wlnn.run",
+    "Landscape": "wlnn.landscape",
     "Problem": "wlnn.problem",
+    "Settings": "wlnn.settings",
+    "Task": "wlnn.task",
     "UserError": "wlnn.errors",
+    "WLMCSettings": "wlnn.settings",
+    "compare": "wlnn.landscape",
+    "load_task": "wlnn.task",
+    "plot_diagnostics": "wlnn.plot",
+    "plot_landscape": "wlnn.plot",
+    "read_table": "wlnn.settings",
+    "sample": "wlnn.run",
+    "task_from_csv": "wlnn.task",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -166,12 +166,12 @@ class NetworkVariables:
         return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
 
     def problem(self) -> SmoothProblem:
-        """What the sampler is given; fast for an ``FNN``."""
+        """What the sampler is given; fast for an ``FNN`` with hidden layers."""
         from wlnn.network import FNN
 
         task = self.task
         y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
-        fast = isinstance(task.network, FNN)
+        fast = isinstance(task.network, FNN) and len(task.network.sizes) > 2
         return SmoothProblem(
             name=task.name,
             lo=-self.bounds,
@@ -181,7 +181,7 @@ class NetworkVariables:
             start=self.start,
             system=self.fast_system if fast else None,
             names=("ln train loss", y_name),
-            about=task.describe(),
+            about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
         )
 

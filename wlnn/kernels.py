@@ -21,19 +21,55 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
+from wlnn.simd import Buffer
+
 REFRESH_EVERY = 10_000  # steps between full recomputations (0.03 % of the time, float32 drift 1e-5)
 ADAPT_EVERY = 1_000  # steps of one acceptance measurement of the paper's step rule
 STEP_FIXED, STEP_ADAPT, STEP_LOG_UNIFORM = 0, 1, 2
-NEW_BIN_MINIMUM, NEW_BIN_PREVIOUS, NEW_BIN_CLOSED = 0, 1, 2
+NEW_BIN_MINIMUM, NEW_BIN_PREVIOUS, NEW_BIN_CLOSED, NEW_BIN_NEARBY = 0, 1, 2, 3
 _MANTISSA = 2.0**-53
 _HALF_WORD = 2.0**-32
+_GUESS_SHIFT = 44  # of 64 bits: sign, exponent and 8 bits of the mantissa remain
 
 _SYSTEMS: dict[type, dict] = {}
 
 
-def register(kind: type, *, refresh, propose, commit) -> None:
-    """Teach the driver a system: the NamedTuple class ``kind`` and its three functions."""
-    _SYSTEMS[kind] = {"refresh": refresh, "propose": propose, "commit": commit}
+def register(kind: type, *, refresh, propose, commit, exponential: bool = False) -> None:
+    """Teach the driver a system: the NamedTuple class ``kind`` and its three functions.
+
+    With ``exponential`` they return exp(x) in place of x, such as the loss instead of its
+    logarithm; it is binned by a table of exp(edges), which saves one logarithm per step.
+    """
+    _SYSTEMS[kind] = {
+        "refresh": refresh,
+        "propose": propose,
+        "commit": commit,
+        "position": _position_exponential if exponential else _position,
+        "axis_value": _ln if exponential else _same,
+    }
+
+
+def _position(system, bins, x):
+    """Place of x along its axis in bins; the bin is its integer part."""
+    return (x - bins.x_lo) * bins.x_per_bin
+
+
+def _position_exponential(system, bins, x):
+    """The same for exp(x): a guess from the leading bits of the number, then a short search."""
+    if not (x >= bins.exp_edges[0] and x < bins.exp_edges[bins.nx]):
+        return -1.0
+    k = bins.guess[(np.float64(x).view(np.int64) >> _GUESS_SHIFT) - bins.guess_first]
+    while x >= bins.exp_edges[k + 1]:
+        k += 1
+    return k + 0.5
+
+
+def _same(system, x):
+    return x
+
+
+def _ln(system, x):
+    return math.log(x) if x > 0.0 else -np.inf
 
 
 def refresh(system, theta):
@@ -49,6 +85,26 @@ def propose(system, theta, i, new):
 def commit(system, theta, i, new):
     """Make the last proposal current; called before the driver writes ``theta[i] = new``."""
     return _SYSTEMS[type(system)]["commit"](system, theta, i, new)
+
+
+def x_position(system, bins, x):
+    """Place along the x axis, in bins, of what the system's functions return as x."""
+    return _SYSTEMS[type(system)]["position"](system, bins, x)
+
+
+def x_value(system, x):
+    """x in units of its axis from what the system's functions return as x."""
+    return _SYSTEMS[type(system)]["axis_value"](system, x)
+
+
+@overload(x_position, jit_options={"error_model": "numpy", "forceinline": True})
+def _x_position(system, bins, x):
+    return _SYSTEMS[system.instance_class]["position"]
+
+
+@overload(x_value, jit_options={"error_model": "numpy", "forceinline": True})
+def _x_value(system, x):
+    return _SYSTEMS[system.instance_class]["axis_value"]
 
 
 @overload(refresh, jit_options={"error_model": "numpy"})
@@ -102,6 +158,9 @@ class Binning(NamedTuple):
     y_lo: float
     y_per_bin: float
     ny: int
+    exp_edges: Buffer  # (nx + 1,) exp of the edges of x
+    guess: Buffer  # highest bin that starts at or below each number of so many leading bits
+    guess_first: int  # leading bits of the first of them
 
 
 def binning(grid) -> Binning:
@@ -110,7 +169,21 @@ def binning(grid) -> Binning:
     if x.n == 1 or not np.isfinite(x.lo):
         raise ValueError("the x axis needs a finite window of at least two bins")
     finite = bool(np.isfinite(y.lo))
-    return Binning(float(x.lo), x.per_bin, x.n, float(y.lo) if finite else 0.0, y.per_bin, y.n)
+    edges = np.exp(np.clip(x.edges, -700.0, 700.0))
+    first, last = (edges[[0, -1]].view(np.int64) >> _GUESS_SHIFT).tolist()
+    numbers = (np.arange(first, last + 1) << _GUESS_SHIFT).view(np.float64)
+    guess = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, x.n - 1)
+    return Binning(
+        float(x.lo),
+        x.per_bin,
+        x.n,
+        float(y.lo) if finite else 0.0,
+        y.per_bin,
+        y.n,
+        Buffer(edges),
+        Buffer(guess.astype(np.int64)),
+        first,
+    )
 
 
 class Stage(NamedTuple):
@@ -165,6 +238,17 @@ def _lowest_visited(entropy, histogram, visits):
     return lowest if lowest < np.inf else 0.0
 
 
+@njit(cache=True)
+def _lowest_nearby(entropy, histogram, visits, bx, by, fallback):
+    """Smallest S of the known bins among the eight around a new one, or ``fallback``."""
+    lowest = np.inf
+    for a in range(max(bx - 1, 0), min(bx + 2, entropy.shape[0])):
+        for b in range(max(by - 1, 0), min(by + 2, entropy.shape[1])):
+            if (visits[a, b] > 0 or histogram[a, b] > 0) and entropy[a, b] < lowest:
+                lowest = entropy[a, b]
+    return lowest if lowest < np.inf else fallback
+
+
 def _wlmc_stage(
     system, theta, lo, hi, bins, entropy, histogram, visits, kept, stage, chain, rng, stop
 ):
@@ -187,7 +271,7 @@ def _wlmc_stage(
     tried = taken = 0
     drift = 0.0
     x, y = refresh(system, theta)
-    bx = math.floor((x - bins.x_lo) * bins.x_per_bin)
+    bx = math.floor(x_position(system, bins, x))
     by = 0
     if bins.ny > 1:
         by = math.floor((y - bins.y_lo) * bins.y_per_bin)
@@ -211,7 +295,7 @@ def _wlmc_stage(
             out_of_box += 1
         else:  # 3. evaluate and bin; the range is tested before conversion to an integer
             x_new, y_new = propose(system, theta, i, new)
-            px = (x_new - bins.x_lo) * bins.x_per_bin
+            px = x_position(system, bins, x_new)
             py = 0.5
             if bins.ny > 1:
                 py = (y_new - bins.y_lo) * bins.y_per_bin
@@ -219,10 +303,10 @@ def _wlmc_stage(
             if inside:
                 nbx = int(px)
                 nby = int(py)
-                if stage.new_bin_rule == NEW_BIN_CLOSED:
-                    inside = visits[nbx, nby] > 0 or histogram[nbx, nby] > 0
-            if inside:  # 4. accept with min(1, exp(S[old] - S[new]))
-                difference = entropy[bx, by] - entropy[nbx, nby]
+                known = visits[nbx, nby] > 0 or histogram[nbx, nby] > 0
+                inside = known or stage.new_bin_rule != NEW_BIN_CLOSED
+            if inside:  # 4. accept with min(1, exp(S[old] - S[new])), and always what is new
+                difference = entropy[bx, by] - entropy[nbx, nby] if known else 0.0
                 word, words = _next_word(words)
                 u = float(word >> np.uint64(11)) * _MANTISSA
                 if difference >= 0.0 or u < math.exp(difference):
@@ -238,11 +322,13 @@ def _wlmc_stage(
         # 5. count the state the walker is in now, moved or not
         if histogram[bx, by] == 0:
             if visits[bx, by] == 0 and stage.new_bin_rule != NEW_BIN_CLOSED:
-                if stage.new_bin_rule == NEW_BIN_PREVIOUS:
-                    start = entropy[previous[0], previous[1]]
-                else:
+                if stage.new_bin_rule == NEW_BIN_MINIMUM:
                     start = _lowest_visited(entropy, histogram, visits)
-                entropy[bx, by] = max(entropy[bx, by], start)
+                else:
+                    start = entropy[previous[0], previous[1]]
+                    if stage.new_bin_rule == NEW_BIN_NEARBY:
+                        start = _lowest_nearby(entropy, histogram, visits, bx, by, start)
+                entropy[bx, by] = start
             if kept.shape[0] > 0:
                 for k in range(n_parameters):
                     kept[bx * bins.ny + by, k] = theta[k]
@@ -270,12 +356,12 @@ def _wlmc_stage(
                 taken = 0
         if done % REFRESH_EVERY == 0:
             x_new, y = refresh(system, theta)
-            drift = max(drift, abs(x_new - x))
+            drift = max(drift, abs(x_value(system, x_new) - x_value(system, x)))
             x = x_new
             if stop[0] != 0:
                 break
     x_new, y = refresh(system, theta)
-    drift = max(drift, abs(x_new - x))
+    drift = max(drift, abs(x_value(system, x_new) - x_value(system, x)))
     for k in range(4):
         rng[k] = words[k]
     return Chain(
@@ -287,7 +373,7 @@ def _wlmc_stage(
         out_of_window,
         round_trips,
         drift,
-        x_new,
+        x_value(system, x_new),
         y,
     )
 
@@ -336,8 +422,7 @@ def wlmc_replicas(
                 updates[batch, a * bins.ny + b] += (work[a, b] - entropy[a, b]) / stage.ln_f
 
 
-@njit(cache=True, nogil=True)
-def uniform_draws(system, lo, hi, bins, n_draws, rng, histogram):
+def _uniform_draws(system, lo, hi, bins, n_draws, rng, histogram):
     """Bin ``n_draws`` uniform points of the box into ``histogram (nx, ny)``; returns the misses."""
     words = (rng[0], rng[1], rng[2], rng[3])
     theta = np.empty_like(lo)
@@ -348,7 +433,7 @@ def uniform_draws(system, lo, hi, bins, n_draws, rng, histogram):
             u = float(word >> np.uint64(11)) * _MANTISSA
             theta[k] = lo[k] + (hi[k] - lo[k]) * u
         x, y = refresh(system, theta)
-        px = (x - bins.x_lo) * bins.x_per_bin
+        px = x_position(system, bins, x)
         py = 0.5
         if bins.ny > 1:
             py = (y - bins.y_lo) * bins.y_per_bin
@@ -359,6 +444,15 @@ def uniform_draws(system, lo, hi, bins, n_draws, rng, histogram):
     for k in range(4):
         rng[k] = words[k]
     return outside
+
+
+uniform_draws = njit(_uniform_draws, cache=True, nogil=True)
+_uniform_draws_uncached = njit(_uniform_draws, nogil=True)
+
+
+def draws_for(system):
+    """``uniform_draws`` for ``system``, as :func:`stage_for`."""
+    return _uniform_draws_uncached if isinstance(system, FunctionSystem) else uniform_draws
 
 
 def _drop_stale_caches() -> None:

@@ -65,6 +65,9 @@ class Landscape:
             the uniform draws give to the zero of S, common to all bins and not part of
             :attr:`error`; "ln_box_volume", if known, turns S into ln(volume) when added.
         history: diagnostics per walker and stage, each ``(R, stages)``.
+        networks: one microstate of every bin walker 0 entered, where they were kept: "bins"
+            ``(m, 2)`` and "theta" ``(m, P)``. Each is the state of the first visit in the last
+            stage that came to the bin.
     """
 
     grid: Grid
@@ -73,6 +76,7 @@ class Landscape:
     reliable: np.ndarray
     meta: dict = field(default_factory=dict)
     history: dict[str, np.ndarray] = field(default_factory=dict)
+    networks: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_walkers(self) -> int:
@@ -158,6 +162,7 @@ class Landscape:
             "x_edges": self.grid.x.edges,
             "y_edges": self.grid.y.edges,
             **{f"history.{name}": array for name, array in self.history.items()},
+            **{f"networks.{name}": array for name, array in self.networks.items()},
         }
         axes = {"x": list(self.grid.x), "y": list(self.grid.y)}
         return store.save(path, arrays, {"kind": "landscape", "axes": axes, "meta": self.meta})
@@ -168,14 +173,13 @@ class Landscape:
         arrays, meta = store.load(path)
         if meta.get("kind") != "landscape":
             raise UserError(f"{path}: holds no landscape; give the landscape.npz of a run.")
-        history = {
-            name.removeprefix("history."): array
-            for name, array in arrays.items()
-            if name.startswith("history.")
-        }
+        history, networks = (
+            {k.removeprefix(part): v for k, v in arrays.items() if k.startswith(part)}
+            for part in ("history.", "networks.")
+        )
         grid = Grid(Axis(*meta["axes"]["x"]), Axis(*meta["axes"]["y"]))
         main = (arrays[name] for name in ("entropies", "visits", "reliable"))
-        return cls(grid, *main, meta["meta"], history)
+        return cls(grid, *main, meta["meta"], history, networks)
 
 
 def merge(

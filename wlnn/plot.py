@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from wlnn import store
 from wlnn.errors import UserError
 from wlnn.landscape import Curve, Landscape
+from wlnn.summary import describe, unit_name
 
 MAGENTA = "#d6006d"
 INK = "#222222"
@@ -23,11 +24,14 @@ ENTROPY_COLOURS = "viridis"
 FORMATS = ("png", "pdf", "svg")
 
 
-def plot_landscape(landscape: Landscape, ax: Axes | None = None) -> Axes:
+def plot_landscape(
+    landscape: Landscape, ax: Axes | None = None, per: tuple[str, str] = ("bin", "bin")
+) -> Axes:
     """S in colour over x and y, with the equilibrium and the max-entropy curve (Fig. 1(a)).
 
     Bins never visited are white; bins that not every walker visited in its production stage are
-    pale. The band is the 95 % interval of the equilibrium curve over walkers.
+    pale. The band is the 95 % interval of the equilibrium curve over walkers. ``per`` holds the
+    units of S along x and y, see ``Landscape.rescaled``; the curves do not depend on them.
     """
     own = ax is None
     if own:
@@ -35,7 +39,7 @@ def plot_landscape(landscape: Landscape, ax: Axes | None = None) -> Axes:
     x, y = landscape.grid.x, landscape.grid.y
     if not np.isfinite(y.lo):
         raise UserError("this landscape has a single y bin; plot its diagnostics (S over x).")
-    entropy = landscape.entropy
+    entropy = landscape.rescaled(*per)
     limits = {"vmin": np.nanmin(entropy), "vmax": np.nanmax(entropy)} if entropy.size else {}
     for shown, alpha in ((landscape.reliable, None), (~landscape.reliable, 0.45)):
         part = np.ma.masked_invalid(np.where(shown, entropy, np.nan)).T
@@ -51,7 +55,7 @@ def plot_landscape(landscape: Landscape, ax: Axes | None = None) -> Axes:
         )
         if alpha is None:
             bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
-            bar.set_label(_entropy_label(landscape))
+            bar.set_label(_entropy_label(landscape, per))
             bar.outline.set_linewidth(0.6)
     highest = landscape.max_entropy_curve()
     _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2)
@@ -127,40 +131,17 @@ def save(figure: Figure, path) -> Path:
     return store.write_file(path, lambda file: figure.savefig(file, format=kind, dpi=200))
 
 
-def describe(landscape: Landscape) -> tuple[str, str]:
-    """Title (task, network, parameters) and provenance (walkers, steps, seeds, version) in words.
-
-    Taken from ``meta``: "task" as of ``Task.describe``, "wlmc" the settings of the sampler,
-    "versions". What is missing there is left out.
-    """
-    meta = landscape.meta
-    task, wlmc = meta.get("task", {}), meta.get("wlmc", {})
-    title = [str(task.get("task", "landscape"))]
-    network = task.get("network", {})
-    if "sizes" in network:
-        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
-    if "parameters" in task:
-        title.append(f"{task['parameters']} parameters")
-    seeds = [f"data seed {task['data']['seed']}"] if "seed" in task.get("data", {}) else []
-    walkers = f"{landscape.n_walkers} walker" + "s" * (landscape.n_walkers > 1)
-    if wlmc:
-        walkers += f" × {wlmc['steps']:.3g} steps".replace("e+0", "e")
-        seeds.append(f"seed {wlmc['seed']}")
-    notes = [walkers, *seeds]
-    if "wlnn" in meta.get("versions", {}):
-        notes.append(f"wlnn {meta['versions']['wlnn']}")
-    return ", ".join(title), ", ".join(notes)
-
-
 def _provenance(figure: Figure, landscape: Landscape) -> None:
     figure.supxlabel(
         describe(landscape)[1], fontsize="x-small", color="#666666", x=0.99, ha="right"
     )
 
 
-def _entropy_label(landscape: Landscape) -> str:
-    relative = landscape.meta.get("gauge") == "window"
-    return "entropy S (nats, relative)" if relative else "entropy S (nats)"
+def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
+    units = [unit_name(axis, unit) for axis, unit in zip(landscape.grid, per, strict=True)]
+    said = " and ".join(unit for unit in units if unit)
+    words = f"nats per unit of {said}" if said else "nats"
+    return f"entropy S ({words}{', relative' * (landscape.meta.get('gauge') == 'window')})"
 
 
 def _quantity(name: str) -> str:

@@ -131,7 +131,7 @@ class WLMCSettings(_Section):
     ln_f0: float = _option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
     step_rule: str = _option("freeze", choices=("freeze", "log-uniform", "paper"))
     step_width: float = _option(0.1, above=0, high=1)  # first half width of a move / width of box
-    late_bins: str = _option("minimum", choices=("minimum", "previous"))
+    late_bins: str = _option("nearby", choices=("nearby", "minimum", "previous"))
     precision: str = _option(
         "float32", choices=("float32", "float64")
     )  # of the network; S: float64
@@ -191,7 +191,7 @@ class WLMDSettings(_Section):
     walkers: int = _option(1, low=1, high=10_000)  # on one table
     tables: int = _option(4, low=1, high=10_000)  # independent ones: their spread is the error
     round: int = _option(1000, low=1)  # steps between two unions of the walkers' hills
-    report: int = _option(50_000, low=1)  # steps between reports and checkpoints
+    report: int = _option(0, low=0)  # steps between reports and checkpoints; 0 = some seconds
     average_from: float = _option(0.5, low=0, high=1)  # part of the steps before the average starts
     estimator: str = _option("average", choices=("last", "average", "reweighted"))
     checks: bool = _option(True)  # stop when a temperature or the table is wrong
@@ -279,7 +279,10 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
         try:
             value = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            value = value.strip()
+            try:
+                value = float(value)  # ".5" is no number of TOML
+            except ValueError:
+                value = value.strip()
         values.setdefault(section, {})[option] = value
     return values
 

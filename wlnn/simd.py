@@ -161,26 +161,35 @@ def _maximum(builder, kind, x, y):
 
 
 def _exp(builder, kind, x):
-    """exp x = 2^n p(r), n = rint(x / ln 2), r = x - n ln 2 in two parts, p a Taylor polynomial."""
+    """exp x = 2^n p(r), n = rint(x / ln 2), r = x - n ln 2, p a Taylor polynomial.
+
+    All of it is one chain of dependent instructions, so latency counts: adding 1.5 * 2^mantissa
+    rounds x / ln 2 and leaves n in the low bits, and p is summed in pairs (G. Estrin).
+    """
     single = kind.dtype == types.float32
     mantissa, degree, lowest = (23, 7, -87.0) if single else (52, 13, -700.0)
     ln2_parts = (  # the first has trailing zeros, so that n times it is exact (W. Cody, W. Waite)
-        (0.693359375, -2.12194440054690583e-4)
-        if single
-        else (6.93147180369123816490e-1, 1.90821492927058770002e-10)
+        (math.log(2),) if single else (6.93147180369123816490e-1, 1.90821492927058770002e-10)
     )
     x = _maximum(builder, kind, x, _constant(kind, lowest))
-    n = _call(builder, "rint", kind, builder.fmul(x, _constant(kind, 1 / math.log(2))))
+    magic = _constant(kind, 1.5 * 2.0**mantissa)
+    shifted = _call(builder, "fma", kind, x, _constant(kind, 1 / math.log(2)), magic)
+    n = builder.fsub(shifted, magic)
     r = x
     for part in ln2_parts:
         r = _call(builder, "fma", kind, n, _constant(kind, -part), r)
-    p = _constant(kind, 1 / math.factorial(degree))
-    for k in range(degree - 1, -1, -1):
-        p = _call(builder, "fma", kind, p, r, _constant(kind, 1 / math.factorial(k)))
-    # adding 1.5 * 2^mantissa leaves n as an integer in the low bits
-    bits = builder.bitcast(builder.fadd(n, _constant(kind, 1.5 * 2.0**mantissa)), _integers(kind))
-    exponent = builder.shl(bits, _integers(kind, mantissa))
-    return builder.bitcast(builder.add(builder.bitcast(p, _integers(kind)), exponent), _llvm(kind))
+    terms = [_constant(kind, 1 / math.factorial(k)) for k in range(degree + 1)]
+    power = r
+    while len(terms) > 1:
+        odd = [] if len(terms) % 2 == 0 else [terms.pop()]
+        terms = [
+            _call(builder, "fma", kind, high, power, low)
+            for low, high in zip(terms[::2], terms[1::2], strict=True)
+        ] + odd
+        power = builder.fmul(power, power)
+    exponent = builder.shl(builder.bitcast(shifted, _integers(kind)), _integers(kind, mantissa))
+    bits = builder.add(builder.bitcast(terms[0], _integers(kind)), exponent)
+    return builder.bitcast(bits, _llvm(kind))
 
 
 def _compiled(result, build, *kinds):
@@ -331,9 +340,7 @@ def lanes(a):
 
 @_compiled(
     lambda a, i: _VECTORS[a.dtype],
-    lambda b, sig, a, i: _aligned(
-        b.load(_address(b, a, i, sig.return_type)), sig.return_type
-    ),
+    lambda b, sig, a, i: _aligned(b.load(_address(b, a, i, sig.return_type)), sig.return_type),
     BufferType,
     types.Integer,
 )
@@ -344,8 +351,9 @@ def load(a, i):
 
 @_compiled(
     lambda a, i, x: types.none,
-    lambda b, sig, a, i, x: _aligned(b.store(x, _address(b, a, i, sig.args[2])), sig.args[2])
-    and None,
+    lambda b, sig, a, i, x: (
+        _aligned(b.store(x, _address(b, a, i, sig.args[2])), sig.args[2]) and None
+    ),
     BufferType,
     types.Integer,
     Vector,
@@ -360,9 +368,7 @@ def store(a, i, x):
     lambda b, sig, a, scalar: _repeat(
         b,
         sig.return_type,
-        scalar
-        if sig.return_type.dtype == sig.args[1]
-        else b.fptrunc(scalar, ir.FloatType()),
+        scalar if sig.return_type.dtype == sig.args[1] else b.fptrunc(scalar, ir.FloatType()),
     ),
     BufferType,
     types.Float,

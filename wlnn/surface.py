@@ -131,7 +131,7 @@ def _spline(xp, position, node, per_bin, n):
     p = xp.clip((position - node) * per_bin, -2.0, n + 1.0)
     nearest = xp.floor(p + 0.5)
     t = (p - nearest)[:, None]
-    index = xp.clip(nearest.astype(int)[:, None] + xp.arange(-1, 2), 0, n - 1)
+    index = xp.clip(xp.nan_to_num(nearest).astype(int)[:, None] + xp.arange(-1, 2), 0, n - 1)
     weights = xp.concatenate([0.5 * (0.5 - t) ** 2, 0.75 - t * t, 0.5 * (0.5 + t) ** 2], axis=1)
     slopes = xp.concatenate([t - 0.5, -2 * t, 0.5 + t], axis=1) * per_bin
     return index, weights, slopes

@@ -77,7 +77,7 @@ class NetworkSystem(NamedTuple):
     h_start: Buffer  # (D,)
     current: Buffer  # (D + 1,) which of the two buffers is current
     pending: Buffer  # (1,) whether the last proposal changed the outputs
-    values: Buffer  # (4,) x, y of the current state and of the last proposal
+    values: Buffer  # (4,) exp x, y of the current state and of the last proposal
     depth: int  # hidden layers D
     n_weights: int
     n: int  # samples in a row
@@ -307,9 +307,9 @@ def _metric_typed(tag, system, out):
 
 @_inline
 def _observables(system, out):
-    """(x, y) of the output rows that start at index ``out`` of the workspace."""
+    """(train loss = exp x, y) of the output rows that start at index ``out``."""
     loss = _loss(system.loss, system, out, 0, system.n_train_padded, system.n_train)
-    return math.log(max(loss, 1e-300)), _metric(system.metric, system, out)
+    return loss, _metric(system.metric, system, out)
 
 
 # --- rows ------------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def _put(system, z_at, h_at, z00, z01, z10, z11):
     return h00, h01, h10, h11
 
 
-@_call
+@_inline
 def _rank_one(system, layer, row, change_at, z_from, z_to, h_to, out):
     """New rows of ``layer`` after row ``row`` of the layer before changed by the row at change_at.
 
@@ -584,7 +584,9 @@ def _commit(system, theta, i, new):
     system.values[1] = system.values[3]
 
 
-kernels.register(NetworkSystem, refresh=_refresh, propose=_propose, commit=_commit)
+kernels.register(
+    NetworkSystem, refresh=_refresh, propose=_propose, commit=_commit, exponential=True
+)
 
 
 # --- making one -----------------------------------------------------------------------------------

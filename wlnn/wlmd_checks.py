@@ -43,7 +43,7 @@ class Report(NamedTuple):
 
 
 def heating(surface: Surface, f: float, friction: float, n_parameters: int) -> float:
-    """Kinetic temperature above 1 that hills of one walker cause: ``f A0 / (2 pi sigma^2 gamma n)``.
+    """Kinetic temperature above 1 due to a walker's hills: ``f A0 / (2 pi sigma^2 gamma n)``.
 
     Every hill is dropped under the walker and does its height of work, which friction takes out.
     """

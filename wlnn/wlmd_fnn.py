@@ -9,6 +9,7 @@ loop runs over contiguous samples. This file moves no parameters.
 from __future__ import annotations
 
 import math
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,10 @@ from wlnn import wlmd_kernels
 from wlnn.collective import FLOOR, LOGIT_MARGIN, SCALE
 from wlnn.wlmd_kernels import FAST
 
+# Matrix products run in SciPy's BLAS, which reads this when it is loaded. Tables and walkers run side
+# by side, so one thread each is best; whoever set a number has the last word.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
 RELU, TANH, SILU = 0, 1, 2
 SQUARED_ERROR, CROSS_ENTROPY = 0, 1
@@ -25,7 +30,7 @@ LN_LOSS, LOGIT, SCALED = 0, 1, 2
 
 
 class FNNSystem(NamedTuple):
-    """Parameters, buffers and data of one walker; D hidden layers, N samples."""
+    """Parameters, buffers and data of one walker; D >= 1 hidden layers, N samples."""
 
     theta: np.ndarray  # (P,) float32
     gradient: np.ndarray  # (P,) float32
@@ -163,10 +168,6 @@ def _forward(system):
     n_outputs = system.outputs.shape[0]
     for k in range(n_outputs):
         system.outputs[k, :] = system.b[depth][k]
-    if depth == 0:
-        for k in range(n_outputs):
-            for i in range(system.h[0].shape[0]):
-                _add_row(system.outputs[k], system.W[0][k, i], system.h[0][i])
     for layer in range(depth):
         W, b, below, h = system.W[layer], system.b[layer], system.h[layer], system.h[layer + 1]
         shifted = below.shape[0] <= FEW_INPUTS

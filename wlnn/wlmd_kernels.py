@@ -19,6 +19,8 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
+from wlnn.compiled import drop_stale
+
 # sums may be reordered and multiply-adds fused; NaN and infinity keep their meaning, for the checks
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 FINE, DIVERGED, STOPPED = 0, 1, 2
@@ -245,3 +247,7 @@ def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng,
         if stop[0] != 0:
             return k + 1, STOPPED
     return volumes.shape[0], FINE
+
+
+if hasattr(walk, "stats"):  # not where NUMBA_DISABLE_JIT=1
+    drop_stale(walk, "wlmd_kernels", "wlmd_fnn")

@@ -162,8 +162,8 @@ MUTANTS = [
         (
             (
                 "            else:\n" + OUT_OF_WINDOW,
-                "            if not moved:\n                commit(system, theta, i, new)\n            if not inside:\n"
-                + OUT_OF_WINDOW,
+                "            if not moved:\n                commit(system, theta, i, new)\n"
+                "            if not inside:\n" + OUT_OF_WINDOW,
             ),
         ),
     ),
@@ -172,21 +172,21 @@ MUTANTS = [
         "step adapted at each move",
         "C R3",
         (("ADAPT_EVERY = 1_000", "ADAPT_EVERY = 1"),),
-        (("rule", "adapt"),),
+        (("step_rule", "paper"),),
     ),
     Mutant(
         "step adapted every sweep",
         "C R3 R4 R5",
         (("ADAPT_EVERY = 1_000", "ADAPT_EVERY = 4"),),
-        (("rule", "adapt"),),
+        (("step_rule", "paper"),),
     ),
     Mutant(
         "step adapted every 100 moves",
         "C R3",
         (("ADAPT_EVERY = 1_000", "ADAPT_EVERY = 100"),),
-        (("rule", "adapt"),),
+        (("step_rule", "paper"),),
     ),
-    Mutant("step adapted every 1000 moves, never frozen", "C", options=(("rule", "adapt"),)),
+    Mutant("step adapted every 1000 moves, never frozen", "C", options=(("step_rule", "paper"),)),
 ]
 
 

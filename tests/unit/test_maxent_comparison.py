@@ -102,12 +102,15 @@ def test_an_error_in_a_worker_reaches_the_caller():
     assert over_settings(divmod, [(5, 2), (9, 4)], [1, 2], processes=1) == [(2, 1), (2, 1)]
 
 
-def test_progress_says_nothing_about_short_work(capsys):
+def test_progress_says_nothing_about_short_work_and_the_time_left_of_long_work(capsys):
     progress = Progress("work")
-    progress(1, 2)
+    progress(1, 8)
+    progress(2, 8)
     progress.close()
     assert capsys.readouterr().err == ""
-    progress.started = progress.printed = progress.started - 30
-    progress(1, 4)
-    assert capsys.readouterr().err == "work: 25 % done, about 2 min left\n"
+    then = progress.started - 30
+    progress.started = progress.printed = then
+    progress.first = (then, 1)
+    progress(2, 8)  # one unit in 30 s, six to go
+    assert capsys.readouterr().err == "work: 25 % done, about 3 min left\n"
     assert [duration(s) for s in (0.2, 80, 600, 9000)] == ["1 s", "80 s", "10 min", "2.5 h"]

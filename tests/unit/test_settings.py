@@ -67,7 +67,7 @@ def test_values_of_overrides():
     ("override", "words"),
     [
         ("wlmc.step=3", "wlmc.step; did you mean 'step"),
-        ("wlcm.steps=3", "'wlcm'; did you mean 'wlmc'"),
+        ("wmc.steps=3", "'wmc'; did you mean 'wlmc'"),
         ("grid.zzz=3", "grid.zzz; use one of x_low"),
         ("steps=3", "'steps=3'"),
         ("wlmc.steps", "section.option=value"),

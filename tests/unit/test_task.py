@@ -75,7 +75,9 @@ def test_the_fast_system_observes_the_same(rng):
     problem = task.problem()
     system = problem.system("float64")
     for theta in rng.uniform(problem.lo, problem.hi, (3, problem.n_parameters)):
-        assert kernels.refresh(system, theta) == pytest.approx(problem.observe(theta), rel=1e-6)
+        x, y = kernels.refresh(system, theta)
+        found = kernels.x_value(system, x), y
+        assert found == pytest.approx(problem.observe(theta), rel=1e-6)
 
 
 def test_zero_loss_is_minus_infinity_and_no_warning():
@@ -161,7 +163,7 @@ def test_options_and_settings_of_a_named_task():
     assert task.data.source["seed"] == 5
     assert task.data.source["test_radii"] == "even"
     assert task.grid.x.width == pytest.approx(0.1)
-    assert set(TASKS) == {"spiral-classify"}
+    assert set(TASKS) == {"spiral-classify", "spiral-regress"}
     with pytest.raises(UserError, match="no task 'spiral'; use one of spiral-classify"):
         load_task("spiral")
     with pytest.raises(UserError, match="no task 'own'"):

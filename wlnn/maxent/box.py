@@ -157,6 +157,8 @@ def solve_box(
     M = np.eye(K) if target is None else np.asarray(target, float)
 
     def dual(v):
+        if b * b * np.abs(g @ v.reshape(K, K)).max() > 500:  # weights pressed against the box
+            return np.inf, None, None
         value, gradient, hessian, *_ = _moments(v.reshape(K, K), g, p0, b)
         return value - v @ M.ravel(), (gradient - M).ravel(), hessian
 
@@ -275,7 +277,7 @@ def exact_ln_density(units: int, half_width: float, ln_loss) -> np.ndarray:
         node, weight = np.polynomial.legendre.leggauss(12)
         width = T / panels
         density = np.zeros_like(sums)
-        for piece in np.array_split(np.arange(panels), math.ceil(panels / 500)):
+        for piece in np.array_split(np.arange(panels), math.ceil(panels * sums.size / 200_000)):
             t = ((piece[:, None] + 0.5 * (node + 1)) * width).ravel()
             factor = (sici(b2 * t)[0] / (b2 * t)) ** N * np.tile(0.5 * width * weight, len(piece))
             density += np.cos(sums[:, :, None] * t) @ factor / math.pi

@@ -120,7 +120,7 @@ def _other_gains(contexts, scales, gain, context_scale):
                 law = gains.solve_gain_function(K, sigma, gain, context_scale=scale)
                 off = law.multipliers[0, -1] if K > 1 else 0.0
                 row |= {"alpha": law.multipliers[0, 0] - off, "beta": off, "KL": law.kl}
-                row |= {"c_g": law.c_g, "R2": law.p @ law.r2, "p": law.p_n.tolist()}
+                row |= {"c_g": law.c_g, "R2": law.p @ law.r2, "max_r2": law.r2.max()}
             rows.append(
                 {key: getattr(value, "item", lambda v=value: v)() for key, value in row.items()}
             )
@@ -312,3 +312,64 @@ def _comparison_figures(rows, out):
     }
     for name, figure in pictures.items():
         click.echo(plot.save(figure, Path(out) / f"{name}.png"))
+
+
+@maxent.command()
+@with_options(out_option, seed_option)
+@click.option("--contexts", type=int, default=2, show_default=True, help="K, number of contexts.")
+@click.option("--units", type=int, default=16, show_default=True, help="Hidden units N.")
+@click.option("--box", type=float, default=2.0, show_default=True, help="b: parameters in [-b, b].")
+@click.option(
+    "--net",
+    type=click.Choice(["gain-linear", "relu"]),
+    default="gain-linear",
+    show_default=True,
+    help="gain-linear: gated linear units, with theory. relu: ReLU units on fixed inputs.",
+)
+@click.option(
+    "--ungated", is_flag=True, help="K = 1 only: units always active; exact result known."
+)
+@click.option("--inputs", type=int, default=16, show_default=True, help="Inputs +-x of a ReLU net.")
+@click.option("--input-scale", type=float, default=0.3, show_default=True, help="Their scale s_x.")
+@click.option(
+    "--steps", type=int, default=20_000_000, show_default=True, help="Steps of each walker."
+)
+@click.option("--walkers", type=int, default=4, show_default=True, help="Independent walkers.")
+@click.option("--threads", type=int, help="Walkers at a time (default: one per core).")
+def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
+    """Sample ln g(ln L) by Wang-Landau, with parameters uniform in a box, and look at the units.
+
+    At low loss a random network of given loss is a draw from the maximum-entropy law of the box:
+    the table sets ln g beside the theory and shows how the populations p(n) and the correlations
+    rho(n) of w with its active inputs grow out of the random box as the loss falls.
+    With --out also landscape.npz (for `wlnn plot`) and the figure.
+
+    \b
+    Examples:
+      wlnn maxent landscape --contexts 2 --units 16 --box 2 --out results
+      wlnn maxent landscape --net relu --units 24 --steps 5000000
+    """
+    from wlnn.maxent.context_select import context_problem
+    from wlnn.maxent.landscape import sample_landscape
+    from wlnn.maxent.workers import default_processes
+    from wlnn.settings import WLMCSettings
+
+    problem = context_problem(half_width=box, gated=not ungated, **options)
+    stages = max(1, min(400, steps // 10_000))
+    settings = WLMCSettings(steps=steps, stages=stages, walkers=walkers, seed=seed, production=0.4)
+    click.echo(f"sampling {walkers} x {1.5 * steps:.2g} steps; a first run compiles", err=True)
+    with progress_line("sampling") as progress:
+        result = sample_landscape(
+            problem, settings, threads=threads or default_processes(), progress=progress
+        )
+    rows = result.records()
+    shown = tuple(name for name in rows[0] if name not in ("rho", "networks"))
+    print_table(rows[:: max(1, len(rows) // 20)], shown)
+    about = {"command": "landscape", **problem.about, "steps": steps, "walkers": walkers}
+    folder = write_results(out, "landscape", rows, {**about, "seed": seed})
+    if folder is not None:
+        from wlnn import plot
+        from wlnn.maxent import figures
+
+        click.echo(result.landscape.save(folder / "landscape.npz"))
+        click.echo(plot.save(figures.landscape(result), folder / "landscape.png"))

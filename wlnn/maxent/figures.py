@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wlnn.maxent.comparison import Comparison, agreement
+from wlnn.maxent.landscape import SampledLandscape
 from wlnn.maxent.observables import Units, structured_pairs
 from wlnn.maxent.sampling import LossPoint
 from wlnn.maxent.theory import Solution, solve
@@ -73,7 +74,7 @@ def population_ratios(rows: list[Comparison]) -> Figure:
     columns = min(4, len(contexts))
     lines = -(-len(contexts) // columns)
     figure = Figure(figsize=(2.7 * columns + 0.6, 2.3 * lines + 0.8), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
+    axes = figure.subplots(lines, columns, squeeze=False)
     for ax in axes.flat[len(contexts) :]:
         ax.set_visible(False)
     for ax, K in zip(axes.flat, contexts, strict=False):
@@ -248,39 +249,44 @@ def loss_against_units(law: Solution, points: list[LossPoint], floor: float) -> 
     return figure
 
 
-def landscape(result) -> Figure:
-    """ln g(ln L) of a sampled landscape with the theory, and p(n) along ln L."""
-    figure = Figure(figsize=(9.0, 3.9), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(result.ln_loss, result.ln_g, color=INK, linewidth=1.6, label="Wang-Landau")
-    if result.theory is not None:
-        small = result.theory.small_loss
-        low = result.ln_loss < -3
-        left.plot(
-            result.ln_loss[low],
-            small[low],
-            color=MAGENTA,
-            ls="--",
-            lw=1.6,
-            label="small-loss formula",
-        )
-        left.plot(
-            result.theory.ln_loss, result.theory.shell.ln_g, "o", mfc="none", color=MAGENTA, ms=4,
-            label="saddle point at finite loss",
-        )  # fmt: skip
-    left.set_ylabel("ln g(ln L)")
-    left.legend(fontsize="small", frameon=False, loc="lower right")
-    for n in range(result.p_n.shape[1]):
+def landscape(result: SampledLandscape) -> Figure:
+    """ln g(ln L) of a sampled landscape with the theory; p(n) and rho(n) along ln L."""
+    figure = Figure(figsize=(12.5, 3.9), layout="constrained")
+    density, population, correlation = figure.subplots(1, 3)
+    x, theory = result.ln_loss, result.theory
+    density.plot(x, result.ln_g, color=INK, linewidth=3.5, alpha=0.35, label="Wang-Landau")
+    if theory is not None:
+        low = x < -3
+        style = {"color": MAGENTA, "linewidth": 1.4}
+        density.plot(x[low], theory.small_loss[low], **style, ls="--", label="small-loss formula")
+        style = {"color": MAGENTA, "ls": "none", "marker": "o", "mfc": "none", "ms": 4}
+        density.plot(theory.ln_loss, theory.shell.ln_g, **style, label="theory at finite loss")
+        if theory.exact is not None:
+            density.plot(x, theory.exact, color=INK, linewidth=1, label="exact")
+    density.set_ylabel("ln g(ln L)")
+    density.legend(fontsize="small", frameon=False, loc="lower right")
+    K = result.p_n.shape[1] - 1
+    for n in range(K + 1):
         colour = _PALETTE[n % len(_PALETTE)]
-        right.plot(result.ln_loss, result.p_n[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
-        if result.theory is not None:
-            right.plot(result.theory.ln_loss, result.theory.shell.p_n[:, n], color=colour, lw=1.4)
-        right.axhline(result.prior_p[n], color=colour, linewidth=0.7, linestyle=":")
-    right.set_ylabel("population p(n)")
-    right.set_ylim(0, None)
-    right.legend(fontsize="small", frameon=False)
-    right.set_title("points sampled, lines theory, dots box prior", fontsize="medium")
-    for ax in (left, right):
+        population.plot(x, result.p_n[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
+        population.axhline(result.prior_p[n], color=colour, linewidth=0.7, linestyle=":")
+        if theory is not None:
+            population.plot(theory.ln_loss, theory.shell.p_n[:, n], color=colour, lw=1.4)
+        if n > 0:
+            correlation.plot(x, result.rho[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
+            if theory is not None:
+                ends = [theory.law.rho[n]] * 2
+                correlation.plot([x[0], x[0] + 2], ends, color=INK, lw=1, zorder=3)
+    population.set_title("population p(n); dotted: random box", fontsize="medium")
+    correlation.set_title("correlation of w with its active inputs", fontsize="medium")
+    for ax in (population, correlation):
+        ax.set_ylim(min(0, ax.get_ylim()[0]), None)
+        handles, labels = ax.get_legend_handles_labels()
+        if theory is not None:
+            handles.append(Line2D([], [], color=INK, linewidth=1.4))
+            labels.append("theory" if ax is population else "theory, L = 0")
+        ax.legend(handles, labels, fontsize="small", frameon=False)
+    for ax in (density, population, correlation):
         _tidy(ax)
         ax.set_xlabel("ln L")
     figure.suptitle(result.title, fontsize="medium")

@@ -17,7 +17,8 @@ from wlnn.maxent.patterns import PatternSolution, solve_patterns
 
 LARGEST_R2 = 0.999
 LEAST_SAMPLE = 1000
-_NODES = {1: 60, 2: 30, 3: 12}  # Gauss-Hermite nodes per context, even: none at a = 0
+_SPACING = {1: 0.02, 2: 0.08, 3: 0.24}  # of the grid over a / context scale, by K
+_REACH = 6.0
 
 
 def sigmoid_gain(a: np.ndarray) -> np.ndarray:
@@ -38,7 +39,8 @@ def solve_gain_function(
 ) -> PatternSolution:
     """The law for g_k = function(a_k) with context weights a_k ~ N(0, context_scale^2).
 
-    The Gaussian over a is replaced by Gauss-Hermite nodes (K = 1, 2 or 3).
+    The Gaussian over a is replaced by a fine grid (K = 1, 2 or 3): where |U| nears 1 the integrand
+    is nearly singular, and a uniform grid then converges faster than Gauss-Hermite nodes.
 
     Raises:
         UserError: an unknown function, K above 3, or no such law: |U|^2 reaches 0.999.
@@ -47,11 +49,11 @@ def solve_gain_function(
     scale = check_scale(context_scale, "context scale")
     if function not in GAIN_FUNCTIONS:
         raise UserError(f"gain = '{function}': choose one of {', '.join(GAIN_FUNCTIONS)}.")
-    if K not in _NODES:
+    if K not in _SPACING:
         raise UserError(f"contexts = {K}: gain '{function}' is solved for at most 3 contexts.")
-    a, weight = np.polynomial.hermite_e.hermegauss(_NODES[K])
-    gain, ln_weight = GAIN_FUNCTIONS[function](scale * a), np.log(weight)
-    axes = np.meshgrid(*[np.arange(len(a))] * K, indexing="ij")
+    z = np.arange(-_REACH + 0.5 * _SPACING[K], _REACH, _SPACING[K])  # symmetric, none at 0
+    gain, ln_weight = GAIN_FUNCTIONS[function](scale * z), -0.5 * z**2
+    axes = np.meshgrid(*[np.arange(len(z))] * K, indexing="ij")
     index = np.stack([axis.ravel() for axis in axes], axis=1)
     check_scale(weight_scale)
     try:

@@ -1,0 +1,187 @@
+"""Judges B and G: whole Wang-Landau runs must find the exact entropies, and what follows from them.
+
+Every run is one of ``wlnn.run.sample``, what users run; only lengths differ.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+
+import numpy as np
+
+from wlnn.landscape import Landscape
+from wlnn.problem import Problem
+from wlnn.reference import hidden_unit, ising, logistic, maxnorm, ternary_perceptron
+from wlnn.reference.judge import Verdict, verdict
+from wlnn.run import sample
+from wlnn.settings import WLMCSettings
+
+# Four walkers of a million steps, S adapted to the end: what the thresholds were measured with.
+SETTINGS = {
+    "steps": 1_000_000,
+    "stages": 200,
+    "walkers": 4,
+    "production": 0.0,
+    "step_width": 0.25,
+    "precision": "float64",
+    "anchor_draws": 0,
+}
+
+
+@contextmanager
+def _driver(kernels):
+    """The samplers run the module ``kernels`` as their driver (None: the real one)."""
+    import wlnn.kernels  # from here on the package has the attribute that is replaced
+
+    real = wlnn.kernels
+    wlnn.kernels = kernels or real
+    try:
+        yield
+    finally:
+        wlnn.kernels = real
+
+
+def run(case: Problem, kernels=None, **options) -> Landscape:
+    """The landscape of :data:`SETTINGS` with some options replaced."""
+    with _driver(kernels):
+        return sample(case, WLMCSettings(**{**SETTINGS, **options}))
+
+
+def errors(found: Landscape, mass: np.ndarray, aligned: bool = True) -> np.ndarray:
+    """S - S_exact over the non-empty bins for each walker, ``(R, bins)``; NaN if one is missing.
+
+    Aligned: each walker's mean difference is removed. Otherwise both are absolute, which is right
+    where the window holds the whole box or uniform draws fixed the zero of S.
+    """
+    known = mass > 0
+    difference = found.entropies[:, known] - np.log(mass[known])
+    return difference - difference.mean(axis=1, keepdims=True) if aligned else difference
+
+
+def rms(difference: np.ndarray) -> float:
+    """Root mean square over bins of the mean over walkers; infinite if a bin was not visited."""
+    value = float(np.sqrt((difference.mean(axis=0) ** 2).mean()))
+    return value if np.isfinite(value) else np.inf
+
+
+def _judge(
+    case, mass, threshold, absolute=np.inf, accuracy=np.inf, kernels=None, name="run", **options
+) -> Verdict:
+    """Run and compare: rms of the aligned entropies, and, if limits are given, of more."""
+    began = time.perf_counter()
+    found = run(case, kernels, **options)
+    error = rms(errors(found, mass))
+    ok = bool((found.visits[mass == 0] == 0).all())
+    ok &= found.visits.sum() == found.history["steps"].sum()
+    detail = f"rms error of S over {int((mass > 0).sum())} bins"
+    if not np.isfinite(error):
+        detail = "a bin was never visited"
+    if np.isfinite(absolute):
+        away = rms(errors(found, mass, aligned=False))
+        detail += f"; absolute {away:.3f} (at most {absolute})"
+        ok &= away <= absolute
+    if np.isfinite(accuracy):
+        rows = mass.sum(axis=1) > 0
+        exact = logistic.equilibrium_accuracy(mass)[rows]
+        away = np.abs(found.equilibrium_accuracy().value[rows] - exact).max()
+        detail += f"; worst <A>(x) off by {away:.4f} (at most {accuracy})"
+        ok &= bool(away <= accuracy)
+    return verdict(f"{case.name} {name}", "WLMC", error, threshold, detail, began, ok)
+
+
+def judge_maxnorm(**options) -> Verdict:
+    """R3: the maxnorm case; its window holds all but 1e-7 of the box, so S is absolute too."""
+    case = maxnorm.problem()
+    return _judge(case, maxnorm.masses(case), 0.06, absolute=0.09, **options)
+
+
+def judge_production(**options) -> Verdict:
+    """R3 by the paper's schedule: the error that ln f = 0.005 leaves, production must remove."""
+    case = maxnorm.problem()
+    paper = {"steps": 2_000_000, "stages": 2000, "schedule": "paper", "production": 0.5}
+    options = {**paper, **options}
+    name = "run, paper's schedule and production"
+    return _judge(case, maxnorm.masses(case), 0.06, absolute=0.09, name=name, **options)
+
+
+def judge_ternary(**options) -> Verdict:
+    """R5: the whole landscape of the ternary perceptron."""
+    case = ternary_perceptron.problem()
+    options = {"step_width": 0.5, **options}
+    return _judge(case, ternary_perceptron.masses(case), 0.10, **options)
+
+
+def judge_anchor(**options) -> Verdict:
+    """R2's window, which holds half of the box: uniform draws must fix the zero of S."""
+    case = ternary_perceptron.problem(6, 1, 7)
+    mass = ternary_perceptron.masses(case)
+    options = {"step_width": 0.5, "anchor_draws": 1_000_000, **options}
+    return _judge(case, mass, 0.10, absolute=0.10, name="window run", **options)
+
+
+def judge_logistic(**options) -> Verdict:
+    """R4: the real network code without hidden units; also absolute, and <A>(x)."""
+    mass = np.zeros((logistic.X_BINS, 6))
+    mass[1:, 1:5] = logistic.TABLE
+    return _judge(logistic.problem(), mass, 0.06, absolute=0.06, accuracy=0.01, **options)
+
+
+def judge_hidden_unit(activation: str = "tanh", **options) -> Verdict:
+    """R8: the real network code with a hidden unit, "tanh" or "relu"."""
+    case, mass = hidden_unit.problem(activation), hidden_unit.masses(activation)
+    return _judge(case, mass, 0.06, **options)
+
+
+def judge_ising(side: int = 4, threshold: float = 0.10, **options) -> Verdict:
+    """R10: the Ising model."""
+    case = ising.problem(side)
+    return _judge(case, ising.masses(case), threshold, **{"step_width": 0.5, **options})
+
+
+def judge_convergence(seed: int = 0, kernels=None, **options) -> Verdict:
+    """Sixteen times the steps must at least halve the error of a single walker (right: 4 to 5).
+
+    Judged: rms over walkers and bins with 1.6e6 steps, over that with 1e5 steps (maxnorm).
+    """
+    began = time.perf_counter()
+    case = maxnorm.problem()
+    mass = maxnorm.masses(case)
+    long, short = (
+        np.sqrt((errors(run(case, kernels, seed=seed, steps=n, **options), mass) ** 2).mean())
+        for n in (1_600_000, 100_000)
+    )
+    detail = f"error with 1.6e6 steps / with 1e5 steps = {long:.3f} / {short:.3f}"
+    return verdict("maxnorm convergence", "WLMC", long / short, 0.5, detail, began)
+
+
+def canonical(surface: np.ndarray, grid, beta: float) -> tuple[float, float]:
+    """(<L>, ln Z) at inverse temperature ``beta`` from S ``(nx, 1)``, L = exp(bin centre)."""
+    loss = np.exp(grid.x.centres)
+    weight = surface[:, 0] - beta * loss
+    top = np.nanmax(weight)
+    weight = np.nan_to_num(np.exp(weight - top))
+    return float(weight @ loss / weight.sum()), float(top + np.log(weight.sum()))
+
+
+def judge_canonical(seed: int = 0, kernels=None, **options) -> Verdict:
+    """G: averages at two temperatures reweighted from a run, against the same sums of exact S.
+
+    (Those differ from the exact integrals by the bin width, 0.008 and 0.03 in ln Z.) Judged: the
+    larger |d ln Z| in units of its limit, 0.01 at beta = 1 and 0.04 at beta = 10; also
+    |d<L>| <= 0.6 % of <L>.
+    """
+    began = time.perf_counter()
+    case = maxnorm.problem()
+    exact = np.log(maxnorm.masses(case))
+    options = {"steps": 4_000_000, "production": 0.5, **options}
+    found = run(case, kernels, seed=seed, **options).entropy
+    worst, parts, ok = 0.0, [], True
+    for beta, limit in ((1.0, 0.01), (10.0, 0.04)):
+        mean, ln_z = canonical(found, case.grid, beta)
+        mean_exact, ln_z_exact = canonical(exact, case.grid, beta)
+        shift, part = ln_z - ln_z_exact, mean / mean_exact - 1
+        worst = max(worst, abs(shift) / limit)
+        ok &= abs(part) <= 0.006
+        parts.append(f"beta {beta:g}: d ln Z {shift:+.4f}, <L> {part:+.2%}")
+    return verdict("maxnorm reweighted", "WLMC", worst, 1.0, "; ".join(parts), began, ok)

@@ -1,0 +1,31 @@
+"""Molecular dynamics against exact cases; the judges and their limits are in ``wlmd_judge.py``.
+
+Right samplers fail E once in 1e5 seeds; the limits of the runs are about twice what right ones
+reach. Seeds are 0, chosen once.
+"""
+
+import pytest
+
+from wlnn.reference import wlmd_cases, wlmd_judge
+
+
+def test_exact_starts_stay_exact():
+    verdict = wlmd_judge.exact_start()
+    assert verdict.passed, verdict
+
+
+def test_whole_run_finds_the_exact_masses():
+    verdict = wlmd_judge.whole_run()
+    assert verdict.passed, verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", wlmd_cases.CASES)
+def test_smooth_cases(name):
+    verdict = wlmd_judge.smooth_case(name)
+    assert verdict.passed, verdict
+
+
+def test_a_short_run_is_told_from_a_good_one():
+    """Ten thousand steps cannot find S; the judge has to say so."""
+    assert not wlmd_judge.whole_run(tables=2, steps=10_000).passed

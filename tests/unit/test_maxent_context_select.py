@@ -1,0 +1,98 @@
+"""The problem handed to the samplers: incremental moves against the NumPy definition."""
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from wlnn import kernels
+from wlnn.errors import UserError
+from wlnn.grid import Axis, Grid
+from wlnn.maxent.context_select import context_problem, fixed_inputs
+from wlnn.maxent.sampling import task_matrix
+from wlnn.reference import context_select
+
+CASES = {
+    "one context, ungated": lambda: context_select.problem(4),
+    "gated": lambda: context_problem(3, 5),
+    "relu": lambda: context_problem(2, 5, net="relu", inputs=6),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_moves_follow_the_definition_along_a_walk(name):
+    case = CASES[name]()
+    rng = np.random.default_rng(0)
+    theta = rng.uniform(case.lo, case.hi)
+    system = case.system("float64")
+    assert kernels.refresh(system, theta)[0] == pytest.approx(case.observe(theta)[0], abs=1e-12)
+    for j in np.tile(rng.permutation(theta.size), 4):  # every parameter several times
+        moved = theta.copy()
+        moved[j] = rng.uniform(case.lo[j], case.hi[j])
+        proposed = kernels.propose(system, theta, j, moved[j])[0]
+        assert proposed == pytest.approx(case.observe(moved)[0], abs=1e-10)
+        if rng.random() < 0.5:
+            kernels.commit(system, theta, j, moved[j])
+            theta = moved
+
+
+def test_masses_of_the_exact_case_count_random_networks():
+    """Chi-squared over bins at a fixed seed; a right case fails with probability 1e-6."""
+    case = context_select.problem(4)
+    mass = context_select.masses(case)[:, 0]
+    rng, n = np.random.default_rng(0), 200_000
+    points = rng.uniform(case.lo, case.hi, (n, 8))
+    M = (points[:, :4] * points[:, 4:]).mean(1)
+    bins = case.grid.x.index(np.log((M - 1) ** 2))
+    found = np.append(np.bincount(bins[bins >= 0], minlength=50), (bins < 0).sum())
+    expected = n * np.append(mass, 1 - mass.sum())
+    assert chi2.sf(((found - expected) ** 2 / expected).sum(), 50) > 1e-6
+
+
+def test_exact_table():
+    for units, values in context_select.TABLE.items():
+        x = np.array(list(values))
+        computed = context_select.exact_ln_density(units, context_select.HALF_WIDTH, x)
+        np.testing.assert_allclose(computed, list(values.values()), atol=1e-8)
+
+
+def test_exact_starts_lie_in_uniform_bins(rng):
+    case = context_select.problem(4)
+    starts = context_select.starts(case, 2000, rng)
+    x = np.array([case.observe(theta)[0] for theta in starts])
+    found = np.bincount(case.grid.x.index(x), minlength=50)
+    assert chi2.sf(((found - 40) ** 2 / 40).sum(), 49) > 1e-6
+
+
+def test_parameters_have_names_and_become_units(rng):
+    case = context_problem(2, 3)
+    theta = rng.uniform(case.lo, case.hi)
+    units = case.network.split(theta)
+    assert case.network.layout.names == ("w", "m", "a")
+    assert units.m.shape == (3, 2)
+    M = task_matrix(units)
+    assert case.observe(theta)[0] == pytest.approx(np.log(((M - np.eye(2)) ** 2).sum() / 2))
+    assert context_select.problem(4).n_parameters == 8
+
+
+def test_fixed_inputs_come_in_pairs():
+    x = fixed_inputs(2, 6, 0.3, 0)
+    np.testing.assert_array_equal(x[:3], -x[3:])
+    grid = Grid(Axis("x", -1, 1, 4), Axis.single())
+    assert context_problem(2, 3, grid=grid).grid is grid
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"contexts": 0}, "contexts = 0"),
+        ({"units": 0}, "units = 0"),
+        ({"half_width": 0}, "box = 0"),
+        ({"net": "tanh"}, "gain-linear or relu"),
+        ({"net": "relu", "gated": False}, "always gated"),
+        ({"net": "relu", "inputs": 5}, "even number"),
+        ({"net": "relu", "input_scale": 0}, "input scale = 0"),
+    ],
+)
+def test_bad_input_is_refused_in_a_sentence(options, said):
+    with pytest.raises(UserError, match=said):
+        context_problem(**({"contexts": 2, "units": 4} | options))

@@ -1,0 +1,207 @@
+"""Whole runs: the same bits however they are cut, clear ends, and a landscape in the directory."""
+
+import dataclasses
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from wlnn import run_wlmd, store
+from wlnn.collective import NetworkVariables
+from wlnn.datasets import spiral_classify
+from wlnn.errors import UserError
+from wlnn.grid import Axis, Grid
+from wlnn.landscape import Landscape
+from wlnn.network import FNN
+from wlnn.run import Interrupted
+from wlnn.settings import WLMDSettings
+from wlnn.task import Task
+
+TINY = WLMDSettings(
+    steps=1600,
+    f_max=20.0,
+    t1=100,
+    t2=800,
+    t3=700,
+    x_low=-3.0,
+    x_high=-0.2,
+    y_low=-4.0,
+    y_high=4.0,
+    spacing=0.1,
+    dt=1e-3,
+    friction=0.02,
+    tables=2,
+    walkers=2,
+    round=100,
+    report=400,
+    checks=False,
+)
+
+
+def tiny_problem(y="ln-test-loss"):
+    grid = Grid(Axis("x", -5.0, 1.0, 10), Axis("y", -5.0, 3.0, 10))
+    task = Task("tiny", spiral_classify(0, 10), FNN((2, 4, 4, 2), "tanh"), grid, y)
+    return NetworkVariables(task).problem()
+
+
+def run(directory, settings=TINY, problem=None, **options):
+    seen = []
+    landscape = run_wlmd.sample(
+        problem or tiny_problem(), settings, directory, report=seen.append, **options
+    )
+    return landscape, seen
+
+
+def same(first, second):
+    for table in range(TINY.tables):
+        arrays = [store.load(store.checkpoint_path(path, table))[0] for path in (first, second)]
+        assert arrays[0].keys() == arrays[1].keys()
+        for name in arrays[0]:
+            if name != "history.us_per_step":
+                np.testing.assert_array_equal(arrays[0][name], arrays[1][name], err_msg=name)
+
+
+def test_a_run_leaves_a_landscape(tmp_path):
+    landscape, seen = run(tmp_path / "a")
+    assert [progress.part for progress in seen] == [0.25, 0.5, 0.75, 1.0]
+    assert seen[-1].seconds_left == 0
+    assert "us/step" in seen[-1].line()
+    again = Landscape.load(tmp_path / "a" / "landscape.npz")
+    np.testing.assert_array_equal(again.entropies, landscape.entropies)
+    assert landscape.n_walkers == 2
+    assert landscape.visits.sum() <= 2 * 2 * 1600
+    assert landscape.visits.sum() > 0.99 * 2 * 2 * 1600
+    np.testing.assert_array_equal(np.isnan(landscape.entropy), landscape.visits == 0)
+    assert landscape.history["t"].tolist() == [[400, 800, 1200, 1600]] * 2
+    assert landscape.meta["sampler"] == "wlmd"
+    assert landscape.meta["wlmd"]["dt"] == TINY.dt
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_interrupted_runs_have_the_same_bits(tmp_path, threads):
+    run(tmp_path / "whole", threads=5 - threads)
+    seen = []
+
+    def report(progress):
+        seen.append(progress)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    cut = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        run_wlmd.sample(tiny_problem(), TINY, cut, threads, report)
+    assert not (cut / "landscape.npz").exists()
+    run(cut, threads=threads)
+    same(tmp_path / "whole", cut)
+
+
+def test_ctrl_c_ends_with_what_there_is(tmp_path, monkeypatch):
+    """The signal comes while walkers move: the period begun is lost, finished ones are not."""
+    calls = []
+    advance = run_wlmd.advance_table
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 5:  # the main thread is waiting for this job
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.05)
+        return advance(*args)
+
+    monkeypatch.setattr(run_wlmd, "advance_table", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        run(tmp_path / "cut")
+    assert min(caught.value.landscape.meta["steps_done"]) in (800, 1200)
+    monkeypatch.setattr(run_wlmd, "advance_table", advance)
+    run(tmp_path / "cut")
+    run(tmp_path / "whole")
+    same(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_one_table_runs_its_walkers_side_by_side(tmp_path):
+    one = dataclasses.replace(TINY, tables=1)
+    first, _ = run(tmp_path / "a", one, threads=1)
+    second, _ = run(tmp_path / "b", one, threads=2)
+    np.testing.assert_array_equal(first.entropies, second.entropies)
+
+
+def test_tables_and_seeds_differ(tmp_path):
+    first, _ = run(tmp_path / "a")
+    second, _ = run(tmp_path / "b", dataclasses.replace(TINY, seed=1))
+    assert not np.array_equal(first.entropies[0], first.entropies[1], equal_nan=True)
+    assert not np.array_equal(first.entropies[0], second.entropies[0], equal_nan=True)
+
+
+def test_the_definition_runs_too(tmp_path):
+    """Without compiled functions the same run, up to single precision, which chaos amplifies."""
+    short = dataclasses.replace(TINY, steps=100, report=100, tables=1)
+    problem = tiny_problem()
+    fast, _ = run(tmp_path / "fast", short, problem)
+    slow, _ = run(tmp_path / "slow", short, dataclasses.replace(problem, system=None))
+    np.testing.assert_allclose(fast.entropy, slow.entropy, atol=1e-3)
+
+
+def test_the_true_accuracy_is_kept_beside_a_smoothed_one(tmp_path):
+    settings = dataclasses.replace(TINY, y_low=-8.0, y_high=8.0)
+    run(tmp_path / "a", settings, tiny_problem("smoothed-accuracy"))
+    arrays, _ = store.load(tmp_path / "a" / "accuracy.npz")
+    seen = arrays["visits"] > 0
+    np.testing.assert_array_equal(np.isnan(arrays["accuracy"]), ~seen)
+    assert 0 <= arrays["accuracy"][seen].min() <= arrays["accuracy"][seen].max() <= 1
+
+
+def test_reweighted_estimator_needs_and_uses_production(tmp_path):
+    settings = dataclasses.replace(TINY, production=0.5, estimator="reweighted")
+    landscape, _ = run(tmp_path / "a", settings)
+    arrays, _ = store.load(store.checkpoint_path(tmp_path / "a", 0))
+    assert arrays["state.frozen"].sum() == pytest.approx(0.5 * 2 * 1600, rel=0.01)
+    assert np.isfinite(landscape.entropy).any()
+    with pytest.raises(UserError, match="production"):
+        dataclasses.replace(TINY, estimator="reweighted")
+
+
+def test_another_run_is_refused(tmp_path):
+    run(tmp_path / "a")
+    with pytest.raises(UserError, match=r"wlmd\.dt"):
+        run(tmp_path / "a", dataclasses.replace(TINY, dt=2e-3))
+
+
+def test_a_time_step_that_is_too_large_ends_in_one_sentence(tmp_path):
+    wild = dataclasses.replace(TINY, dt=1.0)
+    with pytest.raises(UserError, match=r"lower wlmd\.dt") as caught:
+        run(tmp_path / "a", wild)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_lost_walker_is_reported(tmp_path):
+    """One of three walkers is made to diverge; the run goes on without it and says so."""
+    problem = tiny_problem()
+    settings = dataclasses.replace(TINY, walkers=3, tables=1)
+    table = run_wlmd._start(problem, settings, 0)
+    v = table.state.v.copy()
+    v[1] = 1e4
+    table = table._replace(state=table.state._replace(v=v))
+    systems = [problem.system() for _ in range(3)]
+    stop = np.zeros(1, np.uint8)
+    later = run_wlmd.advance_table(problem, settings, table, systems, stop)
+    assert later.state.alive.tolist() == [True, False, True]
+    assert "walker 1 diverged at step 1 " in later.notes[0]
+    assert later.history["alive"].tolist() == [2]
+
+
+def test_damaged_checkpoints_are_told(tmp_path):
+    run(tmp_path / "a")
+    path = store.checkpoint_path(tmp_path / "a", 1)
+    store.save(path, {"theta": np.zeros(3)}, {"kind": "walker"})
+    with pytest.raises(UserError, match=r"walker-001\.npz: is not the checkpoint of table 1"):
+        run(tmp_path / "a")
+
+
+def test_reports_come_every_few_seconds_whatever_the_size():
+    problem = tiny_problem()
+    assert run_wlmd.period_of(problem, TINY) == 400
+    automatic = dataclasses.replace(TINY, report=0)
+    assert run_wlmd.period_of(problem, automatic) == run_wlmd.LONGEST
+    large = dataclasses.replace(problem, lo=np.zeros(10**4))
+    assert run_wlmd.period_of(large, automatic) == 5000
+    assert run_wlmd.period_of(dataclasses.replace(problem, lo=np.zeros(10**6)), automatic) == 100

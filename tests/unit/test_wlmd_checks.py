@@ -1,0 +1,74 @@
+"""Reports and the sentences that end a run, from made-up traces."""
+
+import numpy as np
+import pytest
+
+from wlnn import wlmd
+from wlnn.grid import Axis, Grid
+from wlnn.reference import wlmd_cases
+from wlnn.surface import Walls, make_surface
+from wlnn.wlmd_checks import failure, heating, summary
+
+GRID = Grid(Axis.of_width("x", -6.0, 1.0, 0.05), Axis.of_width("y", -6.0, 1.0, 0.05))
+SURFACE = make_surface(GRID, 0.2, Walls(-4.0, -0.5, -4.0, 0.5))
+PROBLEM = wlmd_cases.blocks(500, 500).problem
+FRICTION = 0.01
+
+
+def made_up(
+    temperature=1.0,
+    low_temperature=None,
+    x=(-4.0, -1.0),
+    steps=20_000,
+    friction=FRICTION,
+    **changes,
+):
+    rng = np.random.default_rng(0)
+    trace = np.zeros((1, steps, 4))
+    trace[0, :, wlmd.X] = rng.uniform(*x, steps)
+    trace[0, :, wlmd.Y] = -1.0
+    trace[0, :, wlmd.KINETIC] = rng.normal(temperature, 0.05, steps)
+    if low_temperature is not None:
+        low = trace[0, :, wlmd.X] < x[0] + 0.3
+        trace[0, low, wlmd.KINETIC] = low_temperature
+    state = wlmd.start(PROBLEM, SURFACE, 1, rng)._replace(t=steps, **changes)
+    return summary(SURFACE, state, trace, 5.0, friction, PROBLEM, 2.0)
+
+
+def test_heating_is_the_formula():
+    assert heating(SURFACE, 5.0, 3e-5, 1051) == pytest.approx(0.2524, rel=1e-3)
+    assert heating(SURFACE, 5.0, 0.0, 1051) == 0
+
+
+def test_numbers():
+    report = made_up()
+    assert report.t == 20_000
+    assert report.temperature == pytest.approx(1, abs=0.002)
+    assert report.expected == pytest.approx(1 + 5 * 4e-4 / (2 * np.pi * 0.04) / 10)
+    assert report.us_per_step == pytest.approx(100)
+    assert report.outside == 0
+    assert report.x_low == pytest.approx(-4, abs=0.01)
+    assert report.at_wall == 0
+    assert failure(report, 1e-3, FRICTION) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"temperature": 1.4}, "raise wlmd.friction"),
+        ({"temperature": 0.7}, "expected"),
+        ({"low_temperature": 1.4}, "time step is too large"),
+        ({"x": (-6.3, -1.0)}, "outside the table"),
+        ({"alive": np.zeros(1, bool), "steps": 0}, "every walker diverged"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_sentence(made, said):
+    sentence = failure(made_up(**made), 1e-3, FRICTION)
+    assert said in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_noise_is_not_taken_for_heat():
+    """A few hundred steps of one walker hardly know their temperature."""
+    assert failure(made_up(temperature=1.15, steps=600, friction=1e-4), 1e-3, 1e-4) is None

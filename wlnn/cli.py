@@ -1,0 +1,93 @@
+"""`wlnn`: the command line. Finds a command, runs it, and turns mistakes into one sentence.
+
+The commands are in the files named below, which load nothing heavy before they are used.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from importlib import import_module
+
+import click
+
+from wlnn import __version__
+from wlnn.errors import UserError
+
+COMMANDS = {  # in the order of the help
+    "tasks": "wlnn.cli_sample:tasks",
+    "sample": "wlnn.cli_sample:sample",
+    "resume": "wlnn.cli_sample:resume",
+    "probe": "wlnn.cli_sample:probe",
+    "info": "wlnn.cli_results:info",
+    "plot": "wlnn.cli_results:plot",
+    "networks": "wlnn.cli_results:networks",
+    "merge": "wlnn.cli_results:merge",
+    "verify": "wlnn.cli_results:verify",
+    "maxent": "wlnn.maxent.commands:maxent",
+}
+MISTAKE, STOPPED = 2, 130  # exit status; 130 is what shells give to a command ended by Ctrl-C
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx):
+        """Names in the order of :data:`COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx, name):
+        """The command, or None."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@click.version_option(__version__, prog_name="wlnn")
+@click.pass_context
+def wlnn(ctx):
+    """How many networks are there that fit, and how well do they generalise?
+
+    wlnn measures the entropy landscape of a neural network: S(x, y), the logarithm of the volume of
+    parameter space in which the training loss is L (x = ln L) and the test accuracy is y. The
+    Wang-Landau method visits all of these macrostates alike, the rare ones too; the mean accuracy
+    over all networks of one training loss, and the most likely one, follow from S.
+
+    \b
+    Begin with:
+      wlnn sample --quick          a first look in about ten seconds
+      wlnn info runs/...           what came out, and how far to trust it
+      wlnn tasks                   what can be sampled, your own data and functions included
+
+    Each command explains itself: wlnn COMMAND --help
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit: status 0, 1 (a verification failed), 2 (a mistake), 130 (Ctrl-C).
+
+    SIGTERM, which batch systems send before they kill, ends a command as Ctrl-C does.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(wlnn.main(arguments, prog_name="wlnn", standalone_mode=False))
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "wlnn"
+        _fail(f"{error.format_message().rstrip('.')}; see '{path} --help'.")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except UserError as error:
+        _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped.", STOPPED)
+
+
+def _fail(sentence: str, status: int = MISTAKE) -> None:
+    print(f"wlnn: {' '.join(sentence.split())}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,162 @@
+"""`wlnn info`, `plot`, `networks`, `merge`, `verify`: what came out, and whether to believe it.
+
+It parses, calls and prints; everything heavy is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from wlnn.cli_options import numbers
+from wlnn.errors import UserError
+
+UNITS = click.Choice(["bin", "axis", "exp"])
+per_x_option = click.option(
+    "--per",
+    type=UNITS,
+    default="bin",
+    show_default=True,
+    help="S along x: per bin, per unit of the axis (ln L), or per unit of exp(axis) (L itself). "
+    "S per unit of L = S per unit of ln L - ln L.",
+)
+
+
+@click.command(short_help="What came out, and how far to trust it.")
+@click.argument("result", type=click.Path())
+@per_x_option
+@click.option("--all", "every", is_flag=True, help="List every row of x, not a dozen.")
+def info(result, per, every):
+    """Show a run (directory or landscape.npz): settings, trust, curves with 95 % intervals.
+
+    Also of a run that is still going on, or was killed: it then reads the checkpoints.
+
+    \b
+    What to look at:
+      reached      the lowest loss, and the round trips between it and the highest loss: below
+                   about ten of them, sample longer
+      error bars   whether the spread between walkers is their error, by ln f tau / Nb
+      zero of S    absolute entropies, or relative ones where uniform draws never reach the window
+    """
+    from wlnn.results import find_landscape
+    from wlnn.summary import summary
+
+    click.echo("\n".join(summary(find_landscape(result), per, None if every else 12)))
+
+
+@click.command(short_help="Draw landscape.png and diagnostics.png.")
+@click.argument("results", nargs=-1, required=True, type=click.Path())
+@per_x_option
+@click.option(
+    "--per-y", type=UNITS, default="bin", show_default=True, help="The same for S along y."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False), help="Only the landscape, as .png, .pdf or .svg."
+)
+def plot(results, per, per_y, out):
+    """Draw landscape.png (S in colour, with its curves) and diagnostics.png into a run directory.
+
+    Magenta: the equilibrium curve, the mean of y over all networks of one training loss. Dashed:
+    the y of the highest entropy. Pale bins were not seen by all walkers: do not trust them.
+    """
+    from wlnn import plot as pictures
+    from wlnn.results import find_landscape
+
+    if out is not None and len(results) > 1:
+        raise UserError("--out names one picture; give one result with it.")
+    for result in results:
+        landscape = find_landscape(result)
+        if out is not None:
+            axes = pictures.plot_landscape(landscape, per=(per, per_y))
+            click.echo(pictures.save(axes.figure, out))
+            continue
+        folder = Path(result) if Path(result).is_dir() else Path(result).parent
+        for path in draw(landscape, folder, (per, per_y)):
+            click.echo(path)
+
+
+def draw(landscape, folder: Path, per: tuple[str, str] = ("bin", "bin")) -> list[Path]:
+    """Both pictures of a landscape, or the diagnostics alone where there is a single y bin."""
+    from wlnn import plot
+
+    paths = []
+    if landscape.grid.y.n > 1:
+        figure = plot.plot_landscape(landscape, per=per).figure
+        paths.append(plot.save(figure, folder / "landscape.png"))
+    return [*paths, plot.save(plot.plot_diagnostics(landscape), folder / "diagnostics.png")]
+
+
+@click.command(short_help="List and export networks that were kept.")
+@click.argument("result", type=click.Path())
+@click.option("--at", metavar="X,Y", required=True, help="Where to look, e.g. -3,0.9.")
+@click.option("--count", type=click.IntRange(1), default=5, show_default=True, help="How many.")
+@click.option("--export", type=click.Path(dir_okay=False), help="Write the nearest to an npz file.")
+def networks(result, at, count, export):
+    """List stored networks near a macrostate (x, y), and export one: parameters by name.
+
+    A run made with --keep-networks holds one network of every bin that walker 0 came to. The npz
+    file has the flat vector "theta" and, for fully connected networks, the tensors W0 (out, in),
+    b0 (out,), W1 and so on.
+
+    \b
+      wlnn networks runs/spiral-classify-3x6-s0 --at -3,0.9 --export network.npz
+    """
+    from wlnn.results import export_network, find_landscape, nearest_networks
+
+    landscape = find_landscape(result)
+    x, y = numbers("--at", at, 2)
+    found = nearest_networks(landscape, x, y, count)
+    axes = landscape.grid
+    click.echo(f"{axes.x.name:>16}  {axes.y.name:>16}  {'S (nats)':>10}  largest |parameter|")
+    for kept in found:
+        size = abs(kept.theta).max()
+        click.echo(f"{kept.x:16.3f}  {kept.y:16.3f}  {kept.entropy:10.2f}  {size:.3f}")
+    if export is not None:
+        click.echo(export_network(landscape, found[0], export))
+
+
+@click.command(short_help="Join runs with different seeds.")
+@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.option("--out", type=click.Path(file_okay=False), help="Directory of the joint result.")
+def merge(runs, out):
+    """Join runs of one problem with different seeds (a job array, say) into one landscape.
+
+    Every walker counts alike, so error bars shrink as walkers are added. Runs that are not finished
+    bring what their checkpoints hold.
+
+    \b
+      wlnn sample --seed $SLURM_ARRAY_TASK_ID --walkers 1        in each job
+      wlnn merge runs/spiral-classify-3x6-s*
+    """
+    from wlnn.results import find_landscape, join
+    from wlnn.summary import reached
+
+    names = [re.sub(r"/+$", "", str(run)) for run in runs]
+    folder = Path(out or re.sub(r"-s\d+", "", names[0]) + "-merged")
+    if (folder / "run.json").exists() or (folder / "landscape.npz").exists():
+        raise UserError(f"{folder}: holds a result already; give another --out.")
+    joint = join([find_landscape(run) for run in runs], names)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made: {str(error.strerror).lower()}.") from error
+    joint.save(folder / "landscape.npz")
+    click.echo(f"{joint.n_walkers} walkers of {len(runs)} runs: {reached(joint)}", err=True)
+    for path in [folder / "landscape.npz", *draw(joint, folder)]:
+        click.echo(path)
+
+
+@click.command(short_help="Check the samplers on exactly known cases.")
+@click.option("--slow", is_flag=True, help="Also the cases that take minutes.")
+@click.option("--case", "cases", metavar="NAME", multiple=True, help="Only this case.")
+def verify(slow, cases):
+    """Check the samplers on cases whose entropy is known exactly; status 1 if one fails.
+
+    Enumerated, integrated and analytic landscapes go through the very loops that `wlnn sample`
+    runs. A case passes when its error is at most its threshold; both are explained in reference/.
+    """
+    from wlnn.reference import CASES
+
+    raise NotImplementedError(CASES)

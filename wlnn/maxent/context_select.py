@@ -1,0 +1,125 @@
+"""Context-dependent input selection as a problem for the Wang-Landau samplers.
+
+Parameters theta = (w, m, a) of N units are uniform in a box and x = ln L. Two networks: gated
+linear units, whose loss needs only the task matrix M, and ReLU units with a fixed set of inputs.
+The compiled systems are in ``systems.py``. Nothing is sampled here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.errors import UserError
+from wlnn.grid import Axis, Grid
+from wlnn.maxent.checks import check_contexts, check_scale
+from wlnn.maxent.observables import Units
+from wlnn.maxent.sampling import linear_loss, relu_loss
+from wlnn.network import Layout
+from wlnn.problem import Problem
+
+NETS = ("gain-linear", "relu")
+X_LO, X_HI, X_BINS = -8.0, 2.0, 100
+
+
+class ContextNetwork(NamedTuple):
+    """Names the tensors of theta and turns it into :class:`Units`."""
+
+    contexts: int
+    units: int
+    gated: bool = True
+
+    @property
+    def layout(self) -> Layout:
+        """Tensors w (N,), m (N, K) and, if gated, a (N, K)."""
+        N, K = self.units, self.contexts
+        shapes = ((N,), (N, K), (N, K))
+        return Layout(("w", "m", "a"), shapes) if self.gated else Layout(("w", "m"), shapes[:2])
+
+    def split(self, theta: np.ndarray) -> Units:
+        """theta (P,) as Units; ungated units get context weights of 1."""
+        w, m, *a = self.layout.views(np.asarray(theta, float))
+        return Units(w, m, a[0] if a else np.ones_like(m))
+
+
+def fixed_inputs(contexts: int, inputs: int, input_scale: float, seed: int) -> np.ndarray:
+    """``inputs`` draws of N(0, s_x^2 I) in pairs +-x, (inputs, K)."""
+    if inputs < 2 or inputs % 2:
+        raise UserError(f"inputs = {inputs}: they come in pairs +-x; give an even number.")
+    x = input_scale * np.random.default_rng(seed).standard_normal((inputs // 2, contexts))
+    return np.concatenate([x, -x])
+
+
+def context_problem(
+    contexts: int,
+    units: int,
+    *,
+    half_width: float = 2.0,
+    net: str = "gain-linear",
+    gated: bool = True,
+    inputs: int = 16,
+    input_scale: float = 0.3,
+    input_seed: int = 0,
+    grid: Grid | None = None,
+) -> Problem:
+    """theta = (w, m, a) in [-half_width, half_width], x = ln L, the task of K contexts.
+
+    Args:
+        contexts, units: K and N.
+        half_width: b, of every parameter.
+        net: ``gain-linear`` (L = (1/K) |M - I|^2) or ``relu`` (mean squared error over ``inputs``
+            fixed inputs +-x of scale ``input_scale``, in units of its square).
+        gated: False leaves the context weights out (every unit always active; gain-linear only).
+        grid: macrostates; 100 bins of ln L in [-8, 2] if None.
+
+    Raises:
+        UserError: sizes, scales or names that make no sense.
+    """
+    K, b = check_contexts(contexts), check_scale(half_width, "box")
+    if units < 1:
+        raise UserError(f"units = {units}: give at least 1.")
+    if net not in NETS or (net == "relu" and not gated):
+        raise UserError(f"net = '{net}': choose {' or '.join(NETS)} (a relu net is always gated).")
+    network = ContextNetwork(K, units, gated)
+    about = {"task": "context-select", "net": net, "contexts": K, "units": units, "gated": gated}
+    about["half_width"] = b
+    if net == "relu":
+        scale = check_scale(input_scale, "input scale")
+        x = fixed_inputs(K, inputs, scale, input_seed)
+        about |= {"inputs": inputs, "input_scale": scale, "input_seed": input_seed}
+
+        def loss(drawn):
+            return relu_loss(drawn, x, scale)
+
+        def system(precision):
+            from wlnn.maxent.systems import ReluUnits
+
+            B = len(x)
+            caches = (np.zeros((units, B)), np.zeros((K, B)), np.zeros(B), np.zeros((K, B)))
+            return ReluUnits(units, x, scale, *caches)
+    else:
+        loss = linear_loss
+
+        def system(precision):
+            from wlnn.maxent.systems import GatedLinear
+
+            return GatedLinear(units, gated, np.zeros((K, K)), np.zeros((K, K)))
+
+    def observe(theta):
+        value = loss(network.split(theta))
+        return (math.log(value) if value > 0 else -math.inf), 0.0
+
+    box = np.full(network.layout.size, b)
+    axis = Axis("ln train loss", X_LO, X_HI, X_BINS)
+    return Problem(
+        name=f"context-select-{net}",
+        lo=-box,
+        hi=box,
+        grid=Grid(axis, Axis.single()) if grid is None else grid,
+        observe=observe,
+        system=system,
+        about=about,
+        network=network,
+    )

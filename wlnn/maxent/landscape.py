@@ -1,0 +1,232 @@
+"""Wang-Landau sampling of context-selecting networks, and the maximum-entropy theory beside it.
+
+The walk itself is ``wlnn.wlmc``, unchanged; this file adds what the units look like at each loss:
+networks seen along a last walk with S frozen are binned by ln L. Training has no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from wlnn import wlmc
+from wlnn.errors import UserError
+from wlnn.landscape import Landscape, merge
+from wlnn.maxent.box import BoxLaw, Shell, exact_ln_density, ln_density, shell, solve_box
+from wlnn.problem import Problem
+from wlnn.settings import WLMCSettings
+
+OBSERVED_PART = 0.5  # steps of the last walk, as a part of those before it
+SWEEPS_BETWEEN = 2  # sweeps of P steps between two networks that are looked at, or more
+MOST_LOOKS = 20_000  # networks looked at per walker
+_BATCH = 2_000  # networks held before they are counted
+
+
+@dataclass(frozen=True)
+class Theory:
+    """The box law beside a sampled landscape of gated linear units.
+
+    law: the law at zero loss; small_loss: ln g by the small-loss formula at every bin; ln_loss and
+    shell: ln g and p(n) of the saddle point at some larger losses; exact: ln g at every bin where
+    it is known (one context, no gating), else None.
+    """
+
+    law: BoxLaw
+    small_loss: np.ndarray
+    ln_loss: np.ndarray
+    shell: Shell
+    exact: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class SampledLandscape:
+    """ln g(ln L) of a network in its box, and its units at each loss; arrays over the x bins.
+
+    Attributes:
+        problem: what was sampled.
+        landscape: entropies of all walkers (save it, plot it).
+        p_n: population of n, (nx, K+1); NaN where no network was looked at.
+        rho: correlation of w with the sum of its active inputs, (nx, K+1).
+        networks: how many networks were looked at, (nx,).
+        theory: the box law, None for ReLU units.
+    """
+
+    problem: Problem
+    landscape: Landscape
+    p_n: np.ndarray
+    rho: np.ndarray
+    networks: np.ndarray
+    theory: Theory | None
+
+    @property
+    def ln_loss(self) -> np.ndarray:
+        """Bin centres (nx,)."""
+        return self.problem.grid.x.centres
+
+    @property
+    def ln_g(self) -> np.ndarray:
+        """ln g per unit of ln L, normalised to 1 over the window, (nx,); NaN where never seen."""
+        entropy = self.landscape.entropy[:, 0] - np.log(self.problem.grid.x.width)
+        mass = np.nansum(np.exp(entropy)) * self.problem.grid.x.width
+        return entropy - np.log(mass)
+
+    @property
+    def prior_p(self) -> np.ndarray:
+        """p(n) of a uniform point of the box, (K+1,)."""
+        from wlnn.maxent.theory import ln_binomial
+
+        return np.exp(ln_binomial(self.problem.about["contexts"], 0.5))
+
+    @property
+    def title(self) -> str:
+        """The network in words."""
+        about = self.problem.about
+        return (
+            f"{about['net']} units, K = {about['contexts']}, N = {about['units']}, "
+            f"box {about['half_width']:g}"
+        )
+
+    def records(self) -> list[dict]:
+        """One row per bin that was seen: ln L, ln g and its error, theory, p(n), rho(n)."""
+        error = self.landscape.error[:, 0]
+        rows = []
+        for k in np.flatnonzero(np.isfinite(self.ln_g)):
+            row = {"ln_L": self.ln_loss[k], "ln_g": self.ln_g[k], "error": error[k]}
+            if self.theory is not None:
+                row["small_loss"] = self.theory.small_loss[k]
+                if self.theory.exact is not None:
+                    row["exact"] = self.theory.exact[k]
+            row = {name: float(value) for name, value in row.items()}
+            row["networks"] = int(self.networks[k])
+            row |= {"p": self.p_n[k].tolist(), "rho": self.rho[k].tolist()}
+            rows.append(row)
+        return rows
+
+
+def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 12) -> Theory | None:
+    """The box law for a problem of gated linear units; None for ReLU units.
+
+    Raises:
+        UserError: the box is too small for the task.
+    """
+    about = problem.about
+    if about["net"] != "gain-linear":
+        return None
+    N, b, gated = about["units"], about["half_width"], about["gated"]
+    law = solve_box(about["contexts"], b, gated=gated)
+    x = problem.grid.x.centres
+    some = np.linspace(x[0], min(x[-1], -0.5), losses)
+    exact = exact_ln_density(N, b, x) if not gated and N != 2 else None
+    return Theory(law, ln_density(law, N, x), some, shell(law, N, some, rng, directions=100), exact)
+
+
+class _Tally:
+    """Moments of (w, sum of active inputs) per x bin and n, from networks given one by one."""
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        shape = (problem.grid.x.n, problem.about["contexts"] + 1)
+        self.counts, self.ww, self.ws, self.ss = (np.zeros(shape) for _ in range(4))
+        self.waiting: list[tuple[int, np.ndarray]] = []
+
+    def see(self, row: int, theta: np.ndarray) -> None:
+        """Note a network of x bin ``row``."""
+        self.waiting.append((row, theta.copy()))
+        if len(self.waiting) >= _BATCH:
+            self.count()
+
+    def count(self) -> None:
+        """Bring the noted networks into the moments."""
+        if not self.waiting:
+            return
+        rows = np.array([row for row, _ in self.waiting])
+        units = self.problem.network.split(np.stack([theta for _, theta in self.waiting]))
+        g = units.a > 0  # (S, N, K)
+        place = (rows[:, None], g.sum(2))
+        on = (units.m * g).sum(2)
+        np.add.at(self.counts, place, 1)
+        for moment, value in ((self.ww, units.w**2), (self.ws, units.w * on), (self.ss, on**2)):
+            np.add.at(moment, place, value)
+        self.waiting.clear()
+
+
+def sample_landscape(
+    problem: Problem,
+    settings: WLMCSettings,
+    *,
+    threads: int = 1,
+    progress: Callable[[float, float], None] | None = None,
+) -> SampledLandscape:
+    """Sample ln g(ln L) of a problem of :func:`wlnn.maxent.context_problem`, and look at its units.
+
+    Each of ``settings.walkers`` walkers makes ``settings.steps`` steps (first learning S, then in
+    production) and half as many again with S frozen, looking at a network now and then.
+    Results depend on ``settings.seed`` and not on ``threads``. ``progress(done, total)`` counts
+    steps.
+
+    Raises:
+        UserError: not such a problem, or a box too small for its task.
+    """
+    if problem.about.get("task") != "context-select":
+        raise UserError(f"problem '{problem.name}': give one made by wlnn.maxent.context_problem.")
+    seed = np.random.SeedSequence(settings.seed, spawn_key=(settings.walkers,))
+    theory = theory_for(problem, np.random.default_rng(seed))
+    total = settings.walkers * settings.steps * (1 + OBSERVED_PART)
+    done = 0
+
+    def advanced(steps):
+        nonlocal done
+        done += steps  # an approximate count is enough for a progress line
+        if progress is not None:
+            progress(done, total)
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        numbers = range(settings.walkers)
+        ends = list(pool.map(lambda r: _walk(problem, settings, r, advanced), numbers))
+    walkers, tallies = zip(*ends, strict=True)
+    counts, ww, ws, ss = (
+        sum(getattr(tally, name) for tally in tallies) for name in ("counts", "ww", "ws", "ss")
+    )
+    units = counts.sum(1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_n = counts / units
+        rho = np.where(ss > 0, ws / np.sqrt(ww * ss), np.where(counts > 0, 0.0, np.nan))
+    meta = {"task": problem.about, "wlmc": settings.__dict__}
+    landscape = merge(problem.grid, [wlmc.result([walker]) for walker in walkers], meta=meta)
+    networks = (units[:, 0] / problem.about["units"]).astype(int)
+    return SampledLandscape(problem, landscape, p_n, rho, networks, theory)
+
+
+def _walk(problem, settings, number, advanced):
+    """One walker to its end, and its tally of networks from a further walk on its frozen S."""
+    system = problem.system("float64")
+    plan = wlmc.make_plan(settings)
+    stop = np.zeros(1, np.uint8)
+    walker = wlmc.start(problem, settings, number)
+    while walker.stage < plan.n_stages:
+        walker = wlmc.advance(problem, system, walker, plan, stop)
+        advanced(plan.steps)
+    tally = _Tally(problem)
+    entropy = wlmc.result([walker]).entropy
+    theta, visits = walker.theta.copy(), walker.visits
+    kept, histogram = np.zeros((0, 0)), np.zeros(problem.grid.shape, np.int64)
+    key = np.random.SeedSequence(settings.seed, spawn_key=(number, plan.n_stages + 1))
+    words = key.generate_state(4, np.uint64)
+    steps = int(OBSERVED_PART * settings.steps)
+    piece = max(SWEEPS_BETWEEN * problem.n_parameters, steps // MOST_LOOKS)
+    frozen = (piece, 0.0, 0, 2, -1, problem.grid.x.n)  # ln f = 0, fixed step width, known bins only
+    chain = (walker.step_width, 0)
+    for look in range(steps // piece):
+        end = wlmc.run_stage(
+            problem, system, theta, entropy, histogram, visits, kept, frozen, chain, words, stop
+        )
+        row = int(problem.grid.x.index(end.x))
+        if row >= 0:
+            tally.see(row, theta)
+        if look % 1_000 == 999:
+            advanced(1_000 * piece)
+    tally.count()
+    return walker, tally

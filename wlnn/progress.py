@@ -1,0 +1,89 @@
+"""Progress on stderr with the time left: one rewritten line on a terminal, few lines in a log.
+
+It computes and decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+import time
+
+PATIENCE = 0.5  # seconds between two rewritings of the line
+PARTS = 10  # lines in a log, from nothing done to all
+
+
+class Progress:
+    """Call it with (done, total) as often as you like; close it at the end (or use ``with``).
+
+    Args:
+        what: leads the line.
+        quiet: seconds before anything is shown; work that takes less passes in silence.
+    """
+
+    def __init__(self, what: str, quiet: float = 2.0):
+        self.what, self.quiet = what, quiet
+        self.started = time.monotonic()
+        self.shown = -math.inf
+        self.part = 0
+        self.first: tuple[float, float] | None = None  # time and work done at the first call
+        self.terminal = sys.stderr.isatty()
+        self.open_line = False
+
+    def __call__(self, done: float, total: float, text: str = "", left: float = math.nan) -> None:
+        """``done`` of ``total`` units of work are behind us; ``text`` says more.
+
+        ``left`` is the number of seconds to the end; if NaN it is judged by the pace since the
+        first call.
+        """
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.part = (now, done), int(PARTS * done / total)
+        begun, before = self.first
+        if now - self.started < self.quiet or not 0 < done <= total:
+            return
+        if math.isnan(left) and done > before:
+            left = (now - begun) * (total - done) / (done - before)
+        words = f"{self.what}: " * bool(self.what) + f"{100 * done / total:.0f} %"
+        if not math.isnan(left) and done < total:
+            words += f", {duration(left)} left"
+        words += f"  {text}" if text else ""
+        if self.terminal:
+            if now - self.shown > PATIENCE or done == total:
+                self.shown = now
+                self._rewrite(words)
+        elif int(PARTS * done / total) > self.part:
+            self.part = int(PARTS * done / total)
+            print(words, file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        """A line of its own, at once."""
+        self.close()
+        print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """End the rewritten line."""
+        if self.open_line:
+            print(file=sys.stderr, flush=True)
+            self.open_line = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _rewrite(self, words: str) -> None:
+        width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be rewritten
+        print(f"\r{words[:width]:<{width}}", end="", file=sys.stderr, flush=True)
+        self.open_line = True
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``8 s``, ``3 min``, ``2.1 h``, ``4.5 days``."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"

@@ -1,0 +1,242 @@
+"""What a run is made from, in a form that ``run.json`` can hold: a task, a sampler, settings.
+
+It turns what a user names (a task, CSV files, ``path.py:name``) into the problem that a sampler is
+given, now or when the run is resumed. It samples nothing but a short trial of the pace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wlnn import store
+from wlnn.errors import UserError
+from wlnn.landscape import Landscape
+from wlnn.problem import Problem
+from wlnn.settings import Settings, parse_overrides, read_table
+from wlnn.task import TASKS, Task, load_task, task_from_csv, task_from_file
+
+USUAL_SAMPLER = {"spiral-regress": "wlmd"}  # of every other task: "wlmc"
+PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run depends on.
+
+    Attributes:
+        source: {"task": name}, {"file": "path.py:name"}, or {"train": path, "test": path,
+            "target": column, "hidden": [..], "kind": .., "standardise": bool}; paths are absolute.
+        settings: all sections; those that the source does not use are ignored.
+        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics).
+        preset: of the table, "default", "quick" or "paper".
+    """
+
+    source: dict
+    settings: Settings
+    sampler: str
+    preset: str
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files of the user that the run depends on."""
+        if "file" in self.source:
+            return {"file": Path(self.source["file"].rpartition(":")[0])}
+        return {name: Path(self.source[name]) for name in ("train", "test") if name in self.source}
+
+    def task(self) -> Task | Problem:
+        """Load or make the task; UserError if it cannot be."""
+        source, settings = self.source, self.settings
+        if "task" in source:
+            return load_task(source["task"], settings=settings)
+        if "file" in source:
+            task = task_from_file(source["file"])
+            if isinstance(task, Problem):
+                _try_function(source["file"], task)
+            return task
+        return task_from_csv(**source, settings=settings)
+
+    def problem(self, task: Task | Problem):
+        """What the sampler is given; the contents of the user's files become part of it."""
+        if self.sampler == "wlmd":
+            from wlnn.collective import NetworkVariables
+
+            if not isinstance(task, Task):
+                raise UserError(
+                    f"'{task.name}' is a bare function: molecular dynamics needs a Task with a "
+                    "network, whose gradient it can take."
+                )
+            problem = NetworkVariables(task, self.settings.wlmd.accuracy_axis).problem()
+        else:
+            problem = task if isinstance(task, Problem) else task.problem()
+        about = {"task": problem.name, **problem.about}
+        if self.files:
+            about["files"] = {name: fingerprint(path) for name, path in self.files.items()}
+        return replace(problem, about=about)
+
+    def open(self, problem: Problem, directory: Path) -> None:
+        """Make the directory of a Monte Carlo run that begins later; UserError as in ``store``."""
+        from wlnn import checkpoints
+
+        identity = checkpoints.run_identity(problem, self.settings.wlmc)
+        notes = {"recipe": self.to_dict(), "versions": store.versions()}
+        store.open_run(directory, identity, notes)
+
+    def sample(self, problem, directory: Path, threads: int, report) -> Landscape:
+        """Begin or continue the run in ``directory``: ``run.sample`` or ``run_wlmd.sample``."""
+        if self.sampler == "wlmd":
+            from wlnn import run_wlmd as run
+        else:
+            from wlnn import run
+        settings = getattr(self.settings, self.sampler)
+        return run.sample(problem, settings, directory, threads, report, {"recipe": self.to_dict()})
+
+    def estimate(self, problem, threads: int) -> float:
+        """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
+        settings = getattr(self.settings, self.sampler)
+        if self.sampler == "wlmd":
+            from wlnn import run_wlmd
+
+            busy = min(threads, settings.tables * settings.walkers)
+            short = {"steps": 1000, "round": 500, "report": 500, "production": 0.0}
+            trial = replace(settings, tables=busy, walkers=1, checks=False, **short)
+            history = run_wlmd.sample(problem, trial, threads=busy).history
+            pace = 1e-6 * history["us_per_step"][:, -1].mean()
+            return settings.steps * math.ceil(settings.tables * settings.walkers / busy) * pace
+        from wlnn import run
+
+        busy, steps, seconds = min(threads, settings.walkers), 250, 0.0
+        short = {"stages": 2, "production": 0.0, "merge_every": 0, "anchor_draws": 0}
+        trial = replace(settings, walkers=busy, keep_networks=False, **short)
+        while seconds < 0.5 and steps < settings.steps:
+            steps *= 8
+            history = run.sample(problem, replace(trial, steps=steps), threads=busy).history
+            seconds = history["seconds"].sum(axis=1).mean()
+        return settings.steps * math.ceil(settings.walkers / busy) * seconds / steps
+
+    def directory_name(self, task: Task | Problem) -> str:
+        """``<task>-<layers>x<width>-s<seed>``, and what else tells it from other runs."""
+        parts = [task.name]
+        hidden = getattr(getattr(task, "network", None), "sizes", ())[1:-1]
+        if hidden and len(set(hidden)) == 1:
+            parts.append(f"{len(hidden)}x{hidden[0]}")
+        elif hidden:
+            parts.append("-".join(str(units) for units in hidden))
+        usual = read_table(self.source["task"], self.preset).data if "task" in self.source else None
+        for letter, option in (("n", "points"), ("d", "seed")):
+            value = getattr(self.settings.data, option)
+            if usual and value != getattr(usual, option):
+                parts.append(f"{letter}{value}")
+        parts.append(f"s{getattr(self.settings, self.sampler).seed}")
+        if self.preset != "default":
+            parts.append(self.preset)
+        return "-".join(parts)
+
+    def to_dict(self) -> dict:
+        """As JSON, with the versions of the files at this moment left out: see :meth:`problem`."""
+        return {
+            "source": self.source,
+            "sampler": self.sampler,
+            "preset": self.preset,
+            "settings": self.settings.to_dict(),
+        }
+
+
+def make_recipe(
+    source: dict,
+    preset: str = "default",
+    sampler: str | None = None,
+    values: dict[str, dict] | None = None,
+    overrides: tuple[str, ...] = (),
+) -> Recipe:
+    """A recipe from the table of the task, then ``values`` by section, then dotted ``overrides``.
+
+    The section "sampler" of ``values`` goes to the section of the sampler in use.
+    """
+    source = {
+        name: os.path.abspath(value) if name in ("train", "test", "file") else value
+        for name, value in source.items()
+    }
+    name = source.get("task", "own")
+    if "task" in source and name not in TASKS:
+        raise UserError(
+            f"there is no task '{name}'; use one of {', '.join(TASKS)}, or path.py:name for one of "
+            "your own."
+        )
+    sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
+    settings = read_table(name, preset)
+    values = {section: dict(options) for section, options in (values or {}).items()}
+    values.setdefault(sampler, {}).update(values.pop("sampler", {}))
+    overrides = parse_overrides(overrides)
+    steps = values.get("wlmc", {}).get("steps", 0)
+    if steps >= 10 and "stages" not in overrides.get("wlmc", {}):  # short runs have fewer stages
+        values["wlmc"]["stages"] = max(1, min(settings.wlmc.stages, int(steps) // 1000))
+    settings = settings.with_values(values, "options").with_values(overrides, "--set")
+    return Recipe(source, settings, sampler, preset)
+
+
+def read_recipe(directory) -> Recipe:
+    """The recipe that ``wlnn sample`` left in a run directory.
+
+    Raises:
+        UserError: no run directory, one made by another program, or a file of the user that has
+            changed since.
+    """
+    contents = store.read_run(directory)
+    if "recipe" not in contents:
+        raise UserError(
+            f"{directory}: was not made by 'wlnn sample'; run the program again that made it."
+        )
+    stored = contents["recipe"]
+    settings = Settings().with_values(stored["settings"], f"{directory}/run.json")
+    recipe = Recipe(stored["source"], settings, stored["sampler"], stored["preset"])
+    before = contents["identity"]["problem"].get("files", {})
+    for name, path in recipe.files.items():
+        if fingerprint(path) != before.get(name):
+            raise UserError(
+                f"{path}: has changed since the run in {directory} began; put the old file back, "
+                "or sample into another directory."
+            )
+    return recipe
+
+
+def landscape_so_far(directory) -> Landscape:
+    """The landscape of the checkpoints in a run directory, in the relative gauge.
+
+    Raises:
+        UserError: no checkpoint yet, a damaged one, or a run of molecular dynamics.
+    """
+    from wlnn import checkpoints, run
+
+    recipe = read_recipe(directory)
+    if recipe.sampler != "wlmc":
+        raise UserError(f"{directory}: has no landscape.npz yet; continue it with wlnn resume.")
+    problem, settings = recipe.problem(recipe.task()), recipe.settings.wlmc
+    walkers = list(checkpoints.load_walkers(Path(directory), problem, settings).values())
+    if not walkers:
+        raise UserError(f"{directory}: holds no checkpoint of a walker yet.")
+    return run.merge_walkers(problem, settings, walkers, None)
+
+
+def fingerprint(path: Path) -> str:
+    """First 16 digits of the SHA-256 of a file; UserError if it cannot be read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {(error.strerror or '').lower()}.") from error
+
+
+def _try_function(reference: str, problem: Problem) -> None:
+    """One call of a user's function, so that a mistake in it is told before anything begins."""
+    try:
+        x, y = problem.observe((problem.lo + problem.hi) / 2)
+        float(x), float(y)
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"{reference}: its function fails in the middle of the box ({type(error).__name__}: "
+            f"{reason}); it must take theta (P,) and return two numbers, x and y."
+        ) from error

@@ -1,0 +1,184 @@
+"""A landscape in words: what it is of, how far it came, how far to trust it, its curves as a table.
+
+Returns text; prints nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from wlnn import diagnostics
+from wlnn.grid import Axis
+from wlnn.landscape import GAUGES, Landscape
+
+
+def seeds_of(landscape: Landscape) -> list[int]:
+    """The sampler's seeds of a landscape, several if it was joined."""
+    seeds = landscape.meta.get("seeds", {}).get("seed", _settings(landscape).get("seed"))
+    return seeds if isinstance(seeds, list) else [seeds]
+
+
+def _settings(landscape: Landscape) -> dict:
+    """The sampler's settings, empty where they were not stored."""
+    return landscape.meta.get(landscape.meta.get("sampler", "wlmc"), {})
+
+
+def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> list[str]:
+    """A landscape in lines of text: what it is, how far to trust it, and its curves.
+
+    Args:
+        per: unit of S along x, see ``Landscape.rescaled``.
+        rows: about how many rows of x are listed; None lists all that were visited.
+    """
+    return [*describe(landscape), *_trust(landscape), "", *_curves(landscape, per, rows)]
+
+
+def reached(landscape: Landscape) -> str:
+    """How far a run came, in one line."""
+    x, visited = landscape.grid.x, landscape.visits > 0
+    lowest = x.edges[np.flatnonzero(visited.any(axis=1))[0]]
+    words = f"{x.name} down to {lowest:.2f}, {visited.sum():,} bins ({visited.mean():.0%})"
+    if "round_trips" in landscape.history:
+        words += f", {_round_trips(landscape)} round trips"
+    return words
+
+
+def describe(landscape: Landscape) -> tuple[str, str]:
+    """Title (task, network, parameters) and provenance (walkers, steps, seeds, version) in words.
+
+    Taken from ``meta``: "task" as of ``Task.describe``, the settings of the sampler, "versions".
+    What is missing there is left out.
+    """
+    meta, settings = landscape.meta, _settings(landscape)
+    task = meta.get("task", {})
+    title = [str(task.get("task", "landscape"))]
+    network = task.get("network", {})
+    if "sizes" in network:
+        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+    if "parameters" in task:
+        title.append(f"{task['parameters']} parameters")
+    kind = "table" if meta.get("sampler") == "wlmd" else "walker"
+    walkers = f"{landscape.n_walkers} {kind}" + "s" * (landscape.n_walkers > 1)
+    notes = [walkers]
+    if settings:
+        notes[0] += f" × {settings['steps']:.3g} steps".replace("e+0", "e")
+    if "seed" in task.get("data", {}):
+        notes.append(f"data seed {task['data']['seed']}")
+    if settings:
+        seeds = [str(seed) for seed in seeds_of(landscape)]
+        notes.append(f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}")
+    if "wlnn" in meta.get("versions", {}):
+        notes.append(f"wlnn {meta['versions']['wlnn']}")
+    return ", ".join(title), ", ".join(notes)
+
+
+def unit_name(axis: Axis, per: str) -> str:
+    """What S is per unit of, in words, for a unit of ``Landscape.rescaled``; empty for "bin"."""
+    if per == "bin":
+        return ""
+    if per == "axis":
+        return axis.name
+    return axis.name[3:] if axis.name.startswith("ln ") else f"exp({axis.name})"
+
+
+def _round_trips(landscape: Landscape) -> int:
+    trips = landscape.history["round_trips"]
+    counted_up = landscape.meta.get("sampler") == "wlmd"  # Monte Carlo: per stage
+    return int(trips[:, -1].sum() if counted_up else trips.sum())
+
+
+def _trust(landscape: Landscape) -> list[str]:
+    meta, history = landscape.meta, landscape.history
+    settings = _settings(landscape)
+    lines = []
+
+    def say(name: str, text: str) -> None:
+        lines.append(f"  {name:<22}{text}")
+
+    for unit in ("stages", "steps"):
+        done = min(meta.get(f"{unit}_done", [np.inf]))
+        if done < settings.get(unit, 0):
+            say("not finished", f"{done} of {settings[unit]} {unit}; continue with wlnn resume")
+    if "merged" in meta:
+        say("merged from", ", ".join(meta["merged"]))
+    gauge = GAUGES[meta["gauge"]]
+    error = meta.get("anchor_error", 0)
+    say("zero of S", gauge + (f" (± {error:.2g} nats, common to all bins)" if error else ""))
+    say("reached", reached(landscape))
+    when = " while S was frozen" if settings.get("production") else ""
+    say("reliable", f"{landscape.reliable.sum():,} bins, seen by every walker{when}")
+    if "flatness" in history:
+        say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
+    if "acceptance" in history:
+        say("accepted moves", f"{history['acceptance'][:, -1].mean():.0%} in the last stage")
+    if "drift" in history:
+        say("rounding", f"{history['drift'].max():.1e} at most in x, caches against a full pass")
+    if "ln_f" in history and (history["ln_f"] > 0).any():
+        lines += _resolution(landscape, settings)
+    if "seconds" in history and "steps" in history:
+        seconds, steps = history["seconds"].sum(axis=1), history["steps"].sum(axis=1)
+        say(
+            "time",
+            f"{seconds.mean():.0f} s a walker, {1e9 * (seconds / steps).mean():.0f} ns a step",
+        )
+    if "us_per_step" in history:
+        say("time", f"{history['us_per_step'].mean():.0f} us a step")
+    return lines
+
+
+def _resolution(landscape: Landscape, settings: dict) -> list[str]:
+    """Whether the error bars can be trusted, from the last ln f and the crossing time."""
+    history = landscape.history
+    last = history["ln_f"][history["ln_f"] > 0][-1]
+    steps = int(history["steps"].sum(axis=1).mean())
+    trips = _round_trips(landscape) / landscape.n_walkers
+    bins = history["bins"][:, -1].mean()
+    tau = diagnostics.crossing_time(steps, trips)
+    trusted = diagnostics.error_bars_trusted(last, tau, bins, settings.get("production", 0))
+    words = "can be trusted" if trusted else "are too small: make wlmc.steps larger"
+    if landscape.n_walkers < 2:
+        words = "need two walkers or more"
+    number = f"ln f tau / Nb = {diagnostics.resolution(last, tau, bins):.2g}"
+    return [f"  {'error bars':<22}{words} ({number}; below {diagnostics.TRUSTED} is good)"]
+
+
+def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
+    """Table of S(x) and of the curves of y, with 95 % intervals over walkers."""
+    x, y = landscape.grid.x, landscape.grid.y
+    shift = landscape.entropy - landscape.rescaled(per)
+    density = replace(landscape, entropies=landscape.entropies - shift)
+    factor = landscape.t_factor()
+    marginal = density.marginal_entropy()
+    unit = unit_name(x, per)
+    columns = [(f"S (nats per {f'unit of {unit}' if unit else 'row'})", marginal, ".2f")]
+    if np.isfinite(y.lo):
+        columns = [
+            (f"equilibrium {y.name}", landscape.equilibrium_accuracy(), ".3f"),
+            ("at maximum entropy", landscape.max_entropy_curve()._replace(error=None), ".3f"),
+            *columns,
+        ]
+    table = [[x.name, *(name for name, _, _ in columns), ""]]
+    for k in _chosen(landscape, rows):
+        cells = [f"{x.centres[k]:.3f}"]
+        for _, curve, form in columns:
+            cell = format(curve.value[k], form)
+            if curve.error is not None and np.isfinite(factor * curve.error[k]):
+                cell += f" ± {format(factor * curve.error[k], form)}"
+            cells.append(cell)
+        table.append([*cells, "" if marginal.reliable[k] else "not seen by all walkers"])
+    widths = [max(len(line[j]) for line in table) for j in range(len(table[0]))]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True))
+        + (f"  {line[-1]}" if line[-1] else "")
+        for line in table
+    ]
+
+
+def _chosen(landscape: Landscape, rows: int | None) -> np.ndarray:
+    """Visited rows of x from the highest to the lowest: all, or about ``rows`` of them."""
+    visited = np.flatnonzero(landscape.visits.any(axis=1))[::-1]
+    if rows is None or visited.size <= rows:
+        return visited
+    return visited[np.unique(np.linspace(0, visited.size - 1, rows).round().astype(int))]

@@ -1,0 +1,375 @@
+"""Wang-Landau Monte Carlo: a walker, its start, one stage; the readable definition of the step.
+
+S(x, y) is learnt while the walker moves: it accepts a move with min(1, exp(S[old] - S[new])) and
+adds ln f to S where it is, so that what it has seen repels it and in the end all macrostates are
+visited alike. :func:`stage_numpy` is the definition; ``kernels.wlmc_stage`` is the same made fast.
+Nothing here loops over stages, prints or saves: that is ``run.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn import diagnostics
+from wlnn.errors import UserError
+from wlnn.problem import Problem
+from wlnn.schedule import Halving, OneOverT, PaperStages
+from wlnn.settings import WLMCSettings
+
+STEP_RULES = {"freeze": 1, "paper": 1, "log-uniform": 2}  # kernels.STEP_* while it adapts
+NEW_BINS = {"minimum": 0, "previous": 1, "nearby": 3}  # kernels.NEW_BIN_*
+START_DRAWS, START_MOVES = 2_000, 100_000
+ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
+HISTORY = (
+    "ln_f", "steps", "acceptance", "out_of_box", "out_of_window", "flatness", "bins", "coverage",
+    "round_trips", "step_width", "drift", "x_low", "halvings", "seconds",
+)  # fmt: skip
+
+
+class Walker(NamedTuple):
+    """Everything the next stage needs, and the record of the stages before it."""
+
+    number: int
+    theta: np.ndarray  # (P,)
+    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited
+    visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
+    production: np.ndarray  # (nx, ny) visits while S was frozen
+    marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
+    kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
+    stage: int
+    step_width: float
+    direction: int  # +1 after the low edge of x, -1 after the high edge
+    history: dict[str, np.ndarray]  # name -> (stage,)
+
+
+class Plan(NamedTuple):
+    """How the steps of one walker are cut into stages."""
+
+    settings: WLMCSettings
+    n_stages: int
+    n_adaptive: int
+    steps: int  # of one stage
+    schedule: OneOverT | PaperStages | Halving
+
+
+def make_plan(settings: WLMCSettings) -> Plan:
+    """Stages of equal length; the last part of them is the production stage, with S frozen."""
+    n_production = round(settings.production * settings.stages)
+    if settings.production > 0:
+        n_production = max(n_production, 1)
+    n_adaptive = settings.stages - n_production
+    steps = settings.steps // settings.stages
+    if settings.schedule == "paper":
+        schedule = PaperStages()
+    elif settings.schedule == "halving":
+        schedule = Halving(settings.ln_f0)
+    else:
+        schedule = OneOverT(n_adaptive, steps, settings.ln_f0)
+    return Plan(settings, settings.stages, n_adaptive, steps, schedule)
+
+
+def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
+    """A walker at a point of the box inside the window, with an empty table.
+
+    Uniform draws first; if none is inside, single-parameter moves that never lead further away
+    from the window.
+
+    Raises:
+        UserError: no state of the window was found.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(number, 0)))
+    x_axis, y_axis = problem.grid
+    best, theta = math.inf, None
+    for _ in range(START_DRAWS):
+        candidate = rng.uniform(problem.lo, problem.hi)
+        distance = _distance(problem, candidate)
+        if distance < best:
+            best, theta = distance, candidate
+        if best == 0:
+            break
+    width = 0.3
+    for _ in range(START_MOVES if best > 0 else 0):
+        if theta is None:
+            break
+        candidate = theta.copy()
+        i = rng.integers(theta.size)
+        candidate[i] += width * (problem.hi[i] - problem.lo[i]) * rng.uniform(-1, 1)
+        if problem.lo[i] <= candidate[i] <= problem.hi[i]:
+            distance = _distance(problem, candidate)
+            width = min(0.5, width * 1.1) if distance < best else max(0.01, width * 0.98)
+            if distance <= best:
+                best, theta = distance, candidate
+        if best == 0:
+            break
+    if best > 0:
+        y_text = f", {y_axis.name} [{y_axis.lo:g}, {y_axis.hi:g}]" if y_axis.n > 1 else ""
+        raise UserError(
+            f"the window {x_axis.name} [{x_axis.lo:g}, {x_axis.hi:g}]{y_text} seems to hold no "
+            f"state: none in {START_DRAWS} draws and {START_MOVES} moves towards it; widen it."
+        )
+    shape = problem.grid.shape
+    kept = (shape[0] * shape[1], theta.size) if settings.keep_networks and number == 0 else (0, 0)
+    counts = np.zeros(shape, np.int64)
+    return Walker(
+        number, theta, np.zeros(shape), counts, counts, counts, np.full(kept, np.nan), 0,
+        settings.step_width, 0, {name: np.zeros(0) for name in HISTORY},
+    )  # fmt: skip
+
+
+def _distance(problem: Problem, theta: np.ndarray) -> float:
+    """Distance of a state from the window, in widths of its axes; infinite where not finite."""
+    total = 0.0
+    for axis, value in zip(problem.grid, problem.observe(theta), strict=True):
+        if np.isfinite(axis.lo):
+            if not np.isfinite(value):
+                return math.inf
+            outside = max(axis.lo - value, value - axis.hi, 0.0)
+            if not outside and axis.index(value) < 0:  # on the upper edge
+                outside = 1e-9
+            total += outside / (axis.hi - axis.lo)
+    return total
+
+
+def advance(
+    problem: Problem, system, walker: Walker, plan: Plan, stop: np.ndarray
+) -> Walker | None:
+    """One stage later: a new walker; the given one is unchanged. None if stopped before its end.
+
+    ``system`` is the compiled form of the problem for this walker alone, or None for the NumPy
+    definition. The stage's random numbers depend on (seed, walker, stage) only.
+    """
+    begun = time.perf_counter()
+    stage = walker.stage
+    production = stage >= plan.n_adaptive
+    ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
+    step_rule, step_width = _step_rule(walker, plan, production)
+    rows = np.flatnonzero(walker.visits.any(axis=1))
+    low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
+    words = np.random.SeedSequence(plan.settings.seed, spawn_key=(walker.number, stage + 1))
+    rng = words.generate_state(4, np.uint64)
+    theta, entropy, kept = walker.theta.copy(), walker.entropy.copy(), walker.kept.copy()
+    histogram = np.zeros(problem.grid.shape, np.int64)
+    closed = production or not plan.schedule.takes_new_bins(stage, walker.history)
+    rules = (plan.steps, ln_f, step_rule, 2 if closed else NEW_BINS[plan.settings.late_bins])
+    chain = run_stage(
+        problem, system, theta, entropy, histogram, walker.visits, kept, (*rules, low, high),
+        (step_width, walker.direction), rng, stop,
+    )  # fmt: skip
+    if chain.done < plan.steps:
+        return None
+    visits = walker.visits + histogram
+    marks, halvings = walker.marks, walker.history["halvings"][-1] if stage else 0.0
+    halving = isinstance(plan.schedule, Halving) and not production
+    if halving and ((visits - marks)[visits > 0] > 0).all():
+        marks, halvings = visits, halvings + 1
+    known = np.flatnonzero(visits.any(axis=1))
+    record = {
+        "ln_f": ln_f,
+        "steps": chain.done,
+        "acceptance": chain.accepted / chain.done,
+        "out_of_box": chain.out_of_box / chain.done,
+        "out_of_window": chain.out_of_window / chain.done,
+        "flatness": diagnostics.flatness(histogram, visits),
+        "bins": np.count_nonzero(visits),
+        "coverage": diagnostics.coverage(visits),
+        "round_trips": chain.round_trips,
+        "step_width": chain.step_width,
+        "drift": chain.drift,
+        "x_low": problem.grid.x.edges[known[0]],
+        "halvings": halvings,
+        "seconds": time.perf_counter() - begun,
+    }
+    return Walker(
+        walker.number, theta, entropy, visits,
+        walker.production + histogram if production else walker.production,
+        marks, kept, stage + 1, chain.step_width, chain.direction,
+        {name: np.append(walker.history[name], record[name]) for name in HISTORY},
+    )  # fmt: skip
+
+
+def _step_rule(walker: Walker, plan: Plan, production: bool) -> tuple[int, float]:
+    """Rule of the coming stage and its width.
+
+    "freeze" adapts in the first half of the adaptive stages and then keeps the geometric mean of
+    the widths of the second half of those: a width that adapts while S is measured biases S.
+    """
+    rule = STEP_RULES[plan.settings.step_rule]
+    last = max(1, round(ADAPTED * plan.n_adaptive))
+    if plan.settings.step_rule == "freeze" and walker.stage >= last:
+        widths = walker.history["step_width"][last // 2 : last]
+        return 0, float(np.exp(np.log(widths).mean()))
+    return rule, walker.step_width
+
+
+def run_stage(problem, system, theta, entropy, histogram, visits, kept, rules, chain, rng, stop):
+    """One stage by the compiled driver, or by the NumPy definition where ``system`` is None."""
+    if system is None:
+        return stage_numpy(
+            problem, theta, entropy, histogram, visits, kept, rules, chain, rng, stop
+        )
+    from wlnn import kernels
+
+    return kernels.stage_for(system)(
+        system, theta, problem.lo, problem.hi, kernels.binning(problem.grid), entropy, histogram,
+        visits, kept, kernels.Stage(*rules), kernels.Chain(*chain, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0),
+        rng, stop,
+    )  # fmt: skip
+
+
+def result(walkers: list[Walker]):
+    """What independent walkers, or a group with one common S, bring to ``landscape.merge``.
+
+    S of the production stage is S + ln H where it was visited; shared S and summed visits for a
+    group.
+    """
+    from wlnn.landscape import WalkerResult
+
+    visits = sum(walker.visits for walker in walkers)
+    production = sum(walker.production for walker in walkers)
+    entropy = walkers[0].entropy.copy()
+    if production.any():
+        seen = production > 0
+        entropy[seen] += np.log(production[seen])
+        # what production never saw hangs on by the mean shift of the rest; it is marked unreliable
+        entropy[~seen & (visits > 0)] += np.log(production[seen]).mean()
+    history = {
+        name: np.array([walker.history[name] for walker in walkers]).mean(axis=0)
+        for name in HISTORY
+    }
+    return WalkerResult(entropy, visits, production if production.any() else None, history)
+
+
+class Outcome(NamedTuple):
+    """What ``stage_numpy`` returns; the fields of ``kernels.Chain``."""
+
+    step_width: float
+    direction: int
+    done: int
+    accepted: int
+    out_of_box: int
+    out_of_window: int
+    round_trips: int
+    drift: float
+    x: float
+    y: float
+
+
+def random_words(state: np.ndarray):
+    """xoshiro256++ (Blackman & Vigna 2021) on Python integers; ``state (4,)`` is kept up to date."""
+    s, mask = [int(word) for word in state], (1 << 64) - 1
+
+    def rotate(word: int, k: int) -> int:
+        return ((word << k) | (word >> (64 - k))) & mask
+
+    while True:
+        word = (rotate((s[0] + s[3]) & mask, 23) + s[0]) & mask
+        t = (s[1] << 17) & mask
+        s[2] ^= s[0]
+        s[3] ^= s[1]
+        s[1] ^= s[2]
+        s[0] ^= s[3]
+        s[2] ^= t
+        s[3] = rotate(s[3], 45)
+        state[:] = s
+        yield word
+
+
+def first_entropy(entropy, known, here, previous, rule: int) -> float:
+    """S that a bin starts with when it is first visited: a bin at S = 0 would be a trap.
+
+    The walker would stay S / ln f steps. "nearby" (rule 3) takes the smallest S of the known bins
+    among the eight around it, "previous" (1) that of the bin the walker came from, "minimum" (0)
+    the smallest of all, which at a late bin among large S is nearly as bad a trap as 0.
+    """
+    if rule == 0:
+        return float(entropy[known].min()) if known.any() else 0.0
+    if rule == 3:
+        around = tuple(slice(max(k - 1, 0), k + 2) for k in here)
+        if known[around].any():
+            return float(entropy[around][known[around]].min())
+    return float(entropy[previous])
+
+
+def stage_numpy(problem, theta, entropy, histogram, visits, kept, rules, chain, rng, stop):
+    """Wang-Landau Monte Carlo, one stage: the definition of ``kernels.wlmc_stage``.
+
+    Args:
+        problem: box, function and grid; the function is evaluated whole at every step.
+        theta: ``(P,)``, changed in place, as are entropy, histogram ``(nx, ny)``, kept and rng.
+        visits: ``(nx, ny)`` of earlier stages, only read.
+        rules: steps, ln f, step rule, rule of new bins, low and high row of a round trip.
+        chain: step width and direction.
+        rng: ``(4,)`` uint64. stop: ``(1,)`` uint8, looked at every thousand steps.
+    """
+    n_steps, ln_f, step_rule, new_bin_rule, low_row, high_row = rules
+    step_width, direction = chain
+    words = random_words(rng)
+    lo, hi, grid = problem.lo, problem.hi, problem.grid
+    accepted = out_of_box = out_of_window = round_trips = taken = done = 0
+    x, y = problem.observe(theta)
+    here = tuple(int(k) for k in grid.index(x, y))
+    previous = here
+    for done in range(1, n_steps + 1):
+        # 1. propose: one parameter, uniform in (-w, w) around its value
+        word = next(words)
+        i = ((word >> 32) * theta.size) >> 32
+        u = (word & 0xFFFFFFFF) * 2.0**-32
+        width = step_width
+        if step_rule == 2:  # the scale itself is drawn anew
+            width = 0.6 * math.exp(-5.0 * ((next(words) >> 11) * 2.0**-53))
+        old = theta[i]
+        new = old + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)
+        moved = False
+        if new < lo[i] or new > hi[i]:  # 2. outside the box: rejected
+            out_of_box += 1
+        else:
+            theta[i] = new  # 3. evaluate and bin
+            x_new, y_new = problem.observe(theta)
+            there = tuple(int(k) for k in grid.index(x_new, y_new))
+            inside = there[0] >= 0
+            if inside and new_bin_rule == 2:  # S is frozen: an unknown bin has none to compare
+                inside = visits[there] + histogram[there] > 0
+            if not inside:  # outside the window: rejected
+                out_of_window += 1
+            else:  # 4. accept with min(1, exp(S[old] - S[new])), and always what is new
+                known = visits[there] + histogram[there] > 0
+                difference = entropy[here] - entropy[there] if known else 0.0
+                u = (next(words) >> 11) * 2.0**-53
+                moved = difference >= 0 or u < math.exp(difference)
+            if moved:
+                x, y, previous, here = x_new, y_new, here, there
+            else:
+                theta[i] = old
+        # 5. count the state the walker is in now, moved or not
+        if histogram[here] == 0:
+            if visits[here] == 0 and new_bin_rule != 2:
+                entropy[here] = first_entropy(
+                    entropy, (visits > 0) | (histogram > 0), here, previous, new_bin_rule
+                )
+            if kept.size:
+                kept[here[0] * grid.y.n + here[1]] = theta
+        entropy[here] += ln_f
+        histogram[here] += 1
+        accepted += moved
+        if moved and here[0] <= low_row:
+            round_trips += direction < 0
+            direction = 1
+        elif moved and here[0] >= high_row and direction > 0:
+            direction = -1
+        taken += moved
+        if done % 1000 == 0:
+            if step_rule == 1:  # the paper's rule
+                if taken > 700:
+                    step_width = min(step_width * 1.1, 1.0)
+                elif taken < 300:
+                    step_width = max(step_width * 0.9, 1e-6)
+            taken = 0
+            if stop[0]:
+                break
+    return Outcome(
+        step_width, direction, done, accepted, out_of_box, out_of_window, round_trips, 0.0, x, y
+    )
