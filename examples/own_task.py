@@ -9,6 +9,7 @@ import wlnn
 
 
 def rings(rng, points=24):
+    """Points (N, 2) and labels (N,)."""
     label = np.arange(points) % 2
     angle, radius = rng.uniform(0, 2 * np.pi, points), 1 + label + rng.normal(0, 0.2, points)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), label

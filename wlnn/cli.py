@@ -13,6 +13,7 @@ from importlib import import_module
 import click
 
 from wlnn import __version__
+from wlnn.cli_options import STOPPED
 from wlnn.errors import UserError
 
 COMMANDS = {  # in the order of the help
@@ -27,7 +28,7 @@ COMMANDS = {  # in the order of the help
     "verify": "wlnn.cli_results:verify",
     "maxent": "wlnn.maxent.commands:maxent",
 }
-MISTAKE, STOPPED = 2, 130  # exit status; 130 is what shells give to a command ended by Ctrl-C
+MISTAKE = 2  # exit status
 
 
 class Commands(click.Group):
@@ -89,5 +90,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(sentence: str, status: int = MISTAKE) -> None:
-    print(f"wlnn: {' '.join(sentence.split())}", file=sys.stderr)
+    sentence = " ".join(sentence.split())
+    print(f"wlnn: {sentence}{'.' * (sentence[-1] not in '.?')}", file=sys.stderr)
     sys.exit(status)

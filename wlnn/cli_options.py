@@ -9,6 +9,7 @@ import click
 
 from wlnn.errors import UserError
 
+STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
 NUMBER = {"type": float, "metavar": "N"}  # 6e7 is a number too; the settings check the rest
 KINDS = {"task": "--task NAME", "train": "--train", "file": "--task path.py:name"}
 GOES_WITH = {  # options that only some sources of a task understand
@@ -93,7 +94,7 @@ sampler_options = options_of(
     ),
 )
 threads_option = click.option(
-    "--threads", type=int, metavar="N", help="Walkers that run at a time [the cores]."
+    "--threads", type=click.IntRange(1), metavar="N", help="Walkers that run at a time [the cores]."
 )
 
 

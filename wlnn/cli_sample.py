@@ -10,7 +10,13 @@ from pathlib import Path
 
 import click
 
-from wlnn.cli_options import recipe_of, sampler_options, task_options, threads_option
+from wlnn.cli_options import (
+    STOPPED,
+    recipe_of,
+    sampler_options,
+    task_options,
+    threads_option,
+)
 from wlnn.progress import Progress, duration
 
 
@@ -169,13 +175,12 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
     status 130 when the run is stopped.
     """
     from wlnn import run
-    from wlnn.cli import STOPPED
     from wlnn.cli_results import draw
     from wlnn.summary import reached
 
     problem = recipe.problem(recipe.task())
     had_finished = run.finished(directory) is not None
-    said, x_name = set(), "ln L" if recipe.source.get("file") is None else "x"
+    said = set()
 
     def report(state) -> None:
         for note in (state.note,) if hasattr(state, "note") else state.notes:
@@ -183,7 +188,7 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
                 said.add(note)
                 progress.note(f"  {note}")
         if not getattr(state, "note", ""):
-            progress(state.part, 1.0, _words(state, x_name), state.seconds_left)
+            progress(state.part, 1.0, _words(state, problem), state.seconds_left)
 
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo(
@@ -208,10 +213,11 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
         sys.exit(STOPPED)
 
 
-def _words(state, x_name: str) -> str:
+def _words(state, problem) -> str:
     """A report of either sampler in a few words."""
     if not hasattr(state, "x_low"):
         return state.line()
+    x_name = problem.grid.x.name.replace("ln train loss", "ln L")
     ln_f = f"ln f {state.ln_f:.1e}" if state.ln_f else "S frozen"
     return (
         f"{x_name} {state.x_low:.2f}  {state.bins:,.0f} bins ({state.coverage:.0%})  "

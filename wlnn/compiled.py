@@ -15,7 +15,7 @@ def drop_stale(function, *modules: str) -> None:
     ``function`` is one of their cached functions, which tells where the cache is; ``modules`` are
     file names without ending. Call it where the functions are defined.
     """
-    sources = list(Path(__file__).parent.glob("*.py"))
+    sources = list(Path(__file__).parent.rglob("*.py"))
     try:
         import wlnn.reference
 

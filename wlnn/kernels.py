@@ -239,14 +239,16 @@ def _lowest_visited(entropy, histogram, visits):
 
 
 @njit(cache=True)
-def _lowest_nearby(entropy, histogram, visits, bx, by, fallback):
-    """Smallest S of the known bins among the eight around a new one, or ``fallback``."""
-    lowest = np.inf
+def _mean_nearby(entropy, histogram, visits, bx, by, fallback):
+    """Mean S of the known bins among the eight around a new one, or ``fallback``."""
+    total = 0.0
+    count = 0
     for a in range(max(bx - 1, 0), min(bx + 2, entropy.shape[0])):
         for b in range(max(by - 1, 0), min(by + 2, entropy.shape[1])):
-            if (visits[a, b] > 0 or histogram[a, b] > 0) and entropy[a, b] < lowest:
-                lowest = entropy[a, b]
-    return lowest if lowest < np.inf else fallback
+            if visits[a, b] > 0 or histogram[a, b] > 0:
+                total += entropy[a, b]
+                count += 1
+    return total / count if count else fallback
 
 
 def _wlmc_stage(
@@ -327,7 +329,7 @@ def _wlmc_stage(
                 else:
                     start = entropy[previous[0], previous[1]]
                     if stage.new_bin_rule == NEW_BIN_NEARBY:
-                        start = _lowest_nearby(entropy, histogram, visits, bx, by, start)
+                        start = _mean_nearby(entropy, histogram, visits, bx, by, start)
                 entropy[bx, by] = start
             if kept.shape[0] > 0:
                 for k in range(n_parameters):
@@ -468,6 +470,8 @@ def _drop_stale_caches() -> None:
         sources += list(Path(wlnn.reference.__file__).parent.glob("*.py"))
     except ImportError:
         pass
+    if not hasattr(wlmc_stage, "stats"):  # NUMBA_DISABLE_JIT: plain Python has no cache
+        return
     newest = max(source.stat().st_mtime for source in sources)
     folder = Path(wlmc_stage.stats.cache_path)
     for index in folder.glob("kernels.*.nbi"):

@@ -17,7 +17,7 @@ from wlnn.errors import UserError
 from wlnn.landscape import Landscape
 from wlnn.problem import Problem
 from wlnn.settings import Settings, parse_overrides, read_table
-from wlnn.task import TASKS, Task, load_task, task_from_csv, task_from_file
+from wlnn.task import TASKS, Task, line_of, load_task, task_from_csv, task_from_file
 
 USUAL_SAMPLER = {"spiral-regress": "wlmd"}  # of every other task: "wlmc"
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
@@ -55,7 +55,7 @@ class Recipe:
         if "file" in source:
             task = task_from_file(source["file"])
             if isinstance(task, Problem):
-                _try_function(source["file"], task)
+                self._try_function(task)
             return task
         return task_from_csv(**source, settings=settings)
 
@@ -91,8 +91,30 @@ class Recipe:
             from wlnn import run_wlmd as run
         else:
             from wlnn import run
-        settings = getattr(self.settings, self.sampler)
-        return run.sample(problem, settings, directory, threads, report, {"recipe": self.to_dict()})
+        settings, notes = getattr(self.settings, self.sampler), {"recipe": self.to_dict()}
+        try:
+            return run.sample(problem, settings, directory, threads, report, notes)
+        except Exception as error:
+            raise self._of_the_user(error) or error from error
+
+    def _of_the_user(self, error: Exception) -> UserError | None:
+        """The sentence for an error that comes from a line of the user's own file."""
+        path = self.files.get("file")
+        line = line_of(error, path) if path else ""
+        reason = (str(error).splitlines() or [""])[0]
+        return UserError(f"{path}: {line}{type(error).__name__}: {reason}") if line else None
+
+    def _try_function(self, problem: Problem) -> None:
+        """One call of a user's function, so that a mistake in it is told before a run begins."""
+        try:
+            x, y = problem.observe((problem.lo + problem.hi) / 2)
+            float(x), float(y)
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise self._of_the_user(error) or UserError(
+                f"{self.source['file']}: its function must take theta (P,) and return two numbers, "
+                f"x and y ({type(error).__name__}: {reason})."
+            ) from error
 
     def estimate(self, problem, threads: int) -> float:
         """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
@@ -108,7 +130,7 @@ class Recipe:
             return settings.steps * math.ceil(settings.tables * settings.walkers / busy) * pace
         from wlnn import run
 
-        busy, steps, seconds = min(threads, settings.walkers), 250, 0.0
+        busy, steps, seconds = min(threads, settings.walkers), 50, 0.0
         short = {"stages": 2, "production": 0.0, "merge_every": 0, "anchor_draws": 0}
         trial = replace(settings, walkers=busy, keep_networks=False, **short)
         while seconds < 0.5 and steps < settings.steps:
@@ -168,14 +190,15 @@ def make_recipe(
         )
     sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
     settings = read_table(name, preset)
-    values = {section: dict(options) for section, options in (values or {}).items()}
-    values.setdefault(sampler, {}).update(values.pop("sampler", {}))
-    overrides = parse_overrides(overrides)
-    steps = values.get("wlmc", {}).get("steps", 0)
-    if steps >= 10 and "stages" not in overrides.get("wlmc", {}):  # short runs have fewer stages
-        values["wlmc"]["stages"] = max(1, min(settings.wlmc.stages, int(steps) // 1000))
-    settings = settings.with_values(values, "options").with_values(overrides, "--set")
-    return Recipe(source, settings, sampler, preset)
+    changes = {section: dict(options) for section, options in (values or {}).items()}
+    changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
+    for section, options in parse_overrides(overrides).items():
+        changes.setdefault(section, {}).update(options)
+    wlmc = changes.get("wlmc", {})
+    if isinstance(wlmc.get("steps"), int | float) and 10 <= wlmc["steps"] < math.inf:
+        fewer = max(1, int(wlmc["steps"]) // 1000)  # short runs have fewer stages
+        wlmc.setdefault("stages", min(settings.wlmc.stages, fewer))
+    return Recipe(source, settings.with_values(changes, "--set"), sampler, preset)
 
 
 def read_recipe(directory) -> Recipe:
@@ -227,16 +250,3 @@ def fingerprint(path: Path) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {(error.strerror or '').lower()}.") from error
-
-
-def _try_function(reference: str, problem: Problem) -> None:
-    """One call of a user's function, so that a mistake in it is told before anything begins."""
-    try:
-        x, y = problem.observe((problem.lo + problem.hi) / 2)
-        float(x), float(y)
-    except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise UserError(
-            f"{reference}: its function fails in the middle of the box ({type(error).__name__}: "
-            f"{reason}); it must take theta (P,) and return two numbers, x and y."
-        ) from error

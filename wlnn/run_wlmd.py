@@ -64,7 +64,7 @@ class Progress(NamedTuple):
         return (
             f"{self.part:4.0%}  {self.seconds_left:6.0f} s left  f {f:.3g}  temperature "
             f"{temperature:.3f} (expected {expected:.3f})  x from {low:.2f}  {cells:.0f} bins  "
-            f"{trips} round trips  {pace:.0f} us/step"
+            f"{trips:.0f} round trips  {pace:.0f} us/step"
         )
 
 
@@ -260,7 +260,8 @@ def advance_table(
         f = float(f_of_t[-1])
     seconds = time.perf_counter() - began
     trace = np.concatenate(traces)[None]
-    report = summary(surface, state, trace, f, settings.friction, problem, seconds)
+    own = f / max(int(state.alive.sum()), 1)  # counts a step of one walker's own hills
+    report = summary(surface, state, trace, own, settings.friction, problem, seconds)
     wrong = failure(report, settings.dt, settings.friction)
     if wrong and (settings.checks or not state.alive.any()):
         raise UserError(f"table {table.number}, {wrong}")

@@ -287,9 +287,7 @@ def task_from_file(reference: str) -> Task | Problem:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
-        raise UserError(
-            f"{path}: {_line_of(error, file)}{type(error).__name__}: {error}"
-        ) from error
+        raise UserError(f"{path}: {line_of(error, file)}{type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(str(file.parent))
     if not hasattr(module, name):
@@ -306,7 +304,7 @@ def task_from_file(reference: str) -> Task | Problem:
     return found
 
 
-def _line_of(error: BaseException, file: Path) -> str:
+def line_of(error: BaseException, file: Path) -> str:
     """ "line N: " of the deepest frame of ``error`` that lies in ``file``, or nothing."""
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: "

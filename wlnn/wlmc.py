@@ -281,16 +281,17 @@ def random_words(state: np.ndarray):
 def first_entropy(entropy, known, here, previous, rule: int) -> float:
     """S that a bin starts with when it is first visited: a bin at S = 0 would be a trap.
 
-    The walker would stay S / ln f steps. "nearby" (rule 3) takes the smallest S of the known bins
-    among the eight around it, "previous" (1) that of the bin the walker came from, "minimum" (0)
-    the smallest of all, which at a late bin among large S is nearly as bad a trap as 0.
+    The walker would stay S / ln f steps. "nearby" (rule 3) takes the mean S of the known bins among
+    the eight around it, "previous" (1) that of the bin the walker came from: both lie above the
+    truth at the rim of what is known, so that nothing traps the walker. "minimum" (0) takes the
+    smallest S of all, which for a late bin among large S is nearly as bad a trap as 0.
     """
     if rule == 0:
         return float(entropy[known].min()) if known.any() else 0.0
     if rule == 3:
         around = tuple(slice(max(k - 1, 0), k + 2) for k in here)
         if known[around].any():
-            return float(entropy[around][known[around]].min())
+            return float(entropy[around][known[around]].mean())
     return float(entropy[previous])
 
 

@@ -215,7 +215,7 @@ def advance(
         theta[k], v[k] = theta_k, v_k
         traces.append(trace)
         table = table_k if len(walkers) == 1 else table + (table_k - state.table)
-    traces = np.array(traces).reshape(-1, len(volumes), 4)
+    traces = np.array(traces).reshape(len(traces), len(volumes), 4)
     state = state._replace(theta=theta, v=v, table=table, alive=alive, t=state.t + len(volumes))
     return Round(_recorded(state, surface, traces, frozen=not volumes.any()), traces, lost)
 

@@ -19,8 +19,8 @@ from wlnn import wlmd_kernels
 from wlnn.collective import FLOOR, LOGIT_MARGIN, SCALE
 from wlnn.wlmd_kernels import FAST
 
-# Matrix products run in SciPy's BLAS, which reads this when it is loaded. Tables and walkers run side
-# by side, so one thread each is best; whoever set a number has the last word.
+# Matrix products run in SciPy's BLAS, which reads this when it is loaded. Tables and walkers run
+# side by side, so one thread each is best; whoever set a number has the last word.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS

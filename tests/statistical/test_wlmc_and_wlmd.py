@@ -12,19 +12,39 @@ from wlnn.collective import NetworkVariables
 from wlnn.settings import read_table
 from wlnn.task import load_task
 
-OPTIONS = """
-network.width=6 data.points=40
-grid.x_low=-1.4 grid.x_high=-0.4 grid.y_low=-1.2 grid.y_high=1.0
-wlmc.steps=5e6 wlmc.walkers=4 wlmc.stages=100 wlmc.anchor_draws=0
-wlmd.x_low=-1.8 wlmd.x_high=-0.2 wlmd.y_low=-1.6 wlmd.y_high=1.4
-wlmd.wall_low=100 wlmd.wall_high=100 wlmd.margin=1.4 wlmd.spacing=0.05 wlmd.sigma=0.1
-wlmd.dt=2e-3 wlmd.friction=0.01 wlmd.f_max=5 wlmd.t1=1e4 wlmd.t2=3e5 wlmd.t3=2e5
-wlmd.steps=1e6 wlmd.tables=2
-""".split()
+OPTIONS = [
+    "network.width=6",
+    "data.points=40",
+    "grid.x_low=-1.4",
+    "grid.x_high=-0.4",
+    "grid.y_low=-1.2",
+    "grid.y_high=1.0",
+    "wlmc.steps=5e6",
+    "wlmc.walkers=4",
+    "wlmc.stages=100",
+    "wlmc.anchor_draws=0",
+    "wlmd.x_low=-1.8",
+    "wlmd.x_high=-0.2",
+    "wlmd.y_low=-1.6",
+    "wlmd.y_high=1.4",
+    "wlmd.wall_low=100",
+    "wlmd.wall_high=100",
+    "wlmd.margin=1.4",
+    "wlmd.spacing=0.05",
+    "wlmd.sigma=0.1",
+    "wlmd.dt=2e-3",
+    "wlmd.friction=0.01",
+    "wlmd.f_max=5",
+    "wlmd.t1=1e4",
+    "wlmd.t2=3e5",
+    "wlmd.t3=2e5",
+    "wlmd.steps=1e6",
+    "wlmd.tables=2",
+]
 
 
 def masses(landscape, grid):
-    """ln of the mass of every bin of a coarser grid, from the fine density; NaN where unreliable."""
+    """ln of the mass of every bin of a coarser grid, from the density; NaN where unreliable."""
     fine = np.where(landscape.reliable, landscape.entropy, np.nan)
     ix, iy = grid.x.index(landscape.grid.x.centres), grid.y.index(landscape.grid.y.centres)
     out = np.full(grid.shape, np.nan)

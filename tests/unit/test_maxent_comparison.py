@@ -10,7 +10,6 @@ import pytest
 from wlnn.errors import UserError
 from wlnn.maxent.comparison import agreement, compare
 from wlnn.maxent.observables import total_variation
-from wlnn.maxent.progress import Progress, duration
 from wlnn.maxent.tables import csv_text, write_table
 from wlnn.maxent.workers import over_settings
 
@@ -100,17 +99,3 @@ def test_an_error_in_a_worker_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         over_settings(divmod, [(1, 1), (1, 0), (2, 1)], [1, 1, 1], processes=2)
     assert over_settings(divmod, [(5, 2), (9, 4)], [1, 2], processes=1) == [(2, 1), (2, 1)]
-
-
-def test_progress_says_nothing_about_short_work_and_the_time_left_of_long_work(capsys):
-    progress = Progress("work")
-    progress(1, 8)
-    progress(2, 8)
-    progress.close()
-    assert capsys.readouterr().err == ""
-    then = progress.started - 30
-    progress.started = progress.printed = then
-    progress.first = (then, 1)
-    progress(2, 8)  # one unit in 30 s, six to go
-    assert capsys.readouterr().err == "work: 25 % done, about 3 min left\n"
-    assert [duration(s) for s in (0.2, 80, 600, 9000)] == ["1 s", "80 s", "10 min", "2.5 h"]

@@ -28,7 +28,7 @@ def test_a_steep_sigmoid_is_a_step():
 
 
 @pytest.mark.parametrize(
-    ("function", "K", "sigma"), [("sigmoid", 2, 1.0), ("sigmoid", 2, 0.5), ("tanh", 3, 0.5)]
+    ("function", "K", "sigma"), [("sigmoid", 2, 1.0), ("sigmoid", 2, 0.5), ("tanh", 2, 0.4)]
 )
 def test_where_mass_escapes_there_is_no_law(function, K, sigma):
     with pytest.raises(UserError, match="larger weight scale"):

@@ -26,10 +26,14 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
     again = sample_landscape(problem, settings(100_000, 2, 20), threads=1)
     np.testing.assert_array_equal(result.landscape.entropies, again.landscape.entropies)
     np.testing.assert_array_equal(result.p_n, again.p_n)
-    assert 0.6 < done[-1] <= 1.01
+    assert done == sorted(done)
+    assert 0.6 < done[-1] <= 1
     seen = result.networks > 0
     np.testing.assert_allclose(result.p_n[seen].sum(1), 1)
-    assert np.nansum(np.exp(result.ln_g)) * 0.2 == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    drawn = rng.uniform(problem.lo, problem.hi, (5_000, problem.n_parameters))
+    inside = np.mean([grid.x.index(problem.observe(theta)[0]) >= 0 for theta in drawn])
+    assert np.nansum(np.exp(result.ln_g)) * 0.2 == pytest.approx(inside, abs=0.02)
     np.testing.assert_allclose(result.prior_p, (0.25, 0.5, 0.25))
     row = result.records()[0]
     assert {"ln_L", "ln_g", "error", "small_loss", "networks", "p", "rho"} <= set(row)
@@ -37,15 +41,15 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
 
 
 def test_relu_units_have_no_theory_but_the_same_tendency():
-    grid = Grid(Axis("ln train loss", -3.0, 1.0, 20), Axis.single())
-    problem = context_problem(2, 8, net="relu", inputs=8, grid=grid)
-    result = sample_landscape(problem, settings(2_000_000, 1, 100))
+    grid = Grid(Axis("ln train loss", -5.0, 1.0, 30), Axis.single())
+    problem = context_problem(2, 12, net="relu", inputs=8, grid=grid)
+    result = sample_landscape(problem, settings(1_500_000, 1, 100))
     assert result.theory is None
-    low = result.ln_loss < -2
+    low = result.ln_loss < -4
     weight = result.networks[low][:, None]
     p = np.nansum(result.p_n[low] * weight, axis=0) / weight.sum()
-    assert p[1] > 0.53  # more specialised units than in the random box, where it is 0.5
-    assert np.nanmean(result.rho[low, 1]) > 0.4
+    assert p[1] > 0.55  # more specialised units than in the random box, where it is 0.5
+    assert np.nanmean(result.rho[low, 1]) > 0.7
 
 
 def test_the_exact_curve_is_there_where_it_is_known(rng):
@@ -57,9 +61,7 @@ def test_the_exact_curve_is_there_where_it_is_known(rng):
 @pytest.mark.slow
 def test_one_ungated_context_has_the_exact_density():
     result = sample_landscape(context_select.problem(4), settings(30_000_000, 2), threads=2)
-    difference = result.ln_g - result.theory.exact
-    difference -= np.mean(difference)
-    assert np.abs(difference).max() < 0.05
+    assert np.abs(result.ln_g - result.theory.exact).max() < 0.05
 
 
 @pytest.mark.slow

@@ -157,7 +157,9 @@ def solve_box(
     M = np.eye(K) if target is None else np.asarray(target, float)
 
     def dual(v):
-        if b * b * np.abs(g @ v.reshape(K, K)).max() > 500:  # weights pressed against the box
+        if (
+            b * b * np.abs(g @ v.reshape(K, K)).sum(1).max() > 500
+        ):  # weights pressed against the box
             return np.inf, None, None
         value, gradient, hessian, *_ = _moments(v.reshape(K, K), g, p0, b)
         return value - v @ M.ravel(), (gradient - M).ravel(), hessian

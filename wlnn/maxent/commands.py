@@ -9,21 +9,20 @@ import click
 
 from wlnn.errors import UserError
 from wlnn.maxent.options import (
-    Group,
     Whole,
     contexts_option,
     one_context_option,
     out_option,
     print_table,
-    progress_line,
     scales_option,
     seed_option,
     with_options,
     write_results,
 )
+from wlnn.progress import Progress
 
 
-@click.group("maxent", cls=Group)
+@click.group("maxent")
 def maxent():
     """Maximum-entropy connectivity of a network that selects inputs by context.
 
@@ -86,12 +85,13 @@ def solve(contexts, scales, out, mode, f, gains, gain, context_scale):
         rows = _other_gains(contexts, scales, gain, context_scale)
     else:
         from wlnn.maxent import theory
+        from wlnn.maxent.checks import check_scale
 
         if mode == "prior":
             laws = [theory.solve(K, s, f=f, gains=gains) for K in contexts for s in scales]
         else:
             for s in scales:
-                theory.check_scale(s)
+                check_scale(s)
             laws = [
                 theory.solve_moment(K, s * s, f=f, gains=gains) for K in contexts for s in scales
             ]
@@ -171,7 +171,7 @@ def sample(contexts, out, seed, scale, units, networks, relu, context_scale, ant
     floor = 0.0
     if relu:
         floor = sampling.relu_loss_floor(law, rng, context_scale=context_scale)
-    with progress_line("drawing networks") as progress:
+    with Progress("drawing networks") as progress:
         points = sampling.losses_against_units(
             law,
             sizes,
@@ -263,7 +263,7 @@ def _compare(name, out, options):
     if out is not None:
         output_folder(out)  # before minutes of training, not after
     contexts, scales = options.pop("contexts"), options.pop("scales")
-    with progress_line("training") as progress:
+    with Progress("training") as progress:
         rows = comparison.compare(contexts, scales, progress=progress, **options)
     records = [row.record() for row in rows]
     shown = ("K", "sigma", "loss_sgd", "c_g_sgd", "c_g_maxent", "rho_bar_sgd", "rho_bar_maxent")
@@ -342,7 +342,8 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
     At low loss a random network of given loss is a draw from the maximum-entropy law of the box:
     the table sets ln g beside the theory and shows how the populations p(n) and the correlations
     rho(n) of w with its active inputs grow out of the random box as the loss falls.
-    With --out also landscape.npz (for `wlnn plot`) and the figure.
+    With --out also the figure, and the run itself in a folder `run` (for `wlnn info`, `wlnn plot`);
+    an interrupted run is continued there.
 
     \b
     Examples:
@@ -351,17 +352,29 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
     """
     from wlnn.maxent.context_select import context_problem
     from wlnn.maxent.landscape import sample_landscape
+    from wlnn.maxent.tables import output_folder
     from wlnn.maxent.workers import default_processes
+    from wlnn.run import Interrupted
     from wlnn.settings import WLMCSettings
 
     problem = context_problem(half_width=box, gated=not ungated, **options)
     stages = max(1, min(400, steps // 10_000))
     settings = WLMCSettings(steps=steps, stages=stages, walkers=walkers, seed=seed, production=0.4)
-    click.echo(f"sampling {walkers} x {1.5 * steps:.2g} steps; a first run compiles", err=True)
-    with progress_line("sampling") as progress:
-        result = sample_landscape(
-            problem, settings, threads=threads or default_processes(), progress=progress
-        )
+    directory = None if out is None else output_folder(out) / "run"
+    click.echo(f"{walkers} walkers of {1.5 * steps:.2g} steps; a first run compiles", err=True)
+    try:
+        with Progress("sampling") as progress:
+            result = sample_landscape(
+                problem,
+                settings,
+                directory=directory,
+                threads=threads or default_processes(),
+                progress=progress,
+            )
+    except Interrupted:
+        if directory is not None:
+            click.echo(f"saved in {directory}; the same command continues", err=True)
+        raise KeyboardInterrupt from None
     rows = result.records()
     shown = tuple(name for name in rows[0] if name not in ("rho", "networks"))
     print_table(rows[:: max(1, len(rows) // 20)], shown)
@@ -371,5 +384,5 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
         from wlnn import plot
         from wlnn.maxent import figures
 
-        click.echo(result.landscape.save(folder / "landscape.npz"))
+        click.echo(folder / "run" / "landscape.npz")
         click.echo(plot.save(figures.landscape(result), folder / "landscape.png"))

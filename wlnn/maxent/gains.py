@@ -17,7 +17,7 @@ from wlnn.maxent.patterns import PatternSolution, solve_patterns
 
 LARGEST_R2 = 0.999
 LEAST_SAMPLE = 1000
-_SPACING = {1: 0.02, 2: 0.08, 3: 0.24}  # of the grid over a / context scale, by K
+_SPACING = {1: 0.02, 2: 0.08, 3: 0.3}  # of the grid over a / context scale, by K
 _REACH = 6.0
 
 

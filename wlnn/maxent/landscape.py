@@ -1,28 +1,32 @@
 """Wang-Landau sampling of context-selecting networks, and the maximum-entropy theory beside it.
 
-The walk itself is ``wlnn.wlmc``, unchanged; this file adds what the units look like at each loss:
-networks seen along a last walk with S frozen are binned by ln L. Training has no part in it.
+The sampling is ``wlnn.run``, unchanged; this file adds what the units look like at each loss:
+networks seen along further walks with S frozen are binned by ln L. Training has no part in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from wlnn import wlmc
 from wlnn.errors import UserError
-from wlnn.landscape import Landscape, merge
+from wlnn.landscape import Landscape
 from wlnn.maxent.box import BoxLaw, Shell, exact_ln_density, ln_density, shell, solve_box
 from wlnn.problem import Problem
+from wlnn.run import sample, stoppable
 from wlnn.settings import WLMCSettings
 
-OBSERVED_PART = 0.5  # steps of the last walk, as a part of those before it
+OBSERVED_PART = 0.5  # steps of the further walks, as a part of those that learnt S
+BURN_IN = 0.1  # part of a further walk that is not looked at
 SWEEPS_BETWEEN = 2  # sweeps of P steps between two networks that are looked at, or more
 MOST_LOOKS = 20_000  # networks looked at per walker
 _BATCH = 2_000  # networks held before they are counted
+_THEORY_KEY = 2**30  # in place of a walker's number in the key of the theory's random directions
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,8 @@ class SampledLandscape:
 
     @property
     def ln_g(self) -> np.ndarray:
-        """ln g per unit of ln L, normalised to 1 over the window, (nx,); NaN where never seen."""
-        entropy = self.landscape.entropy[:, 0] - np.log(self.problem.grid.x.width)
-        mass = np.nansum(np.exp(entropy)) * self.problem.grid.x.width
-        return entropy - np.log(mass)
+        """ln g per unit of ln L, (nx,), the whole box being 1; NaN where never seen."""
+        return self.landscape.rescaled("axis")[:, 0]
 
     @property
     def prior_p(self) -> np.ndarray:
@@ -157,36 +159,46 @@ def sample_landscape(
     problem: Problem,
     settings: WLMCSettings,
     *,
+    directory: Path | None = None,
     threads: int = 1,
     progress: Callable[[float, float], None] | None = None,
 ) -> SampledLandscape:
     """Sample ln g(ln L) of a problem of :func:`wlnn.maxent.context_problem`, and look at its units.
 
-    Each of ``settings.walkers`` walkers makes ``settings.steps`` steps (first learning S, then in
-    production) and half as many again with S frozen, looking at a network now and then.
-    Results depend on ``settings.seed`` and not on ``threads``. ``progress(done, total)`` counts
-    steps.
+    S is learnt by :func:`wlnn.run.sample` (a run interrupted in ``directory`` is continued). Every
+    walker then makes half as many steps again with S frozen, and networks are looked at on the way.
+    Results depend on ``settings.seed`` and not on ``threads``. ``progress(done, total)``.
 
     Raises:
         UserError: not such a problem, or a box too small for its task.
+        wlnn.run.Interrupted, KeyboardInterrupt: on Ctrl-C, in the first and the second part.
     """
     if problem.about.get("task") != "context-select":
         raise UserError(f"problem '{problem.name}': give one made by wlnn.maxent.context_problem.")
-    seed = np.random.SeedSequence(settings.seed, spawn_key=(settings.walkers,))
-    theory = theory_for(problem, np.random.default_rng(seed))
-    total = settings.walkers * settings.steps * (1 + OBSERVED_PART)
-    done = 0
+    rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(_THEORY_KEY,)))
+    theory = theory_for(problem, rng)
+    learning = 1 / (1 + OBSERVED_PART)
+    progress = progress or (lambda done, total: None)
+    settings = replace(settings, keep_networks=True, precision="float64")
+    landscape = sample(
+        problem,
+        settings,
+        directory,
+        threads,
+        lambda report: progress(learning * report.part, 1.0),
+    )
+    done = np.zeros(settings.walkers)
 
-    def advanced(steps):
-        nonlocal done
-        done += steps  # an approximate count is enough for a progress line
-        if progress is not None:
-            progress(done, total)
+    def looked(number, part):
+        done[number] = part
+        progress(learning + (1 - learning) * float(done.mean()), 1.0)
 
-    with ThreadPoolExecutor(max(1, threads)) as pool:
+    with stoppable() as stop, ThreadPoolExecutor(threads) as pool:
         numbers = range(settings.walkers)
-        ends = list(pool.map(lambda r: _walk(problem, settings, r, advanced), numbers))
-    walkers, tallies = zip(*ends, strict=True)
+        walks = [pool.submit(_look, problem, settings, landscape, r, looked, stop) for r in numbers]
+        tallies = [walk.result() for walk in walks]
+        if stop[0]:
+            raise KeyboardInterrupt
     counts, ww, ws, ss = (
         sum(getattr(tally, name) for tally in tallies) for name in ("counts", "ww", "ws", "ss")
     )
@@ -194,39 +206,38 @@ def sample_landscape(
     with np.errstate(invalid="ignore", divide="ignore"):
         p_n = counts / units
         rho = np.where(ss > 0, ws / np.sqrt(ww * ss), np.where(counts > 0, 0.0, np.nan))
-    meta = {"task": problem.about, "wlmc": settings.__dict__}
-    landscape = merge(problem.grid, [wlmc.result([walker]) for walker in walkers], meta=meta)
     networks = (units[:, 0] / problem.about["units"]).astype(int)
     return SampledLandscape(problem, landscape, p_n, rho, networks, theory)
 
 
-def _walk(problem, settings, number, advanced):
-    """One walker to its end, and its tally of networks from a further walk on its frozen S."""
+def _look(problem, settings, landscape, number, looked, stop):
+    """A walk on the frozen S of all walkers together, and the tally of the networks on its way."""
     system = problem.system("float64")
-    plan = wlmc.make_plan(settings)
-    stop = np.zeros(1, np.uint8)
-    walker = wlmc.start(problem, settings, number)
-    while walker.stage < plan.n_stages:
-        walker = wlmc.advance(problem, system, walker, plan, stop)
-        advanced(plan.steps)
-    tally = _Tally(problem)
-    entropy = wlmc.result([walker]).entropy
-    theta, visits = walker.theta.copy(), walker.visits
-    kept, histogram = np.zeros((0, 0)), np.zeros(problem.grid.shape, np.int64)
-    key = np.random.SeedSequence(settings.seed, spawn_key=(number, plan.n_stages + 1))
+    entropy, visits = np.nan_to_num(landscape.entropy), landscape.visits
+    key = np.random.SeedSequence(settings.seed, spawn_key=(number, settings.stages + 1))
     words = key.generate_state(4, np.uint64)
+    known = landscape.networks["theta"]
+    theta = known[number * len(known) // settings.walkers].astype(float)
+    theta = np.clip(
+        theta, problem.lo, problem.hi
+    )  # kept in float32, which may round out of the box
+    kept, histogram = np.zeros((0, 0)), np.zeros(problem.grid.shape, np.int64)
     steps = int(OBSERVED_PART * settings.steps)
     piece = max(SWEEPS_BETWEEN * problem.n_parameters, steps // MOST_LOOKS)
     frozen = (piece, 0.0, 0, 2, -1, problem.grid.x.n)  # ln f = 0, fixed step width, known bins only
-    chain = (walker.step_width, 0)
-    for look in range(steps // piece):
+    chain = (float(landscape.history["step_width"][number, -1]), 0)
+    tally = _Tally(problem)
+    looks = steps // piece
+    for look in range(looks):
         end = wlmc.run_stage(
             problem, system, theta, entropy, histogram, visits, kept, frozen, chain, words, stop
         )
+        if stop[0]:
+            break
         row = int(problem.grid.x.index(end.x))
-        if row >= 0:
+        if row >= 0 and look >= BURN_IN * looks:
             tally.see(row, theta)
-        if look % 1_000 == 999:
-            advanced(1_000 * piece)
+        if look % 500 == 499:
+            looked(number, look / looks)
     tally.count()
-    return walker, tally
+    return tally

@@ -4,21 +4,6 @@ from __future__ import annotations
 
 import click
 
-from wlnn.errors import UserError
-
-
-class Group(click.Group):
-    """A group whose commands may raise UserError: one sentence on stderr, exit status 2."""
-
-    def invoke(self, ctx):
-        """Run the command, turning a UserError into click's own error message."""
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = 2
-            raise failure from None
-
 
 class Whole(click.ParamType):
     """Whole numbers as ``2..8`` (both ends), ``2,4,8`` or ``2..4,8``."""
@@ -99,15 +84,6 @@ out_option = click.option(
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of all draws."
 )
-
-
-def progress_line(what):
-    """A progress line on stderr for a ``with`` block; call it with (done, total)."""
-    from contextlib import closing
-
-    from wlnn.maxent.progress import Progress
-
-    return closing(Progress(what))
 
 
 def print_table(rows, shown):

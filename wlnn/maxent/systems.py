@@ -1,12 +1,12 @@
 """Compiled systems of context-selecting networks for the Wang-Landau driver (``wlnn.kernels``).
 
 Twins of ``Problem.observe`` in ``context_select.py``: a move of one parameter is evaluated from
-caches, in O(K^2) for gated linear units and O(K B) for ReLU units on B inputs.
+caches, in O(K^2) for gated linear units and O(K B) for ReLU units on B inputs. The functions return
+the loss, which the driver bins as exp(x).
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,14 +28,14 @@ class GatedLinear(NamedTuple):
 
 
 @register_jitable
-def _ln_linear_loss(M):
+def _linear_loss(M):
     K = M.shape[0]
     total = 0.0
     for k in range(K):
         for d in range(K):
             error = M[k, d] - (1.0 if k == d else 0.0)
             total += error * error
-    return math.log(total / K) if total > 0.0 else -math.inf
+    return total / K
 
 
 def _linear_refresh(system, theta):
@@ -47,7 +47,7 @@ def _linear_refresh(system, theta):
             if not system.gated or theta[N + N * K + i * K + k] > 0.0:
                 for d in range(K):
                     M[k, d] += theta[i] * theta[N + i * K + d] / N
-    return _ln_linear_loss(M), 0.0
+    return _linear_loss(M), 0.0
 
 
 def _linear_propose(system, theta, i, new):
@@ -73,7 +73,7 @@ def _linear_propose(system, theta, i, new):
         step = theta[unit] / N if new > 0.0 else -theta[unit] / N
         for d in range(K):
             trial[k, d] += step * theta[N + unit * K + d]
-    return _ln_linear_loss(trial), 0.0
+    return _linear_loss(trial), 0.0
 
 
 def _linear_commit(system, theta, i, new):
@@ -81,7 +81,11 @@ def _linear_commit(system, theta, i, new):
 
 
 kernels.register(
-    GatedLinear, refresh=_linear_refresh, propose=_linear_propose, commit=_linear_commit
+    GatedLinear,
+    refresh=_linear_refresh,
+    propose=_linear_propose,
+    commit=_linear_commit,
+    exponential=True,
 )
 
 
@@ -98,15 +102,14 @@ class ReluUnits(NamedTuple):
 
 
 @register_jitable
-def _ln_relu_loss(y, x, scale):
+def _relu_loss(y, x, scale):
     K, B = y.shape
     total = 0.0
     for k in range(K):
         for b in range(B):
             error = y[k, b] - x[b, k]
             total += error * error
-    total /= K * B * scale * scale
-    return math.log(total) if total > 0.0 else -math.inf
+    return total / (K * B * scale * scale)
 
 
 def _relu_refresh(system, theta):
@@ -121,7 +124,7 @@ def _relu_refresh(system, theta):
             before[i, b] = value
             for k in range(K):
                 y[k, b] += theta[i] * max(value + theta[N + N * K + i * K + k], 0.0) / N
-    return _ln_relu_loss(y, x, system.scale), 0.0
+    return _relu_loss(y, x, system.scale), 0.0
 
 
 def _relu_propose(system, theta, i, new):
@@ -153,7 +156,7 @@ def _relu_propose(system, theta, i, new):
         for b in range(B):
             after = max(before[unit, b] + new, 0.0)
             trial[k, b] += w * (after - max(before[unit, b] + theta[j], 0.0))
-    return _ln_relu_loss(trial, x, system.scale), 0.0
+    return _relu_loss(trial, x, system.scale), 0.0
 
 
 def _relu_commit(system, theta, i, new):
@@ -165,4 +168,6 @@ def _relu_commit(system, theta, i, new):
         system.before[(j - N) // K, :] = system.trial_before
 
 
-kernels.register(ReluUnits, refresh=_relu_refresh, propose=_relu_propose, commit=_relu_commit)
+kernels.register(
+    ReluUnits, refresh=_relu_refresh, propose=_relu_propose, commit=_relu_commit, exponential=True
+)
