@@ -6,10 +6,12 @@ Both are statistical on either side: what is judged is the difference in units o
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from wlnn.errors import UserError
+from wlnn.grid import Axis, Grid
 from wlnn.reference import direct, nested
 from wlnn.reference.judge import Verdict, verdict
 from wlnn.reference.judge_run import run
@@ -25,26 +27,28 @@ def _pooled(error: np.ndarray) -> np.ndarray:
 def judge_direct(seed: int = 0, kernels=None, **options) -> Verdict:
     """H: the paper's network, 8 walkers x 3e6 steps, against 4e6 uniform draws.
 
-    Judged: chi-square per bin of S(x), the common offset removed; also the mean accuracy of every
-    bin, within 4 combined errors.
+    Judged: chi-square per bin of S(x), the common offset removed, from a run on x alone (rare
+    accuracies make S of the two-dimensional run far less precise); and, from the two-dimensional
+    run, the mean accuracy of each bin, whose rms deviation must be within 2 combined errors.
     """
     began = time.perf_counter()
     case = direct.problem()
     options = {**SETTINGS, "steps": 3_000_000, "precision": "float32", **options}
-    found = run(case, kernels, seed=seed, **options)
     count, accuracy, spread = direct.TABLE.T
-    s, mean = found.marginal_entropy(), found.equilibrium_accuracy()
+    line = replace(case, grid=Grid(case.grid.x, Axis.single()))
+    s = run(line, kernels, seed=seed, **options).marginal_entropy()
     variance = 1 / count + _pooled(s.error) ** 2
     difference = s.value - np.log(count / direct.TABLE_DRAWS)
     difference = difference - np.average(difference, weights=1 / variance)
     chi_square = float((difference**2 / variance).mean())
+    mean = run(case, kernels, seed=seed, **options).equilibrium_accuracy()
     error = np.sqrt(spread**2 / count + _pooled(mean.error) ** 2)
-    worst = float(np.abs((mean.value - accuracy) / error).max())
+    z = float(np.sqrt((((mean.value - accuracy) / error) ** 2).mean()))
     detail = (
-        f"chi-square per bin of S(x); largest difference {np.abs(difference).max():.3f}; "
-        f"worst mean accuracy off by {worst:.1f} errors (at most 4)"
+        f"chi-square per bin of S(x), largest difference {np.abs(difference).max():.3f}; "
+        f"mean accuracies off by {z:.1f} errors (at most 2)"
     )
-    return verdict("spiral network, draws", "WLMC", chi_square, 2.0, detail, began, worst <= 4)
+    return verdict("spiral network, draws", "WLMC", chi_square, 2.0, detail, began, z <= 2)
 
 
 def judge_nested(seed: int = 0, kernels=None, **options) -> Verdict:

@@ -6,6 +6,7 @@ It parses, calls and prints; everything heavy is imported inside the commands.
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -150,13 +151,38 @@ def merge(runs, out):
 
 @click.command(short_help="Check the samplers on exactly known cases.")
 @click.option("--slow", is_flag=True, help="Also the cases that take minutes.")
-@click.option("--case", "cases", metavar="NAME", multiple=True, help="Only this case.")
-def verify(slow, cases):
-    """Check the samplers on cases whose entropy is known exactly; status 1 if one fails.
+@click.option("--case", "names", metavar="NAME", multiple=True, help="Only this case; repeatable.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the judges.")
+def verify(slow, names, seed):
+    """Check the samplers on cases whose answer is known exactly; status 1 if one fails.
 
-    Enumerated, integrated and analytic landscapes go through the very loops that `wlnn sample`
-    runs. A case passes when its error is at most its threshold; both are explained in reference/.
+    Enumerated, integrated and analytic landscapes go through the very code that `wlnn sample` runs.
+    A case passes when its error is at most its threshold, which a right sampler keeps for all but a
+    few seeds in 100,000 and a wrong one does not; what the error is stands below each case.
     """
     from wlnn.reference import CASES
 
-    raise NotImplementedError(CASES)
+    known = {case.name: case for case in CASES}
+    for name in names:
+        if name not in known:
+            raise UserError(f"--case {name}: there is no such case; use one of {', '.join(known)}.")
+    chosen = [known[name] for name in names] or [case for case in CASES if slow or not case.slow]
+    width = max(len(case.name) for case in chosen)
+    click.echo(f"{'case':<{width}}  sampler     error  threshold  verdict  seconds")
+    failed = []
+    for case in chosen:
+        found = case.judge(seed=seed)
+        word = {True: "passed", False: "FAILED", None: "skipped"}[found.passed]
+        click.echo(
+            f"{case.name:<{width}}  {found.sampler:<7}  {found.error:8.3g}  {found.threshold:9.3g}"
+            f"  {word}  {found.seconds:7.1f}"
+        )
+        click.echo(f"  {found.detail}")
+        failed += [case.name] * (found.passed is False)
+    left = sum(case.slow for case in CASES) if not slow and not names else 0
+    click.echo(
+        (f"failed: {', '.join(failed)}" if failed else "no case failed")
+        + (f"; {left} slow ones were left out, see --slow" if left else "")
+    )
+    if failed:
+        sys.exit(1)

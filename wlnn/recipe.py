@@ -95,7 +95,10 @@ class Recipe:
         try:
             return run.sample(problem, settings, directory, threads, report, notes)
         except Exception as error:
-            raise self._of_the_user(error) or error from error
+            sentence = self._of_the_user(error)
+            if sentence is None:
+                raise
+            raise sentence from error
 
     def _of_the_user(self, error: Exception) -> UserError | None:
         """The sentence for an error that comes from a line of the user's own file."""

@@ -16,7 +16,7 @@ from wlnn.errors import UserError
 
 @dataclass(frozen=True)
 class OneOverT:
-    """ln f = c Nb / t with c falling from 50 to 2, and never above ln f0.
+    """ln f = c Nb / t with c falling from 80 to 2, and never above ln f0.
 
     Nb is the number of bins visited so far and t the number of steps: the average bin gains c nats
     while t doubles, more or less. With c = 2 the error falls as t^(-1/2) (Belardinelli & Pereyra
@@ -25,7 +25,7 @@ class OneOverT:
     ridges of hundreds of nats that a falling ln f never takes down. So c is large while bins are
     still being found, and three rules fit it to the landscape:
 
-    - Exploration (c = 50) lasts at least 5 % of the adaptive steps, and goes on (up to 50 %) while
+    - Exploration (c = 80) lasts at least 5 % of the adaptive steps, and goes on (up to 50 %) while
       its second half still found new bins (more than 1 %).
     - After it no new bin is let in: one that is found when ln f is small could never be filled, and
       a bin whose S is far too low holds the walker for e^(error) visits once S is frozen.
@@ -37,7 +37,7 @@ class OneOverT:
     n_stages: int  # of the adaptive part
     steps: int  # of one stage
     ln_f0: float = 0.05
-    c_explore: float = 50.0
+    c_explore: float = 80.0
     c: float = 2.0
     explore: tuple[float, float] = (0.05, 0.50)
     fastest_descent: float = 0.006

@@ -19,11 +19,11 @@ NEW = "new = theta[i] + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)"
 LEAVES_BOX = "        if new < lo[i] or new > hi[i]:"
 OUT_OF_BOX = "            out_of_box += 1\n"
 OUT_OF_WINDOW = "                out_of_window += 1\n"
-PX = "px = (x_new - bins.x_lo) * bins.x_per_bin"
+PX = "px = x_position(system, bins, x_new)"
 PY = "py = (y_new - bins.y_lo) * bins.y_per_bin"
-INSIDE = "inside = px >= 0.0 and px < bins.nx and py >= 0.0 and py < bins.ny\n            if"
-DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]\n"
-LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n                if"
+INSIDE = "inside = px >= 0.0 and px < bins.nx and py >= 0.0 and py < bins.ny"
+DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]"
+LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n"
 ENTER = "                    bx = nbx\n"
 RAISE = "entropy[bx, by] += stage.ln_f"
 COUNT = "histogram[bx, by] += 1"
@@ -102,12 +102,17 @@ MUTANTS = [
         "bins clamped to the grid",
         "A-R1 A-R2 R3",
         (
-            (INSIDE, "inside = True\n            if"),
+            (INSIDE, "inside = True"),
             ("nbx = int(px)", "nbx = min(max(int(math.floor(px)), 0), bins.nx - 1)"),
             ("nby = int(py)", "nby = min(max(int(math.floor(py)), 0), bins.ny - 1)"),
         ),
     ),
     Mutant("x bins rounded", "A-R1 A-R2 R3", ((PX, f"{PX} + 0.5"),)),
+    Mutant(
+        "bins of a loss off by one",
+        "R4",
+        (("    return k + 0.5\n", "    return k + 1.5\n"),),
+    ),
     Mutant("accuracy bins off by one", "A-R2 R5", ((PY, f"{PY} + 1.0"),)),
     Mutant(
         "accuracy of the previous state",
@@ -117,7 +122,7 @@ MUTANTS = [
     Mutant(
         "one random number used twice",
         "C A-R1 A-R2 R3",
-        ((LAST_UNIFORM, "                if"),),
+        ((LAST_UNIFORM, ""),),
     ),
     Mutant("15-bit random numbers", "C A-R1 A-R2", ((WORD, LCG),)),
     Mutant(
@@ -149,7 +154,7 @@ MUTANTS = [
     Mutant(
         "acceptance upside down",
         "C A-R1 A-R2 R3",
-        ((DIFFERENCE, "difference = entropy[nbx, nby] - entropy[bx, by]\n"),),
+        ((DIFFERENCE, "difference = entropy[nbx, nby] - entropy[bx, by]"),),
     ),
     Mutant(
         "cache not restored after a move out of the window",
@@ -204,5 +209,11 @@ def driver(edits: tuple = ()) -> ModuleType:
     module.__file__ = "<mutant of wlnn/kernels.py>"
     sys.modules[module.__name__] = module  # NamedTuple looks its module up by name
     exec(compile(text, module.__file__, "exec"), vars(module))
-    module._SYSTEMS.update(kernels._SYSTEMS)
+    for kind, functions in kernels._SYSTEMS.items():  # the systems, with the copy's own helpers
+        module._SYSTEMS[kind] = {
+            role: vars(module)[function.__name__]
+            if function.__module__ == "wlnn.kernels"
+            else function
+            for role, function in functions.items()
+        }
     return module

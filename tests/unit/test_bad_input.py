@@ -74,7 +74,7 @@ OPTIONS = {
     "negative width": ("network.width", ["sample", "--width", "-3"]),
     "negative seed": ("wlmc.seed", [*BALL_RUN, "--seed", "-1"]),
     "zero threads": ("--threads", [*BALL_RUN, "--threads", "0", "--out", "new"]),
-    "odd points": ("odd", ["sample", "--points", "7"]),
+    "odd points": ("even number", ["sample", "--points", "7"]),
     "data seed in words": ("--data-seed", ["sample", "--data-seed", "seven"]),
     "backwards window": ("--window 1,-5", ["sample", "--window", "1,-5"]),
     "window of one number": ("--window", ["sample", "--window", "-5"]),
@@ -107,6 +107,7 @@ OPTIONS = {
     "name of something else": ("'nothing'", ["sample", "--task", "ball.py:nothing"]),
     "a run directory of another run": ("wlmc.seed", [*BALL_RUN, "--seed", "1", "--out", "done"]),
     "a file as run directory": ("ball.py", [*BALL_RUN, "--out", "ball.py/run"]),
+    "a run where none can be": ("/proc/run", [*BALL_RUN, "--out", "/proc/run"]),
     "a folder of other things": ("run.json", [*BALL_RUN, "--out", "."]),
     "resume of nothing": ("nowhere", ["resume", "nowhere"]),
     "info of nothing": ("nowhere", ["info", "nowhere"]),
@@ -175,7 +176,8 @@ def test_files_of_tasks(here, text, named):
     assert refused(named, *BALL_RUN) == []
 
 
-def test_a_window_that_holds_no_state(here):
+def test_a_window_that_holds_no_state(here, monkeypatch):
+    monkeypatch.setattr("wlnn.wlmc.START_MOVES", 1000)
     (here / "ball.py").write_text(BALL.replace('"square", 0.0, 2.5, 5', '"square", 5.0, 6.0, 5'))
     made = refused("[5, 6]", *BALL_RUN, "--out", "new")
     assert made == ["new/run.json"]
@@ -260,7 +262,8 @@ def test_results_and_run_files(here):
     assert refused("not made by 'wlnn sample'", "resume", "old") == []
 
 
-def test_results_that_do_not_belong_together():
+def test_results_that_do_not_belong_together(monkeypatch):
+    monkeypatch.setattr("wlnn.cli_results.draw", lambda *_: [])
     short = ("--walkers", "1", "--steps", "30", *NETWORK)
     for name, options in {"a": (), "b": ("--data-seed", "1"), "c": ("--window", "-3,1")}.items():
         made = run("sample", *short, *options, "--seed", str(ord(name)), "--out", name)

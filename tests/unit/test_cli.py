@@ -55,7 +55,7 @@ def test_every_command_explains_itself(command):
     assert run().out == run("--help").out
 
 
-def test_a_run_leaves_its_settings_checkpoints_result_and_pictures():
+def test_a_run_leaves_its_settings_checkpoints_result_and_pictures(here):
     result = ball("--seed", "3")
     assert result.status == 0, result.err
     folder = "runs/ball-s3"
@@ -63,8 +63,8 @@ def test_a_run_leaves_its_settings_checkpoints_result_and_pictures():
     assert result.out.splitlines() == [f"{folder}/{name}" for name in names]
     found = {os.path.basename(path) for path in contents(folder)}
     assert found == {*names, "run.json", "walker-000.npz", "walker-001.npz"}
-    assert open(f"{folder}/landscape.png", "rb").read(4) == b"\x89PNG"
-    stored = json.loads(open(f"{folder}/run.json").read())
+    assert (here / folder / "landscape.png").read_bytes()[:4] == b"\x89PNG"
+    stored = json.loads((here / folder / "run.json").read_text())
     assert stored["identity"]["wlmc"]["seed"] == 3
     assert stored["identity"]["problem"]["files"]["file"]
     assert {"wlnn", "python", "numpy", "numba"} == set(stored["versions"])

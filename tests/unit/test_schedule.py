@@ -26,7 +26,7 @@ def test_one_over_t_starts_at_ln_f0_and_ends_at_two_bins_per_step():
     schedule = OneOverT(n_stages=200, steps=1000, ln_f0=0.05)
     record = history(np.full(200, 30), np.full(200, 5.0))
     assert schedule.ln_f(0, record) == 0.05
-    assert schedule.ln_f(5, record) == 0.05  # 50 * 30 / 5000 = 0.3 is above it
+    assert schedule.ln_f(5, record) == 0.05  # 80 * 30 / 5000 = 0.5 is above it
     assert schedule.ln_f(199, record) == pytest.approx(2 * 30 / 199_000)
     values = [schedule.ln_f(stage, record) for stage in range(200)]
     assert (np.diff(values) <= 0).all()
@@ -41,7 +41,7 @@ def test_exploration_lasts_while_bins_are_found():
     growing = history(np.arange(1, 101))
     assert schedule.takes_new_bins(49, growing)
     assert not schedule.takes_new_bins(50, growing)
-    assert schedule.ln_f(40, growing) == pytest.approx(50 * 40 / 40_000)
+    assert schedule.ln_f(40, growing) == pytest.approx(min(0.05, 80 * 40 / 40_000))
 
 
 def test_a_landscape_without_round_trips_is_descended_slowly():
@@ -49,5 +49,5 @@ def test_a_landscape_without_round_trips_is_descended_slowly():
     stuck = history(np.full(100, 30))
     moving = history(np.full(100, 30), np.full(100, 50.0))
     c = [schedule.ln_f(60, record) * 60_000 / 30 for record in (stuck, moving)]
-    assert c[0] == pytest.approx(50 * (2 / 50) ** (55 / 95))
+    assert c[0] == pytest.approx(80 * (2 / 80) ** (55 / 95))
     assert c[1] == pytest.approx(2)

@@ -61,11 +61,13 @@ def _moments(multipliers, g, p0, half_width):
     p = p0 * per_pattern / total
     weight /= per_pattern[:, None]  # of omega, given g
     wm = scale * slope  # <w m_d | g, omega>
-    first = np.einsum("pq,pqd->pd", weight, wm)
-    second = np.einsum("pq,pqd,pqe->pde", weight, wm, wm)
-    second += np.einsum("pq,pqd,de->pde", weight, scale**2 * bend, np.eye(D))
-    gradient = np.einsum("p,pk,pd->kd", p, g, first)
-    hessian = np.einsum("p,pk,pl,pde->kdle", p, g, g, second).reshape(K * D, K * D)
+    first = (weight[:, None, :] @ wm)[:, 0, :]
+    second = (weight[:, :, None] * wm).transpose(0, 2, 1) @ wm
+    second[:, range(D), range(D)] += (weight[:, None, :] @ (scale**2 * bend))[:, 0, :]
+    gradient = (p[:, None] * g).T @ first
+    pairs = (p[:, None, None] * g[:, :, None] * g[:, None, :]).reshape(len(p), K * K)
+    hessian = (pairs.T @ second.reshape(len(p), D * D)).reshape(K, K, D, D)
+    hessian = hessian.transpose(0, 2, 1, 3).reshape(K * D, K * D)
     hessian -= np.outer(gradient, gradient)
     return top + math.log(total), gradient, hessian, p, (weight, slope, bend)
 
@@ -226,14 +228,16 @@ def shell(
             ln_drawn = proposal.logpdf(drawn)
         ln_weight, populations = [], []
         for direction, ln_q in zip(drawn, ln_drawn, strict=True):
-            target = law.target + radius * direction.reshape(K, K)
+            step = radius * direction
+            target = law.target + step.reshape(K, K)
+            nearby = law.multipliers.ravel() + np.linalg.solve(law.hessian, step)
             try:
                 there = solve_box(
                     K,
                     law.half_width,
                     target=target,
                     gated=len(law.p) > 1,
-                    start=law.multipliers,
+                    start=nearby if radius < 0.5 else law.multipliers,
                 )
             except UserError:  # out of reach of weights in this box: no networks there
                 continue

@@ -108,7 +108,7 @@ class SampledLandscape:
         return rows
 
 
-def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 12) -> Theory | None:
+def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 10) -> Theory | None:
     """The box law for a problem of gated linear units; None for ReLU units.
 
     Raises:
@@ -122,7 +122,7 @@ def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 12) -> 
     x = problem.grid.x.centres
     some = np.linspace(x[0], min(x[-1], -0.5), losses)
     exact = exact_ln_density(N, b, x) if not gated and N != 2 else None
-    return Theory(law, ln_density(law, N, x), some, shell(law, N, some, rng, directions=100), exact)
+    return Theory(law, ln_density(law, N, x), some, shell(law, N, some, rng), exact)
 
 
 class _Tally:

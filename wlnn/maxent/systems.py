@@ -2,7 +2,7 @@
 
 Twins of ``Problem.observe`` in ``context_select.py``: a move of one parameter is evaluated from
 caches, in O(K^2) for gated linear units and O(K B) for ReLU units on B inputs. The functions return
-the loss, which the driver bins as exp(x).
+the loss, which the driver bins as exp(x). Copies are loops: a slice takes Numba seconds to compile.
 """
 
 from __future__ import annotations
@@ -13,6 +13,13 @@ import numpy as np
 from numba.extending import register_jitable
 
 from wlnn import kernels
+
+
+@register_jitable
+def _copy(source, target):
+    for k in range(source.shape[0]):
+        for d in range(source.shape[1]):
+            target[k, d] = source[k, d]
 
 
 class GatedLinear(NamedTuple):
@@ -41,7 +48,9 @@ def _linear_loss(M):
 def _linear_refresh(system, theta):
     N, M = system.units, system.M
     K = M.shape[0]
-    M[:, :] = 0.0
+    for k in range(K):
+        for d in range(K):
+            M[k, d] = 0.0
     for i in range(N):
         for k in range(K):
             if not system.gated or theta[N + N * K + i * K + k] > 0.0:
@@ -55,7 +64,7 @@ def _linear_propose(system, theta, i, new):
     N, M, trial = system.units, system.M, system.trial
     K = M.shape[0]
     gates = N + N * K
-    trial[:, :] = M
+    _copy(M, trial)
     if j < N:  # an output weight: the rows of its active contexts
         step = (new - theta[j]) / N
         for k in range(K):
@@ -77,7 +86,7 @@ def _linear_propose(system, theta, i, new):
 
 
 def _linear_commit(system, theta, i, new):
-    system.M[:, :] = system.trial
+    _copy(system.trial, system.M)
 
 
 kernels.register(
@@ -115,7 +124,9 @@ def _relu_loss(y, x, scale):
 def _relu_refresh(system, theta):
     N, x, before, y = system.units, system.x, system.before, system.y
     K, B = y.shape
-    y[:, :] = 0.0
+    for k in range(K):
+        for b in range(B):
+            y[k, b] = 0.0
     for i in range(N):
         for b in range(B):
             value = 0.0
@@ -133,7 +144,7 @@ def _relu_propose(system, theta, i, new):
     y, trial = system.y, system.trial_y
     K, B = y.shape
     gates = N + N * K
-    trial[:, :] = y
+    _copy(y, trial)
     if j < N:
         step = (new - theta[j]) / N
         for k in range(K):
@@ -163,9 +174,10 @@ def _relu_commit(system, theta, i, new):
     j = np.int64(i)  # the driver's index is unsigned, and j - N must not be
     N = system.units
     K = system.y.shape[0]
-    system.y[:, :] = system.trial_y
+    _copy(system.trial_y, system.y)
     if N <= j < N + N * K:
-        system.before[(j - N) // K, :] = system.trial_before
+        for b in range(system.trial_before.shape[0]):
+            system.before[(j - N) // K, b] = system.trial_before[b]
 
 
 kernels.register(

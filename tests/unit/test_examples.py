@@ -1,0 +1,44 @@
+"""The examples of own tasks are short and do what they say, from the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+from wlnn.landscape import Landscape
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", ["own_task.py", "own_system.py"])
+def test_examples_are_short(name):
+    assert len((EXAMPLES / name).read_text().splitlines()) <= 25
+
+
+def test_own_system(tmp_path, monkeypatch):
+    """The function of the example, without its `@njit`: there is nothing to wait for."""
+    text = (EXAMPLES / "own_system.py").read_text().replace("@njit\n", "")
+    (tmp_path / "own.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    done = run("sample", "--task", "own.py:problem", "--steps", "1000", "--walkers", "1")
+    assert done.status == 0, done.err
+    landscape = Landscape.load("runs/wells-s0/landscape.npz")
+    assert landscape.grid.x.name == "energy"
+    assert landscape.visits.sum() == 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["own_task.py:task", "own_system.py:problem"])
+def test_examples_as_they_are(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("sample", "--task", EXAMPLES / name, "--quick", "--out", "run")
+    assert done.status == 0, done.err
+    landscape = Landscape.load("run/landscape.npz")
+    curve = landscape.equilibrium_accuracy()
+    if "task" in name:  # networks that fit their data generalise
+        assert curve.value[curve.x < -2].min() > 0.8
+    else:  # the wells are mirror images
+        safe = curve.reliable & (curve.x < 20)
+        assert np.abs(curve.value[safe]).max() < 0.2
+        assert landscape.meta["gauge"] == "box"
