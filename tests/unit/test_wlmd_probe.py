@@ -1,16 +1,19 @@
-"""The trial before a run: it gets to the low wall, and tells a good time step from a bad one."""
+"""The trial before a run: it gets to the low wall, tells a good time step from a bad one, and says
+what to set and why."""
 
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from wlnn import wlmd_probe
 from wlnn.collective import NetworkVariables
 from wlnn.errors import UserError
 from wlnn.settings import WLMDSettings
+from wlnn.surface import A0
 from wlnn.task import load_task
-from wlnn.wlmd_probe import Trial, advised_step, probe
+from wlnn.wlmd_probe import Probe, Trial, advise, advised_step, probe
 
 SETTINGS = WLMDSettings(
     x_low=-1.5,
@@ -30,7 +33,8 @@ def small_problem():
 
 def test_large_time_steps_are_hot():
     said = []
-    trials = probe(small_problem(), SETTINGS, said.append)
+    found = probe(small_problem(), SETTINGS, said.append)
+    trials = found.trials
     assert [trial.dt for trial in trials] == [2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2]
     assert trials[0].temperature == pytest.approx(1, abs=0.05)
     assert trials[0].x < -0.5
@@ -39,16 +43,39 @@ def test_large_time_steps_are_hot():
     assert best is not None
     assert best < 3.2e-2
     assert any("on the way down" in line for line in said)
+    assert found.start[0] > found.low[0] > SETTINGS.x_low
+    assert found.slope == pytest.approx(200 * (found.low[0] + 1.5))
+    assert found.descent.shape[1] == 2
+    assert np.isfinite(found.ordinary)
 
 
-def test_advice():
-    def trial(dt, temperature):
-        return Trial(dt, temperature, 0.005, -1.0, 10.0)
+def trial(dt, temperature):
+    return Trial(dt, temperature, 0.005, -1.0, 10.0)
 
+
+def test_advised_step():
     rising = [trial(2.0, 1.02), trial(1.0, 1.0), trial(4.0, 1.3), trial(8.0, 1.0)]
     assert advised_step(rising) == 2.0
     assert advised_step([trial(1.0, 1.2)]) is None
     assert advised_step([trial(1.0, math.nan)]) is None
+
+
+def test_advice_follows_the_rules_of_the_checks():
+    """Numbers by hand: 67 parameters, f_max 10, window of 1.6 x 4, dS/dx = 20 at the low wall."""
+    problem = small_problem()
+    way = np.array([[-0.6, -0.2], [-1.4, 0.3]])
+    found = Probe([trial(1e-3, 1.0), trial(4e-3, 1.4)], (-0.6, -0.2), 0.9, way, (-1.4, 0.2), 20.0)
+    advice = {said.option: said for said in advise(problem, SETTINGS, found)}
+    assert all(said.why and said.now == getattr(SETTINGS, key[5:]) for key, said in advice.items())
+    assert advice["wlmd.dt"].value == 1e-3
+    height = 10 * A0 / (2 * math.pi * 0.04)
+    expected = height / (0.05 * problem.n_parameters)
+    assert advice["wlmd.friction"].value == pytest.approx(expected, rel=0.05)
+    # a step four times smaller: the wall at which the old one would do is ln 16 higher
+    assert advice["wlmd.x_low"].value == pytest.approx(-1.5 + math.log(16), abs=0.05)
+    assert advice["wlmd.x_high"].value == pytest.approx(0.1)
+    assert advice["wlmd.margin"].value == pytest.approx(0.8 + (32 / 100) ** 0.5, abs=0.06)
+    assert advice["wlmd.t2"].value == pytest.approx(max(16 * 6.4 / (10 * A0), 1e5), rel=0.05)
 
 
 def test_a_wall_out_of_reach_is_told(monkeypatch):
