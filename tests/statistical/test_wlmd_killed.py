@@ -53,9 +53,8 @@ def test_kills_leave_no_trace(tmp_path):
     assert hits >= 2
     assert 0 < store.load(store.checkpoint_path(cut, 0))[0]["state.t"] <= 40_000
     assert mortal(0, "resume", cut).returncode == 0
-    first, second = (
-        store.load(Path(tmp_path) / name / "landscape.npz")[0] for name in ("whole", "cut")
-    )
+    paths = [tmp_path / name / "landscape.npz" for name in ("whole", "cut")]
+    first, second = (store.load(path)[0] for path in paths)
     assert first.keys() == second.keys()
     for name in first.keys() - {"history.us_per_step"}:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)

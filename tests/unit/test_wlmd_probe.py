@@ -46,7 +46,6 @@ def test_large_time_steps_are_hot():
     assert found.start[0] > found.low[0] > SETTINGS.x_low
     assert found.slope == pytest.approx(200 * (found.low[0] + 1.5))
     assert found.descent.shape[1] == 2
-    assert np.isfinite(found.ordinary)
 
 
 def trial(dt, temperature):
@@ -61,21 +60,34 @@ def test_advised_step():
 
 
 def test_advice_follows_the_rules_of_the_checks():
-    """Numbers by hand: 67 parameters, f_max 10, window of 1.6 x 4, dS/dx = 20 at the low wall."""
+    """Numbers by hand: 67 parameters, f_max 10, window of 1.3 x 4, dS/dx = 20 at the low wall."""
     problem = small_problem()
     way = np.array([[-0.6, -0.2], [-1.4, 0.3]])
-    found = Probe([trial(1e-3, 1.0), trial(4e-3, 1.4)], (-0.6, -0.2), 0.9, way, (-1.4, 0.2), 20.0)
+    found = Probe([trial(1e-3, 1.0), trial(4e-3, 1.4)], (-0.6, -0.2), way, (-1.4, 0.2), 20.0)
     advice = {said.option: said for said in advise(problem, SETTINGS, found)}
     assert all(said.why and said.now == getattr(SETTINGS, key[5:]) for key, said in advice.items())
-    assert advice["wlmd.dt"].value == 1e-3
+    # from x = -1.4, where it was tried, to 3 sigma below the wall at -1.5
+    assert advice["wlmd.dt"].value == 7e-4  # 1e-3 exp(-0.35), rounded down
     height = 10 * A0 / (2 * math.pi * 0.04)
-    expected = height / (0.05 * problem.n_parameters)
-    assert advice["wlmd.friction"].value == pytest.approx(expected, rel=0.05)
-    # a step four times smaller: the wall at which the old one would do is ln 16 higher
-    assert advice["wlmd.x_low"].value == pytest.approx(-1.5 + math.log(16), abs=0.05)
-    assert advice["wlmd.x_high"].value == pytest.approx(0.1)
-    assert advice["wlmd.margin"].value == pytest.approx(0.8 + (32 / 100) ** 0.5, abs=0.06)
-    assert advice["wlmd.t2"].value == pytest.approx(max(16 * 6.4 / (10 * A0), 1e5), rel=0.05)
+    least = height / (0.05 * problem.n_parameters)
+    assert advice["wlmd.friction"].value == pytest.approx(least, rel=0.05)
+    # 40 / 7 times smaller: the old one would do where the loss is the square of that higher
+    assert advice["wlmd.x_low"].value == pytest.approx(-1.5 + 2 * math.log(40 / 7), abs=0.06)
+    assert advice["wlmd.x_high"].value == SETTINGS.x_high
+    assert (advice["wlmd.y_low"].value, advice["wlmd.y_high"].value) == (-2.0, 2.0)
+    assert advice["wlmd.margin"].value == 2.0
+    assert advice["wlmd.t2"].value == SETTINGS.t2
+    steep = found._replace(slope=2000.0, start=(1.0, 2.5), descent=way + 2)
+    advice = {said.option: said for said in advise(problem, SETTINGS, steep)}
+    depth = 2000 * 1.3
+    assert advice["wlmd.x_high"].value == 1.2
+    assert advice["wlmd.y_high"].value == pytest.approx(3.3)
+    assert advice["wlmd.margin"].value == pytest.approx((depth / 100) ** 0.5 + 0.8, abs=0.06)
+    fill = 0.5 * depth * 1.3 * 4 / (10 * A0)
+    assert fill < SETTINGS.t2 == advice["wlmd.t2"].value
+    slow = dataclasses.replace(SETTINGS, f_max=1.0)
+    (length,) = (said for said in advise(problem, slow, steep) if said.option == "wlmd.t2")
+    assert length.value == pytest.approx(10 * fill, rel=0.05)
 
 
 def test_a_wall_out_of_reach_is_told(monkeypatch):
