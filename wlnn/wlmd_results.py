@@ -128,7 +128,12 @@ def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Ta
     }
     landscape = merge(grid, results, meta=meta)
     safe = [wlmd.reliable(table.state, surface) for table in tables]
-    return replace(landscape, reliable=np.all(safe, axis=0))
+    reliable = np.all(safe, axis=0) & np.isfinite(landscape.entropies).all(axis=0)
+    entropies = landscape.entropies
+    if reliable.any():  # a sum of exp S would hang on the few bins of largest S, beside a wall
+        entropies = entropies - entropies[:, reliable].mean(axis=1)[:, None, None]
+        landscape.meta["gauge"] = "mean"
+    return replace(landscape, entropies=entropies, reliable=reliable)
 
 
 def save_results(
