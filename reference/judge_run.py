@@ -105,6 +105,12 @@ def judge_production(**options) -> Verdict:
     return _judge(case, maxnorm.masses(case), 0.06, absolute=0.09, name=name, **options)
 
 
+def judge_averaged(**options) -> Verdict:
+    """R5 with the mean of S over the second half, in which S goes on growing."""
+    averaged = {"steps": 2_000_000, "production": 0.5, "estimator": "average", "c": 20.0}
+    return judge_ternary(**{**averaged, **options})
+
+
 def judge_ternary(**options) -> Verdict:
     """R5: the whole landscape of the ternary perceptron."""
     case = ternary_perceptron.problem()

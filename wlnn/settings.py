@@ -124,11 +124,11 @@ class WLMCSettings(_Section):
     name = "wlmc"
     steps: int = _option(60_000_000, low=1)  # of one walker, adaptive part and production together
     stages: int = _option(400, low=1, high=1_000_000)  # the run is reported and saved after each
-    production: float = _option(
-        0.25, low=0, high=0.95
-    )  # last part of the steps, made with S frozen
+    production: float = _option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
+    estimator: str = _option("frozen", choices=("frozen", "average"))  # S + ln H, or mean of S
     schedule: str = _option("one-over-t", choices=("one-over-t", "paper", "halving"))
     ln_f0: float = _option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
+    c: float = _option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
     step_rule: str = _option("freeze", choices=("freeze", "log-uniform", "paper"))
     step_width: float = _option(0.1, above=0, high=1)  # first half width of a move / width of box
     late_bins: str = _option("nearby", choices=("nearby", "minimum", "previous"))
