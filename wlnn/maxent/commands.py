@@ -84,7 +84,7 @@ def solve(contexts, scales, out, mode, f, gains, gain, context_scale):
             raise UserError(f"--gain {gain} goes with --mode prior, --gains annealed and --f 0.5.")
         rows = _other_gains(contexts, scales, gain, context_scale)
     else:
-        from wlnn.maxent import theory
+        from wlnn.maxent import moment, theory
         from wlnn.maxent.checks import check_scale
 
         if mode == "prior":
@@ -93,7 +93,7 @@ def solve(contexts, scales, out, mode, f, gains, gain, context_scale):
             for s in scales:
                 check_scale(s)
             laws = [
-                theory.solve_moment(K, s * s, f=f, gains=gains) for K in contexts for s in scales
+                moment.solve_moment(K, s * s, f=f, gains=gains) for K in contexts for s in scales
             ]
         rows = [law.record() for law in laws]
     shown = ("K", "sigma", "s", "alpha", "beta", "KL", "KL_g", "c_g", "R2", "frac_m", "N*L", "p")

@@ -237,7 +237,7 @@ def solve(
     """The law closest to the prior of weight scale ``sigma`` that performs the task.
 
     Mode ``prior``: minimise KL(p || p0), p0 = N(0, sigma^2) on w and on every m_d, times
-    independent gains that are 1 with probability ``f``.
+    independent gains that are 1 with probability ``f``. Mode ``moment`` is in ``moment.py``.
 
     Raises:
         UserError: K < 1, a weight scale below 0.001, f outside (0, 1], or an unknown ``gains``.
@@ -249,10 +249,6 @@ def solve(
             f"weight scale = {sigma:g}: the solver is exact down to {SMALLEST_SCALE:g}; below it "
             "use the exact limit (wlnn.maxent.limits.rich)."
         )
-    return _solve(K, sigma**2, f, gains, None)
-
-
-def _solve(K: int, variance: float, f: float, gains: str, s: float | None) -> Solution:
     if not 0 < f <= 1:
         raise UserError(f"f = {f}: the prior probability of a gain must lie in (0, 1].")
     if f == 1 and K > 1:
@@ -262,7 +258,7 @@ def _solve(K: int, variance: float, f: float, gains: str, s: float | None) -> So
         )
     if gains not in ("annealed", "quenched"):
         raise UserError(f"gains = '{gains}': choose 'annealed' or 'quenched'.")
-    t = 1 / variance
+    t = 1 / sigma**2
     ln_p0 = ln_binomial(K, f)
 
     def function(v):
@@ -277,53 +273,12 @@ def _solve(K: int, variance: float, f: float, gains: str, s: float | None) -> So
         # rounding of 1 - r2 ~ sigma^2 limits the gradient to about 1e-15 t of its size
         v, value, _, steps = minimise(function, start, 1e-12 * size, 1e-11 * size * max(1.0, t))
     except NotConvergedError as error:
-        raise UserError(
-            f"K = {K}, sigma = {math.sqrt(variance):g}: no solution ({error})."
-        ) from None
+        raise UserError(f"K = {K}, sigma = {sigma:g}: no solution ({error}).") from None
     v = np.append(v, np.zeros(2 - len(v)))
     r2 = np.clip((quadratic_forms(K) @ v) @ v, 0.0, None)
     r2[~np.isfinite(ln_p0)] = 0.0
     p = np.exp(ln_p0) if gains == "quenched" else tilted(ln_p0, 1 / (1 - r2))[0]
-    sigma = math.sqrt(variance)
     alpha, beta = float(v[0]), float(v[1])
-    return Solution(K, sigma, f, gains, s, alpha, beta, -float(value), np.exp(ln_p0), p, r2, steps)
-
-
-def solve_moment(contexts: int, s: float, *, f: float = 0.5, gains: str = "annealed") -> Solution:
-    """The law of largest entropy with <w^2> = sigma_w^2 and <|m|^2> = K sigma_m^2.
-
-    Mode ``moment``; only s = sigma_w sigma_m matters. The law is of the same family as that of
-    :func:`solve`, and its base scale b = sigma^2 is the root of
-    b sqrt(Xbar (K - 1 + Xbar) / K) = s, which grows with b.
-
-    Raises:
-        UserError: ``s`` does not exceed the feasible scale s_c(K) (``limits.feasible_scale``).
-    """
-    from scipy.optimize import brentq
-
-    from wlnn.maxent.limits import feasible_scale
-
-    K = check_contexts(contexts)
-    s = check_scale(s, "s = sigma_w sigma_m")
-    least = feasible_scale(K)
-    if s <= least * (1 + 1e-12):
-        raise UserError(
-            f"weight scale {math.sqrt(s):g} (s = {s:g}) is below the feasible one for K = {K}: "
-            f"the task needs a scale above {math.sqrt(least):.6g} (s_c = {least:.6g})."
-        )
-
-    def gap(ln_b):
-        X = _solve(K, math.exp(ln_b), f, gains, s).mean_X
-        return ln_b + 0.5 * math.log(X * (K - 1 + X) / K) - math.log(s)
-
-    high = math.log(s)
-    low = high - 1
-    while gap(low) > 0:
-        low -= 1
-        if low < 2 * math.log(SMALLEST_SCALE):
-            raise UserError(
-                f"weight scale {math.sqrt(s):g} is too close to the smallest feasible one "
-                f"({math.sqrt(least):.9g} for K = {K}); give a larger one."
-            )
-    b = math.exp(brentq(gap, low, high, xtol=1e-14, rtol=1e-15))
-    return _solve(K, b, f, gains, s)
+    return Solution(
+        K, sigma, f, gains, None, alpha, beta, -float(value), np.exp(ln_p0), p, r2, steps
+    )
