@@ -17,6 +17,7 @@ from wlnn import wlmc
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
 from wlnn.maxent.box import BoxLaw, Shell, exact_ln_density, ln_density, shell, solve_box
+from wlnn.maxent.theory import ln_binomial
 from wlnn.problem import Problem
 from wlnn.run import sample, stoppable
 from wlnn.settings import WLMCSettings
@@ -24,7 +25,7 @@ from wlnn.settings import WLMCSettings
 OBSERVED_PART = 0.5  # steps of the further walks, as a part of those that learnt S
 BURN_IN = 0.1  # part of a further walk that is not looked at
 SWEEPS_BETWEEN = 2  # sweeps of P steps between two networks that are looked at, or more
-MOST_LOOKS = 20_000  # networks looked at per walker
+MOST_LOOKS = 10_000  # networks looked at per walker
 _BATCH = 2_000  # networks held before they are counted
 _THEORY_KEY = 2**30  # in place of a walker's number in the key of the theory's random directions
 
@@ -78,18 +79,12 @@ class SampledLandscape:
     @property
     def prior_p(self) -> np.ndarray:
         """p(n) of a uniform point of the box, (K+1,)."""
-        from wlnn.maxent.theory import ln_binomial
-
-        return np.exp(ln_binomial(self.problem.about["contexts"], 0.5))
+        return np.exp(ln_binomial(self.problem.network.contexts, 0.5))
 
     @property
     def title(self) -> str:
         """The network in words."""
-        about = self.problem.about
-        return (
-            f"{about['net']} units, K = {about['contexts']}, N = {about['units']}, "
-            f"box {about['half_width']:g}"
-        )
+        return f"{self.problem.network.title}, box {self.problem.about['half_width']:g}"
 
     def records(self) -> list[dict]:
         """One row per bin that was seen: ln L, ln g and its error, theory, p(n), rho(n)."""
@@ -114,11 +109,11 @@ def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 10) -> 
     Raises:
         UserError: the box is too small for the task.
     """
-    about = problem.about
-    if about["net"] != "gain-linear":
+    network, b = problem.network, problem.about["half_width"]
+    if network.net != "gain-linear":
         return None
-    N, b, gated = about["units"], about["half_width"], about["gated"]
-    law = solve_box(about["contexts"], b, gated=gated)
+    N, gated = network.units, network.gated
+    law = solve_box(network.contexts, b, gated=gated)
     x = problem.grid.x.centres
     some = np.linspace(x[0], min(x[-1], -0.5), losses)
     exact = exact_ln_density(N, b, x) if not gated and N != 2 else None
@@ -130,7 +125,7 @@ class _Tally:
 
     def __init__(self, problem: Problem):
         self.problem = problem
-        shape = (problem.grid.x.n, problem.about["contexts"] + 1)
+        shape = (problem.grid.x.n, problem.network.contexts + 1)
         self.counts, self.ww, self.ws, self.ss = (np.zeros(shape) for _ in range(4))
         self.waiting: list[tuple[int, np.ndarray]] = []
 
@@ -206,7 +201,7 @@ def sample_landscape(
     with np.errstate(invalid="ignore", divide="ignore"):
         p_n = counts / units
         rho = np.where(ss > 0, ws / np.sqrt(ww * ss), np.where(counts > 0, 0.0, np.nan))
-    networks = (units[:, 0] / problem.about["units"]).astype(int)
+    networks = (units[:, 0] / problem.network.units).astype(int)
     return SampledLandscape(problem, landscape, p_n, rho, networks, theory)
 
 
