@@ -43,7 +43,9 @@ def trained(contexts, quick, out):
             f"{name}: Pearson {numbers['pearson']:.3f}, slope {numbers['slope']:.2f}, rms "
             f"{numbers['rms']:.3f} between SGD and the law over {numbers['settings']} settings"
         )
-    for draw in (figures.specialisation, figures.selectivity, figures.scatter, figures.populations):
+    for draw in (figures.specialisation, figures.selectivity):
+        print(plot.save(draw(contexts, SCALES, rows), out / f"{draw.__name__}.png"))
+    for draw in (figures.scatter, figures.populations):
         print(plot.save(draw(rows), out / f"{draw.__name__}.png"))
 
 

@@ -69,7 +69,7 @@ def test_exact_density_has_the_reference_numbers():
 
 @pytest.mark.parametrize("N", [1, 4, 8])
 def test_exact_density_is_normalised_and_counts_random_networks(N):
-    edges = np.linspace(-9, 2 * math.log(5) + 1, 1501)
+    edges = np.linspace(-9, 2 * math.log(5) + 1, 401)
     width = edges[1] - edges[0]
     centres = edges[:-1] + width / 2
     density = np.exp(exact_ln_density(N, 2, centres))

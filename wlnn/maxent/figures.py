@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +13,7 @@ from wlnn.maxent.comparison import Comparison, agreement
 from wlnn.maxent.landscape import SampledLandscape
 from wlnn.maxent.observables import Units, structured_pairs
 from wlnn.maxent.sampling import LossPoint
-from wlnn.maxent.theory import Solution, solve
+from wlnn.maxent.theory import SMALLEST_SCALE, Solution, solve
 from wlnn.plot import INK, MAGENTA
 
 GREY = "#9aa5ad"
@@ -28,8 +30,12 @@ def _tidy(ax: Axes) -> None:
     ax.tick_params(labelsize="small")
 
 
-def _settings(rows: list[Comparison]) -> tuple[list[int], list[float], dict]:
-    table = {(row.law.contexts, row.law.weight_scale): row for row in rows}
+def _table(rows: Sequence[Comparison]) -> dict[tuple[int, float], Comparison]:
+    return {(row.law.contexts, row.law.weight_scale): row for row in rows}
+
+
+def _settings(rows: Sequence[Comparison]) -> tuple[list[int], list[float], dict]:
+    table = _table(rows)
     return sorted({K for K, _ in table}), sorted({sigma for _, sigma in table}), table
 
 
@@ -102,27 +108,33 @@ def population_ratios(rows: list[Comparison]) -> Figure:
     return figure
 
 
-def specialisation(rows: list[Comparison]) -> Figure:
-    """c_g and structured bits per gain against K: specialised gains become random ones."""
-    contexts, scales, table = _settings(rows)
+def specialisation(
+    contexts: list[int], scales: list[float], rows: Sequence[Comparison] = (), law=solve
+) -> Figure:
+    """c_g and structured bits per gain against K: specialised gains become random ones.
+
+    Lines are ``law(K, sigma)``; points, if there are ``rows``, trained networks.
+    """
+    table = _table(rows)
     colours = _colours(scales)
     figure = Figure(figsize=(8.2, 3.5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    dense = [K for K in range(2, max(*contexts, 3) + 1)]
+    dense = sorted(set(np.geomspace(2, max(*contexts, 3), 80).round().astype(int).tolist()))
     for sigma in scales:
-        laws = [solve(K, sigma) for K in dense]
+        laws = [law(K, sigma) for K in dense]
         style = {"color": colours[sigma], "linewidth": 1.4}
-        left.plot(dense, [law.c_g for law in laws], **style, label=f"$\\sigma$ = {sigma:g}")
-        right.plot(dense, [law.bits_per_gain for law in laws], **style)
-        measured = [(K, table[K, sigma].mean("c_g")) for K in contexts if (K, sigma) in table]
-        left.plot(*np.array(measured).T, "o", color=colours[sigma], ms=5)
+        left.plot(dense, [one.c_g for one in laws], **style, label=f"$\\sigma$ = {sigma:g}")
+        right.plot(dense, [one.bits_per_gain for one in laws], **style)
+        seen = [(K, table[K, sigma].mean("c_g")) for K in contexts if (K, sigma) in table]
+        left.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[sigma], ms=5)
     left.axhline(0, color=GREY, linewidth=0.8)
     left.set_ylabel("gain correlation $c_g$")
     left.set_title("specialised (negative) to random (0)", fontsize="medium")
     right.set_ylabel("KL$_g$ / (K ln 2), bits per gain")
     right.set_title("structure in the gains", fontsize="medium")
     right.set_ylim(bottom=0)
-    left.plot([], [], "o", color=INK, ms=5, label="trained (SGD)")
+    if table:
+        left.plot([], [], "o", color=INK, ms=5, label="trained (SGD)")
     left.legend(fontsize="small", frameon=False)
     for ax in (left, right):
         _tidy(ax)
@@ -131,13 +143,18 @@ def specialisation(rows: list[Comparison]) -> Figure:
     return figure
 
 
-def selectivity(rows: list[Comparison]) -> Figure:
-    """R2, frac_m and rho_bar against sigma: structured weights become random ones."""
-    contexts, scales, table = _settings(rows)
+def selectivity(
+    contexts: list[int], scales: list[float], rows: Sequence[Comparison] = (), law=solve
+) -> Figure:
+    """R2, frac_m and rho_bar against sigma: structured weights become random ones.
+
+    Lines and points as in :func:`specialisation`.
+    """
+    table = _table(rows)
     colours = _colours(contexts)
     figure = Figure(figsize=(10.5, 3.5), layout="constrained")
     axes = figure.subplots(1, 3)
-    dense = np.geomspace(min(scales) / 1.4, max(scales) * 1.4, 40)
+    dense = np.geomspace(max(min(scales) / 1.4, SMALLEST_SCALE), max(scales) * 1.4, 40)
     names = ("R2", "frac_m", "rho_bar")
     titles = (
         "$R^2$: share of var(w) explained by inputs",
@@ -147,20 +164,21 @@ def selectivity(rows: list[Comparison]) -> Figure:
     for ax, name, title in zip(axes, names, titles, strict=True):
         _tidy(ax)
         for K in contexts:
-            values = [getattr(solve(K, sigma), name) for sigma in dense]
+            values = [getattr(law(K, sigma), name) for sigma in dense]
             ax.plot(dense, values, color=colours[K], linewidth=1.4, label=f"K = {K}")
             if name == "frac_m":
                 ax.axhline(1 / K, color=colours[K], linewidth=0.7, linestyle=":")
             else:
                 seen = [(s, table[K, s].mean(name)) for s in scales if (K, s) in table]
-                ax.plot(*np.array(seen).T, "o", color=colours[K], ms=4)
+                ax.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[K], ms=4)
         ax.set_xscale("log")
         ax.set_xticks(scales, [f"{s:g}" for s in scales])
         ax.minorticks_off()
         ax.set_xlabel("weight scale $\\sigma$")
         ax.set_title(title, fontsize="medium")
         ax.set_ylim(0, 1.03)
-    axes[0].plot([], [], "o", color=INK, ms=4, label="trained (SGD)")
+    if table:
+        axes[0].plot([], [], "o", color=INK, ms=4, label="trained (SGD)")
     axes[0].legend(fontsize="small", frameon=False)
     axes[1].plot([], [], color=INK, linewidth=0.7, linestyle=":", label="random: 1/K")
     axes[1].legend(handles=axes[1].lines[-1:], fontsize="small", frameon=False)

@@ -47,17 +47,16 @@ class Reals(click.ParamType):
         return list(dict.fromkeys(numbers))
 
 
-def with_options(*options):
-    """Several click options as one decorator."""
-
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+def is_given(name: str) -> bool:
+    """Whether the user wrote this option of the running command."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
+SIGMA_HELP = (
+    "sigma, the standard deviation of a weight before the task is imposed; small is rich "
+    "(structured), large is lazy (random)."
+)
 contexts_option = click.option(
     "--contexts",
     "contexts",
@@ -72,8 +71,7 @@ scales_option = click.option(
     type=Reals(),
     default="0.25,0.5,1,2",
     show_default=True,
-    help="sigma, the standard deviation of a weight before the task is imposed; small is rich "
-    "(structured), large is lazy (random).",
+    help=SIGMA_HELP,
 )
 one_context_option = click.option(
     "--contexts", type=int, default=3, show_default=True, help="K, the number of contexts."
@@ -82,7 +80,7 @@ out_option = click.option(
     "--out", type=click.Path(file_okay=False), help="Folder for CSV, JSON and figures."
 )
 seed_option = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of all draws."
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all draws."
 )
 
 

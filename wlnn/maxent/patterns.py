@@ -75,6 +75,16 @@ class PatternSolution:
         return np.einsum("p,pk,pd->kd", weight, self.g, self.U)
 
     @property
+    def mean_X(self) -> float:
+        """Average of X over units, <w^2> / sigma^2."""
+        return float(self.p @ self.X)
+
+    @property
+    def R2(self) -> float:
+        """Share of output-weight variance that gated inputs explain."""
+        return float(self.p @ self.r2)
+
+    @property
     def p_n(self) -> np.ndarray:
         """Population of n, the number of gains above 1/2, (K+1,)."""
         n = (self.g > 0.5).sum(1)
@@ -91,6 +101,13 @@ class PatternSolution:
         scale = np.sqrt(np.diag(covariance))
         correlation = covariance / np.outer(scale, scale)
         return float((correlation.sum() - K) / (K * (K - 1)))
+
+    def record(self) -> dict:
+        """One row of the result table; the multipliers sigma^2 Lambda are listed row by row."""
+        K, D = self.multipliers.shape
+        row = {"K": K, "D": D, "sigma": self.weight_scale, "KL": self.kl, "c_g": self.c_g}
+        row |= {"R2": self.R2, "w2": self.weight_scale**2 * self.mean_X}
+        return row | {"p": self.p_n.tolist(), "multipliers": self.multipliers.ravel().tolist()}
 
     def patterns(self, rng: np.random.Generator, units: int) -> tuple[np.ndarray, np.ndarray]:
         """Gain patterns and U of ``units`` drawn units: g (N, K) and U (N, D)."""
