@@ -71,16 +71,18 @@ def test_two_contexts_follow_the_theory_at_low_loss():
     x = result.ln_loss
     low = (x > -7.5) & (x < -5.5)
     assert np.abs(result.ln_g - result.theory.small_loss)[low].max() < 0.15
-    slope = np.polyfit(x[:20], result.ln_g[:20], 1)[0]
-    assert slope == pytest.approx(2, abs=0.15)
+    slope = np.polyfit(x[:10], result.ln_g[:10], 1)[0]
+    assert slope == pytest.approx(2, abs=0.15)  # K^2 / 2 as L -> 0; the formula: 2.09 here
     weight = result.networks[:20][:, None]
     p = (result.p_n[:20] * weight).sum(0) / weight.sum()
     assert 0.62 < p[1] < 0.69
     top = np.argmax(result.ln_g)
     assert result.p_n[top, 1] == pytest.approx(0.5, abs=0.05)
     np.testing.assert_allclose(result.rho[2, 1:], result.theory.law.rho[1:], atol=0.03)
-    finite = np.interp(result.theory.ln_loss, x, result.ln_g)
-    np.testing.assert_allclose(result.theory.shell.ln_g[:-2], finite[:-2], atol=0.3)
+    finite, saddle = result.ln_g[result.theory.bins], result.theory.shell.ln_g
+    np.testing.assert_allclose(saddle[:-2], finite[:-2], atol=0.3)
+    at_loss = result.p_n[result.theory.bins[:-2]]
+    np.testing.assert_allclose(at_loss, result.theory.shell.p_n[:-2], atol=0.04)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
         raise KeyboardInterrupt from None
     rows = result.records()
     shown = tuple(name for name in rows[0] if name not in ("rho", "networks"))
-    print_table(rows[:: max(1, len(rows) // 20)], shown)
+    print_table([row for k, row in enumerate(rows) if "p_theory" in row or k % 10 == 0], shown)
     about = {"command": "landscape", **problem.about, "steps": settings.steps, "walkers": walkers}
     folder = write_results(out, "landscape", rows, {**about, "seed": seed})
     if folder is not None:

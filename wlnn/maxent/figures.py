@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,12 +18,13 @@ from wlnn.maxent.theory import SMALLEST_SCALE, Solution, solve
 from wlnn.plot import INK, MAGENTA
 
 GREY = "#9aa5ad"
-_PALETTE = ("#20639b", "#3caea3", "#e08e0b", "#d1495b", "#7b4ea3", "#5c6b73", "#8c5a2b")
 
 
 def _colours(keys) -> dict:
+    """A colour for each of some ordered values, dark for the smallest."""
     keys = sorted(set(keys))
-    return {key: _PALETTE[i % len(_PALETTE)] for i, key in enumerate(keys)}
+    shades = colormaps["viridis"](np.linspace(0.05, 0.88, len(keys)))
+    return dict(zip(keys, shades, strict=True))
 
 
 def _tidy(ax: Axes) -> None:
@@ -274,22 +276,22 @@ def landscape(result: SampledLandscape) -> Figure:
     x, theory = result.ln_loss, result.theory
     density.plot(x, result.ln_g, color=INK, linewidth=3.5, alpha=0.35, label="Wang-Landau")
     if theory is not None:
-        low = x < -3
-        style = {"color": MAGENTA, "linewidth": 1.4}
-        density.plot(x[low], theory.small_loss[low], **style, ls="--", label="small-loss formula")
+        style = {"color": MAGENTA, "linewidth": 1.4, "ls": "--"}
+        density.plot(x, theory.small_loss, **style, label="small-loss formula")
         style = {"color": MAGENTA, "ls": "none", "marker": "o", "mfc": "none", "ms": 4}
-        density.plot(theory.ln_loss, theory.shell.ln_g, **style, label="theory at finite loss")
+        density.plot(x[theory.bins], theory.shell.ln_g, **style, label="theory at finite loss")
         if theory.exact is not None:
             density.plot(x, theory.exact, color=INK, linewidth=1, label="exact")
     density.set_ylabel("ln g(ln L)")
+    density.set_title(result.title, fontsize="medium")
     density.legend(fontsize="small", frameon=False, loc="lower right")
     K = result.p_n.shape[1] - 1
-    for n in range(K + 1):
-        colour = _PALETTE[n % len(_PALETTE)]
+    colours = _colours(range(K + 1))
+    for n, colour in colours.items():
         population.plot(x, result.p_n[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
         population.axhline(result.prior_p[n], color=colour, linewidth=0.7, linestyle=":")
         if theory is not None:
-            population.plot(theory.ln_loss, theory.shell.p_n[:, n], color=colour, lw=1.4)
+            population.plot(x[theory.bins], theory.shell.p_n[:, n], color=colour, lw=1.4)
         if n > 0:
             correlation.plot(x, result.rho[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
             if theory is not None:
@@ -307,5 +309,4 @@ def landscape(result: SampledLandscape) -> Figure:
     for ax in (density, population, correlation):
         _tidy(ax)
         ax.set_xlabel("ln L")
-    figure.suptitle(result.title, fontsize="medium")
     return figure

@@ -26,6 +26,8 @@ OBSERVED_PART = 0.5  # steps of the further walks, as a part of those that learn
 BURN_IN = 0.1  # part of a further walk that is not looked at
 SWEEPS_BETWEEN = 2  # sweeps of P steps between two networks that are looked at, or more
 MOST_LOOKS = 10_000  # networks looked at per walker
+LARGEST_SMALL = -3.0  # ln L up to which the small-loss formula is shown
+LARGEST_SHELL = -0.5  # ln L up to which the saddle point is: above, L = 1 without any task
 _BATCH = 2_000  # networks held before they are counted
 _THEORY_KEY = 2**30  # in place of a walker's number in the key of the theory's random directions
 
@@ -34,14 +36,14 @@ _THEORY_KEY = 2**30  # in place of a walker's number in the key of the theory's 
 class Theory:
     """The box law beside a sampled landscape of gated linear units.
 
-    law: the law at zero loss; small_loss: ln g by the small-loss formula at every bin; ln_loss and
-    shell: ln g and p(n) of the saddle point at some larger losses; exact: ln g at every bin where
-    it is known (one context, no gating), else None.
+    law: the law at zero loss; small_loss: ln g by the small-loss formula, NaN above ln L = -3; bins
+    (n,) and shell: ln g and p(n) of the saddle point in some bins, up to ln L = -0.5; exact: ln g
+    where it is known (one context, no gating), else None. Arrays run over all bins but in shell.
     """
 
     law: BoxLaw
     small_loss: np.ndarray
-    ln_loss: np.ndarray
+    bins: np.ndarray
     shell: Shell
     exact: np.ndarray | None
 
@@ -87,23 +89,30 @@ class SampledLandscape:
         return f"{self.problem.network.title}, box {self.problem.about['half_width']:g}"
 
     def records(self) -> list[dict]:
-        """One row per bin that was seen: ln L, ln g and its error, theory, p(n), rho(n)."""
-        error = self.landscape.error[:, 0]
+        """One row per bin that was seen: ln L, ln g and its error, theory, p(n), rho(n).
+
+        ``theory`` and ``p_theory`` (the saddle point) are there for some bins only.
+        """
+        error, theory = self.landscape.error[:, 0], self.theory
+        place = {} if theory is None else {int(k): i for i, k in enumerate(theory.bins)}
         rows = []
         for k in np.flatnonzero(np.isfinite(self.ln_g)):
             row = {"ln_L": self.ln_loss[k], "ln_g": self.ln_g[k], "error": error[k]}
-            if self.theory is not None:
-                row["small_loss"] = self.theory.small_loss[k]
-                if self.theory.exact is not None:
-                    row["exact"] = self.theory.exact[k]
+            if theory is not None:
+                row["small_loss"] = theory.small_loss[k]
+                row["theory"] = theory.shell.ln_g[place[k]] if k in place else np.nan
+                if theory.exact is not None:
+                    row["exact"] = theory.exact[k]
             row = {name: float(value) for name, value in row.items()}
             row["networks"] = int(self.networks[k])
             row |= {"p": self.p_n[k].tolist(), "rho": self.rho[k].tolist()}
+            if k in place:
+                row["p_theory"] = theory.shell.p_n[place[k]].tolist()
             rows.append(row)
         return rows
 
 
-def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 10) -> Theory | None:
+def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 16) -> Theory | None:
     """The box law for a problem of gated linear units; None for ReLU units.
 
     Raises:
@@ -115,9 +124,13 @@ def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 10) -> 
     N, gated = network.units, network.gated
     law = solve_box(network.contexts, b, gated=gated)
     x = problem.grid.x.centres
-    some = np.linspace(x[0], min(x[-1], -0.5), losses)
+    last = max(0, np.searchsorted(x, LARGEST_SHELL) - 1)
+    bins = np.unique(np.linspace(0, last, losses).round().astype(int))
     exact = exact_ln_density(N, b, x) if not gated and N != 2 else None
-    return Theory(law, ln_density(law, N, x), some, shell(law, N, some, rng), exact)
+    small = np.where(x < LARGEST_SMALL, ln_density(law, N, x), np.nan)
+    directions = 64 if network.contexts < 4 else 16  # each is a solution of the dual
+    around = shell(law, N, x[bins], rng, directions=directions)
+    return Theory(law, small, bins, around, exact)
 
 
 class _Tally:

@@ -51,11 +51,14 @@ def over_settings(
 ) -> list:
     """``[function(*job) for job in jobs]``, the costly ones first, with at most ``processes``.
 
-    The result does not depend on ``processes``. ``progress(done, total)`` counts in ``costs``.
+    The result does not depend on ``processes``. ``progress(done, total)`` counts in ``costs``, and
+    is called with 0 first: jobs end in pairs, and their pace shows from the beginning only.
     """
     order = sorted(range(len(jobs)), key=lambda i: -costs[i])
     results: list = [None] * len(jobs)
     done, total = 0.0, float(sum(costs))
+    if progress is not None and total:
+        progress(done, total)
 
     def finished(i, value):
         nonlocal done
