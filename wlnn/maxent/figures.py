@@ -71,7 +71,8 @@ def populations(rows: list[Comparison]) -> Figure:
         Line2D([], [], color=INK, linewidth=6, label="trained (SGD)"),
         Line2D([], [], color=GREY, linewidth=1.6, label="random gains (binomial)"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize="small")
+    ncols = 3 if len(scales) > 2 else 1
+    figure.legend(handles=handles, loc="outside upper center", ncols=ncols, fontsize="small")
     return figure
 
 
@@ -106,7 +107,8 @@ def population_ratios(rows: list[Comparison]) -> Figure:
     handles = [Line2D([], [], color=colours[s], label=f"$\\sigma$ = {s:g}") for s in scales]
     handles.append(Line2D([], [], color=INK, label="maximum entropy"))
     handles.append(Line2D([], [], color=INK, marker="o", ls="", ms=4, label="trained (SGD)"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=6, fontsize="small")
+    ncols = (2, 3, 4, 6)[columns - 1]  # as many as the width has room for
+    figure.legend(handles=handles, loc="outside upper center", ncols=ncols, fontsize="small")
     return figure
 
 
@@ -222,17 +224,28 @@ def scatter(rows: list[Comparison]) -> Figure:
 
 
 def weights(law: Solution, sampled: Units, trained: Units) -> Figure:
-    """w against m.e in each population (up to four), sampled from the law above, trained below."""
+    """w against m.e in each population (up to four), sampled from the law above, trained below.
+
+    In the law both have variance sigma^2 X and the correlation rho; ellipses: two such deviations.
+    """
     K = law.contexts
     likely = 1 + np.argsort(-law.p[1:])[:4]
     shown = sorted(int(n) for n in likely)
     figure = Figure(figsize=(2.5 * len(shown) + 0.7, 5.2), layout="constrained")
-    axes = figure.subplots(2, len(shown), squeeze=False)
+    axes = figure.subplots(2, len(shown), squeeze=False, sharex="row", sharey="row")
+    angle = np.linspace(0, 2 * np.pi, 100)
     for line, (units, name) in enumerate(((sampled, "sampled"), (trained, "trained (SGD)"))):
         for ax, n in zip(axes[line], shown, strict=True):
             _tidy(ax)
             along, w = structured_pairs(units, n)
             ax.plot(along, w, ".", ms=2.5, alpha=0.6, color=(MAGENTA, INK)[line], rasterized=True)
+            radius, lag = 2 * law.weight_scale * np.sqrt(law.X[n]), np.arccos(law.rho[n])
+            ax.plot(
+                radius * np.cos(angle),
+                radius * np.cos(angle - lag),
+                color=(INK, MAGENTA)[line],
+                lw=1.2,
+            )
             if len(w) > 4:
                 rho = along @ w / np.sqrt((along @ along) * (w @ w))
                 ax.set_title(f"n = {n}: $\\rho$ = {rho:.2f}, {len(w)} units", fontsize="small")
@@ -241,7 +254,8 @@ def weights(law: Solution, sampled: Units, trained: Units) -> Figure:
         axes[line, 0].set_ylabel(f"{name}\noutput weight w")
     for ax in axes[1]:
         ax.set_xlabel("input weights along e, m.e", fontsize="small")
-    figure.suptitle(f"K = {K}, $\\sigma$ = {law.weight_scale:g}", fontsize="medium")
+    title = f"K = {K}, $\\sigma$ = {law.weight_scale:g}; ellipses: the law, two standard deviations"
+    figure.suptitle(title, fontsize="medium")
     return figure
 
 
