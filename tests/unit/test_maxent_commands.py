@@ -71,6 +71,12 @@ def test_solve_in_the_other_modes():
     assert "effective_sample" not in relu.out
 
 
+def test_lists_too_long_for_the_screen_are_left_out():
+    result = run("solve", "--contexts", "2,40", "--weight-scale", "1")
+    assert "p(1)" not in result.out
+    assert "left out here: p" in result.err
+
+
 def test_solve_with_another_target(tmp_path):
     file = tmp_path / "moments.txt"
     file.write_text("1, 0.2, 0\n\n-0.5 2 1\n")

@@ -84,11 +84,26 @@ seed_option = click.option(
 )
 
 
+LONGEST_SHOWN = 17  # members of a list that a table on the screen has columns for
+
+
 def print_table(rows, shown):
-    """The named columns of the rows, aligned; lists become one column per member."""
+    """The named columns of the rows, aligned; lists become one column per member.
+
+    Lists with more than 17 members in some row are left out, and the reader is told.
+    """
     from wlnn.maxent.tables import columns, flat
 
-    rows = [flat({name: row[name] for name in shown if name in row}) for row in rows]
+    rows = [{name: row[name] for name in shown if name in row} for row in rows]
+    long = {
+        name
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, list) and len(value) > LONGEST_SHOWN
+    }
+    if long:
+        click.echo(f"left out here: {', '.join(sorted(long))}; --out writes all", err=True)
+    rows = [flat({name: row[name] for name in row if name not in long}) for row in rows]
     names = columns(rows)
     cells = [names] + [[_cell(row.get(name, "")) for name in names] for row in rows]
     widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
