@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from wlnn import wlmc
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
 from wlnn.maxent.box import BoxLaw, Shell, exact_ln_density, ln_density, shell, solve_box
@@ -220,6 +219,8 @@ def sample_landscape(
 
 def _look(problem, settings, landscape, number, looked, stop):
     """A walk on the frozen S of all walkers together, and the tally of the networks on its way."""
+    from wlnn import kernels
+
     system = problem.system("float64")
     entropy, visits = np.nan_to_num(landscape.entropy), landscape.visits
     key = np.random.SeedSequence(settings.seed, spawn_key=(number, settings.stages + 1))
@@ -232,14 +233,17 @@ def _look(problem, settings, landscape, number, looked, stop):
     kept, histogram = np.zeros((0, 0)), np.zeros(problem.grid.shape, np.int64)
     steps = int(OBSERVED_PART * settings.steps)
     piece = max(SWEEPS_BETWEEN * problem.n_parameters, steps // MOST_LOOKS)
-    frozen = (piece, 0.0, 0, 2, -1, problem.grid.x.n)  # ln f = 0, fixed step width, known bins only
-    chain = (float(landscape.history["step_width"][number, -1]), 0)
+    # ln f = 0, fixed step width, known bins only
+    frozen = kernels.Stage(piece, 0.0, kernels.STEP_FIXED, kernels.NEW_BIN_CLOSED, -1, len(visits))
+    chain = kernels.Chain(float(landscape.history["step_width"][number, -1]), 0)
+    advance, bins = kernels.stage_for(system), kernels.binning(problem.grid)
     tally = _Tally(problem)
     looks = steps // piece
     for look in range(looks):
-        end = wlmc.run_stage(
-            problem, system, theta, entropy, histogram, visits, kept, frozen, chain, words, stop
-        )
+        end = advance(
+            system, theta, problem.lo, problem.hi, bins, entropy, histogram, visits, kept, frozen,
+            chain, words, stop,
+        )  # fmt: skip
         if stop[0]:
             break
         row = int(problem.grid.x.index(end.x))
