@@ -19,7 +19,7 @@ def solve_moment(contexts: int, s: float, *, f: float = 0.5, gains: str = "annea
 
     Only s = sigma_w sigma_m matters. The law is of the same family as that of
     :func:`wlnn.maxent.solve`, and its base scale b = sigma^2 is the root of
-    b sqrt(Xbar (K - 1 + Xbar) / K) = s, whose left side grows with b.
+    b sqrt(Xbar (K - 1 + Xbar) / K) = s, Eq. (7), whose left side grows with b.
 
     Raises:
         UserError: ``s`` does not exceed the feasible scale s_c(K) (``limits.feasible_scale``).

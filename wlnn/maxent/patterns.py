@@ -13,6 +13,7 @@ import numpy as np
 from wlnn.errors import UserError
 from wlnn.maxent.checks import check_contexts, check_probability, check_scale
 from wlnn.maxent.newton import NotConvergedError, minimise
+from wlnn.maxent.observables import mean_correlation
 from wlnn.maxent.theory import tilted
 
 MOST_CONTEXTS = 10  # 2^10 patterns, 100 multipliers: a second or two
@@ -93,14 +94,8 @@ class PatternSolution:
     @property
     def c_g(self) -> float:
         """Mean over pairs of contexts of the correlation of their gains; NaN for K = 1."""
-        K = self.g.shape[1]
-        if K == 1:
-            return float("nan")
         deviation = self.g - self.p @ self.g
-        covariance = np.einsum("p,pk,pl->kl", self.p, deviation, deviation)
-        scale = np.sqrt(np.diag(covariance))
-        correlation = covariance / np.outer(scale, scale)
-        return float((correlation.sum() - K) / (K * (K - 1)))
+        return mean_correlation(np.einsum("p,pk,pl->kl", self.p, deviation, deviation))
 
     def record(self) -> dict:
         """One row of the result table; the multipliers sigma^2 Lambda are listed row by row."""
@@ -123,7 +118,7 @@ def solve_patterns(
     target: np.ndarray | None = None,
     gains: str = "annealed",
 ) -> PatternSolution:
-    """The law closest to the prior with <w g_k m_d> = target_kd.
+    """The law (3) closest to the prior with <w g_k m_d> = target_kd, by the dual (5).
 
     Args:
         g: gain patterns (P, K).

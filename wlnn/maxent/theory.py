@@ -6,12 +6,13 @@ g_k = 1 and silent if g_k = 0 (a ReLU with strong context input). The task asks 
 units, <w g_k m_d> = delta_kd. Among all laws p(w, m, g) with these moments the one closest to the
 homogeneous prior p0 (Gaussian weights of variance sigma^2, independent gains) is
 
-    p(w, m, g) ~ p0(g) exp(-(w^2 + |m|^2) / (2 sigma^2) + w U(g).m / sigma^2),
+    p(w, m, g) ~ p0(g) exp(-(w^2 + |m|^2) / (2 sigma^2) + w U(g).m / sigma^2),          (3)
 
 a mixture of one Gaussian population per gain pattern. For this symmetric task the multipliers have
 the form U(g) = alpha g + beta n 1, with n = n(g) the number of contexts in which the unit is
-active, and everything depends on n alone. After Hruza & Ostojic (arXiv 2605.25607); unequal gains
-or other targets than delta_kd are solved in ``patterns.py``. This file draws and trains nothing.
+active, and everything depends on n alone. After Hruza & Ostojic (arXiv 2605.25607); equations
+have the numbers of docs/maxent.md, here and in all of this package. Unequal gains or other targets
+than delta_kd are solved in ``patterns.py``. This file draws and trains nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def ln_binomial(contexts: int, f: float) -> np.ndarray:
 
 
 def quadratic_forms(contexts: int) -> np.ndarray:
-    """Q_n, shape (K+1, 2, 2), with |U(g)|^2 = v^T Q_n v for v = (alpha, beta)."""
+    """Q_n, shape (K+1, 2, 2), with |U(g)|^2 = v^T Q_n v for v = (alpha, beta), Eq. (6)."""
     n = np.arange(contexts + 1.0)
     forms = np.empty((contexts + 1, 2, 2))
     forms[:, 0, 0] = n
@@ -50,9 +51,9 @@ def quadratic_forms(contexts: int) -> np.ndarray:
 def dual(v: np.ndarray, contexts: int, t: float, ln_p0: np.ndarray, gains: str):
     """F(v), its gradient and its Hessian for v = (alpha, beta); infinite where some |U| >= 1.
 
-    F = ln sum_n p0(n) (1 - r2)^(-1/2) - t K (alpha + beta), t = 1 / sigma^2, r2 = v^T Q_n v; with
-    ``gains="quenched"`` (p(n) held at p0) the first term is -1/2 sum_n p0(n) ln(1 - r2). At the
-    minimum -F is the relative entropy KL(p || p0) per unit.
+    F = ln sum_n p0(n) (1 - r2)^(-1/2) - t K (alpha + beta), t = 1 / sigma^2, r2 = v^T Q_n v: that
+    is (5) with (6). With ``gains="quenched"`` (p(n) held at p0) the first term is
+    -1/2 sum_n p0(n) ln(1 - r2). At the minimum -F is the relative entropy KL(p || p0) per unit.
     """
     forms = quadratic_forms(contexts)
     Qv = forms @ v
@@ -77,7 +78,7 @@ def dual(v: np.ndarray, contexts: int, t: float, ln_p0: np.ndarray, gains: str):
 
 
 def tilted(ln_p0: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, float]:
-    """p ~ p0 X^(1/2) and ln of its normalisation, through logarithms."""
+    """p ~ p0 X^(1/2), Eq. (4), and ln of its normalisation, through logarithms."""
     ln_weights = ln_p0 + 0.5 * np.log(X)
     top = ln_weights.max()
     weights = np.exp(ln_weights - top)

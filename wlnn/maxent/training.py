@@ -52,7 +52,7 @@ def train(
 ) -> Trained:
     """Online SGD from w, m, a ~ N(0, sigma^2); every step sees fresh inputs in all K contexts.
 
-    The network is y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0) and each step takes
+    The network is y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0), Eq. (1), and each step takes
     theta <- theta - lr_t (N / s_x^2) dL/dtheta with L = (1/K) sum_k mean (y_k - x_k)^2 over
     ``batch`` inputs x ~ N(0, s_x^2), half of them the negatives of the other half, and
     lr_t = lr min(1, 1.5 (1 - t/T) + 0.02). Arithmetic is float32. ``progress(step, steps)`` is
