@@ -20,10 +20,9 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
     grid = Grid(Axis("ln train loss", -4.0, 2.0, 30), Axis.single())
     problem = context_problem(2, 6, grid=grid)
     done = []
-    result = sample_landscape(
-        problem, settings(100_000, 2, 20), threads=2, progress=lambda d, t: done.append(d / t)
-    )
-    again = sample_landscape(problem, settings(100_000, 2, 20), threads=1)
+    short = settings(100_000, 2, 20)
+    result = sample_landscape(problem, short, threads=2, progress=lambda d, t: done.append(d / t))
+    again = sample_landscape(problem, short, threads=1)
     np.testing.assert_array_equal(result.landscape.entropies, again.landscape.entropies)
     np.testing.assert_array_equal(result.p_n, again.p_n)
     assert done == sorted(done)
@@ -31,7 +30,7 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
     seen = result.networks > 0
     np.testing.assert_allclose(result.p_n[seen].sum(1), 1)
     rng = np.random.default_rng(0)
-    drawn = rng.uniform(problem.lo, problem.hi, (5_000, problem.n_parameters))
+    drawn = rng.uniform(problem.lo, problem.hi, (2_000, problem.n_parameters))
     inside = np.mean([grid.x.index(problem.observe(theta)[0]) >= 0 for theta in drawn])
     # S is good to about 0.1 after so few steps; bins per unit of ln L would be a factor of 5
     assert np.nansum(np.exp(result.ln_g)) * 0.2 == pytest.approx(inside, abs=0.15)
@@ -44,7 +43,7 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
 def test_relu_units_have_no_theory_but_the_same_tendency():
     grid = Grid(Axis("ln train loss", -5.0, 1.0, 30), Axis.single())
     problem = context_problem(2, 12, net="relu", inputs=8, grid=grid)
-    result = sample_landscape(problem, settings(1_500_000, 1, 100))
+    result = sample_landscape(problem, settings(600_000, 1, 60))
     assert result.theory is None
     low = result.ln_loss < -4
     weight = result.networks[low][:, None]

@@ -127,7 +127,7 @@ def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 16) -> 
     bins = np.unique(np.linspace(0, last, losses).round().astype(int))
     exact = exact_ln_density(N, b, x) if not gated and N != 2 else None
     small = np.where(x < LARGEST_SMALL, ln_density(law, N, x), np.nan)
-    directions = 64 if network.contexts < 4 else 16  # each is a solution of the dual
+    directions = 32 if network.contexts < 4 else 16  # each is a solution of the dual
     around = shell(law, N, x[bins], rng, directions=directions)
     return Theory(law, small, bins, around, exact)
 
