@@ -48,6 +48,7 @@ CASES = (
     Case("logistic-float32", "judge_run:judge_logistic", False, (("precision", "float32"),)),
     Case("tanh-unit", "judge_run:judge_hidden_unit", False, (("activation", "tanh"),)),
     Case("relu-unit", "judge_run:judge_hidden_unit", False, (("activation", "relu"),)),
+    Case("context-select", "judge_run:judge_context_select"),
     Case("ising", "judge_run:judge_ising"),
     Case("production", "judge_run:judge_production"),
     Case("averaged", "judge_run:judge_averaged"),

@@ -15,6 +15,9 @@ COMMAND_LINE = {
     "wlnn.cli_results",
     "wlnn.cli_sample",
     "wlnn.maxent.commands",
+    "wlnn.maxent.commands_landscape",
+    "wlnn.maxent.commands_law",
+    "wlnn.maxent.commands_training",
     "wlnn.maxent.options",
 }
 PICTURES = {"wlnn.plot", "wlnn.maxent.figures"}

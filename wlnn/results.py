@@ -138,8 +138,14 @@ def export_network(landscape: Landscape, kept: Kept, path) -> Path:
     """Write a stored network: "theta" ``(P,)``, and its tensors by name where they have names."""
     arrays = {"theta": kept.theta}
     network = landscape.meta.get("task", {}).get("network", {})
+    layout = None
     if network.get("family") == "fnn":
         layout = FNN(tuple(network["sizes"]), network["activation"]).layout
+    elif network.get("family") == "context-select":
+        from wlnn.maxent.context_select import ContextNetwork
+
+        layout = ContextNetwork(*(network[name] for name in ContextNetwork._fields)).layout
+    if layout is not None:
         arrays |= dict(zip(layout.names, layout.views(kept.theta), strict=True))
     meta = {"kind": "network", "x": kept.x, "y": kept.y, "network": network}
     return store.save(path, arrays, meta)

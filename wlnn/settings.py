@@ -118,6 +118,20 @@ class GridSettings(_Section):
 
 
 @dataclass(frozen=True)
+class ContextSettings(_Section):
+    """Context-dependent input selection: sizes, box and units; used by ``context-select`` only."""
+
+    name = "context"
+    contexts: int = _option(2, low=1)  # K, which is the number of inputs too
+    units: int = _option(16, low=1)  # N
+    net: str = _option("gain-linear", choices=("gain-linear", "relu"))
+    box: float = _option(2.0, above=0)  # b: every parameter lies in [-b, b]
+    inputs: int = _option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
+    input_scale: float = _option(0.3, above=0)  # s_x
+    input_seed: int = _option(0, low=0)
+
+
+@dataclass(frozen=True)
 class WLMCSettings(_Section):
     """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run."""
 
@@ -221,6 +235,7 @@ class Settings:
     network: NetworkSettings = NetworkSettings()
     data: DataSettings = DataSettings()
     grid: GridSettings = GridSettings()
+    context: ContextSettings = ContextSettings()
     wlmc: WLMCSettings = WLMCSettings()
     wlmd: WLMDSettings = WLMDSettings()
 

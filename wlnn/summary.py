@@ -57,6 +57,8 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     network = task.get("network", {})
     if "sizes" in network:
         title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+    if "title" in network:
+        title.append(network["title"])
     if "parameters" in task:
         title.append(f"{task['parameters']} parameters")
     kind = "table" if meta.get("sampler") == "wlmd" else "walker"

@@ -25,6 +25,7 @@ from wlnn.settings import GridSettings, Settings, read_table
 TASKS = {
     "spiral-classify": "two spirals told apart by a 2-W-..-W-2 ReLU network (paper, Fig. 1)",
     "spiral-regress": "a spiral surface learnt by a 2-W-W-1 ReLU network (paper, Fig. 3)",
+    "context-select": "one of K inputs selected by context; gated linear or ReLU units, S(ln L)",
 }
 Y_NAMES = {
     "test-accuracy": "test accuracy",
@@ -185,8 +186,10 @@ def make_grid(settings: GridSettings, n_test: int) -> Grid:
 
 def load_task(
     name: str, seed: int | None = None, settings: Settings | None = None, **options
-) -> Task:
+) -> Task | Problem:
     """One of :data:`TASKS`, with the settings of its table unless told otherwise.
+
+    ``context-select`` has no test set: it is a :class:`wlnn.problem.Problem` in x = ln L alone.
 
     Args:
         name: e.g. "spiral-classify".
@@ -194,7 +197,8 @@ def load_task(
         settings: from :func:`wlnn.settings.read_table`; None reads the default preset.
         options: single values by name, e.g. ``layers=4, width=8, logits=1, test_radii="even",
             x_low=-5, x_width=0.1, bound_rule="fan_out"``: the fields of ``NetworkSettings``,
-            ``DataSettings`` and ``GridSettings``.
+            ``DataSettings`` and ``GridSettings``; of ``context-select`` those of
+            ``ContextSettings`` and ``GridSettings``, e.g. ``contexts=3, net="relu"``.
 
     Raises:
         UserError: unknown task or option, or a wrong value.
@@ -206,6 +210,10 @@ def load_task(
     if seed is not None:
         options["seed"] = seed
     settings = settings.with_options(**options)
+    if name == "context-select":
+        from wlnn.maxent.context_select import problem_of_settings
+
+        return problem_of_settings(settings)
     network, draw = settings.network, settings.data
     if name == "spiral-regress":
         published = draw.selection == "published"
