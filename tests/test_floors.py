@@ -14,10 +14,11 @@ COMMAND_LINE = {
     "wlnn.cli_options",
     "wlnn.cli_results",
     "wlnn.cli_sample",
+    "wlnn.cli_train",
     "wlnn.maxent.commands",
     "wlnn.maxent.options",
 }
-PICTURES = {"wlnn.plot", "wlnn.maxent.figures"}
+PICTURES = {"wlnn.plot", "wlnn.plot_trained", "wlnn.maxent.figures"}
 COMPILED = {
     "wlnn.kernels",
     "wlnn.simd",

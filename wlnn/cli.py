@@ -25,6 +25,9 @@ COMMANDS = {  # in the order of the help
     "plot": "wlnn.cli_results:plot",
     "networks": "wlnn.cli_results:networks",
     "merge": "wlnn.cli_results:merge",
+    "train": "wlnn.cli_train:train",
+    "tune": "wlnn.cli_train:tune",
+    "advantage": "wlnn.cli_train:advantage",
     "verify": "wlnn.cli_results:verify",
     "maxent": "wlnn.maxent.commands:maxent",
 }

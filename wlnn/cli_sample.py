@@ -111,13 +111,18 @@ def resume(run, threads):
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
     without the interruption. CSV and Python files that changed since are refused.
     """
+    from wlnn.cli_train import go_on
     from wlnn.recipe import read_recipe
 
     folders = [Path(run)]
     if not (folders[0] / "run.json").exists():
         folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
     for folder in folders:
-        execute(read_recipe(folder), folder, threads or cores(), Path(run))
+        recipe = read_recipe(folder)
+        if recipe.sampler in ("train", "tune"):
+            go_on(recipe, folder, threads, Path(run))
+        else:
+            execute(recipe, folder, threads or cores(), Path(run))
 
 
 @click.command(short_help="Find the time step of molecular dynamics.")

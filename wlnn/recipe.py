@@ -31,7 +31,8 @@ class Recipe:
         source: {"task": name}, {"file": "path.py:name"}, or {"train": path, "test": path,
             "target": column, "hidden": [..], "kind": .., "standardise": bool}; paths are absolute.
         settings: all sections; those that the source does not use are ignored.
-        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics).
+        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "train" or "tune" where
+            nothing is sampled.
         preset: of the table, "default", "quick" or "paper".
     """
 
@@ -155,7 +156,8 @@ class Recipe:
             value = getattr(self.settings.data, option)
             if usual and value != getattr(usual, option):
                 parts.append(f"{letter}{value}")
-        parts.append(f"s{getattr(self.settings, self.sampler).seed}")
+        sampler = "train" if self.sampler == "tune" else self.sampler
+        parts.append(f"s{getattr(self.settings, sampler).seed}")
         if self.preset != "default":
             parts.append(self.preset)
         return "-".join(parts)
@@ -192,11 +194,11 @@ def make_recipe(
             "your own."
         )
     sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
-    settings = read_table(name, preset)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
     for section, options in parse_overrides(overrides).items():
         changes.setdefault(section, {}).update(options)
+    settings = read_table(name, preset, width=changes.get("network", {}).get("width"))
     wlmc = changes.get("wlmc", {})
     if isinstance(wlmc.get("steps"), int | float) and 10 <= wlmc["steps"] < math.inf:
         fewer = max(1, int(wlmc["steps"]) // 1000)  # short runs have fewer stages

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
-from math import isfinite
+from math import isfinite, log
 from numbers import Real
 
 from wlnn.errors import UserError
@@ -215,6 +215,45 @@ class WLMDSettings(_Section):
 
 
 @dataclass(frozen=True)
+class TrainSettings(_Section):
+    """Trainings by gradient descent, and how many of them."""
+
+    name = "train"
+    optimizer: str = _option("adam", choices=("sgd", "adam"))
+    learning_rate: float = _option(1e-3, above=0)
+    momentum: float = _option(0.0, low=0, high=0.999)  # of sgd
+    beta1: float = _option(0.9, low=0, high=0.999999)  # beta1, beta2, epsilon: of adam
+    beta2: float = _option(0.999, low=0, high=0.999999)
+    epsilon: float = _option(1e-8, above=0)
+    batch_size: int = _option(0, low=0)  # rows of a minibatch; 0 = the whole training set
+    epochs: int = _option(1000, low=1)
+    initialisation: str = _option("fan-in", choices=("fan-in", "xavier-uniform", "kaiming-normal"))
+    precision: str = _option("float32", choices=("float32", "float64"))
+    runs: int = _option(100, low=1, high=1_000_000)  # independent trainings
+    together: int = _option(0, low=0)  # on one leading axis; 0 = judged by network and minibatch
+    seed: int = _option(0, low=0)
+
+
+@dataclass(frozen=True)
+class TuneSettings(_Section):
+    """The grid of learning rates and batch sizes that `wlnn tune` tries."""
+
+    name = "tune"
+    rate_low: float = _option(1e-4, above=0)
+    rate_high: float = _option(1e-1, above=0)
+    rates: int = _option(7, low=1, high=1000)  # evenly spaced in ln(learning rate), ends included
+    batch_low: int = _option(16, low=0)  # 0 = the whole training set, the only one then
+    batch_high: int = _option(128, low=0)  # batch sizes double from batch_low; this is the last
+    runs: int = _option(10, low=2, high=1_000_000)  # trainings of each setting
+
+    def __post_init__(self):
+        super().__post_init__()
+        for low, high in (("rate_low", "rate_high"), ("batch_low", "batch_high")):
+            if getattr(self, low) > getattr(self, high):
+                raise UserError(f"tune.{low} must be at most tune.{high}.")
+
+
+@dataclass(frozen=True)
 class Settings:
     """Every section of one table."""
 
@@ -223,6 +262,8 @@ class Settings:
     grid: GridSettings = GridSettings()
     wlmc: WLMCSettings = WLMCSettings()
     wlmd: WLMDSettings = WLMDSettings()
+    train: TrainSettings = TrainSettings()
+    tune: TuneSettings = TuneSettings()
 
     def with_values(self, values: Mapping[str, Mapping], where: str = "settings") -> Settings:
         """A copy with ``{section: {option: value}}`` replaced; unknown names are refused."""
@@ -248,7 +289,7 @@ class Settings:
         homes = {
             option.name: part.name
             for part in fields(self)
-            if part.name not in ("wlmc", "wlmd")
+            if part.name not in ("wlmc", "wlmd", "train", "tune")
             for option in fields(getattr(self, part.name))
         }
         values: dict[str, dict] = {}
@@ -287,13 +328,22 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
     return values
 
 
-def read_table(task: str, preset: str | None = None, overrides: Iterable[str] = ()) -> Settings:
+def read_table(
+    task: str,
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+    width: float | None = None,
+) -> Settings:
     """Settings of ``wlnn/tables/<task>.toml``, then a preset of that table, then dotted overrides.
+
+    A table may have several ``[[train]]`` blocks, each with the ``width`` it was tuned for: the one
+    of the nearest width (by its logarithm) is taken.
 
     Args:
         task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
         preset: a name below ``[preset]`` in the table; None is "default".
         overrides: texts such as "wlmc.steps=1e7".
+        width: of the network, where it will not be that of the table and the overrides.
 
     Raises:
         UserError: for an unknown table, preset, section or option, and for every wrong value.
@@ -308,6 +358,17 @@ def read_table(task: str, preset: str | None = None, overrides: Iterable[str] = 
     preset = preset or "default"
     if preset not in presets:
         raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
+    blocks, changes = table.pop("train", []), parse_overrides(overrides)
     settings = Settings().with_values(table, where)
+    width = width or changes.get("network", {}).get("width", settings.network.width)
+    if blocks:
+        settings = settings.with_values({"train": _block(blocks, width)}, where)
     settings = settings.with_values(presets[preset], f"{where}, preset {preset}")
-    return settings.with_values(parse_overrides(overrides), "--set")
+    return settings.with_values(changes, "--set")
+
+
+def _block(blocks: list[dict], width) -> dict:
+    """The ``[[train]]`` block whose width is nearest, without its width; a sole one needs none."""
+    if isinstance(width, Real) and width > 0:
+        blocks = sorted(blocks, key=lambda block: abs(log(block.get("width", width) / width)))
+    return {key: value for key, value in blocks[0].items() if key != "width"}
