@@ -226,11 +226,11 @@ def advantage(results, where, until, out):
     from wlnn import advantage as comparison
     from wlnn import plot, plot_trained
     from wlnn.results import find_landscape
-    from wlnn.trained import Trained, in_words
+    from wlnn.trained import Trained, in_words, is_trained
 
     landscapes, trained, names = [], [], []
     for result in results:
-        if _is_trained(Path(result)):
+        if is_trained(result):
             trained.append(Trained.load(result))
             names.append(str(result))
         else:
@@ -266,16 +266,3 @@ def advantage(results, where, until, out):
     }
     for suffix, figure in pictures.items():
         click.echo(plot.save(figure, path.with_name(path.stem + suffix + path.suffix)))
-
-
-def _is_trained(path: Path) -> bool:
-    """Whether a path is of trainings: a run of `wlnn train`, or its result."""
-    from wlnn import store
-
-    if path.is_dir():
-        if (path / "trained.npz").exists():
-            return True
-        if not (path / "run.json").exists():
-            return False
-        return store.read_run(path)["identity"].get("sampler") == "train"
-    return store.load(path)[1].get("kind") == "trained"

@@ -26,7 +26,7 @@ from wlnn.settings import TrainSettings
 from wlnn.task import Task
 from wlnn.trained import Trained
 
-TOGETHER = 50  # most trainings on one leading axis; some parts are left for other processes
+FEWEST_PARTS = 4  # so many parts are left for processes to share
 PARAMETERS_TOGETHER = 30_000  # of all of them: what the second-level cache of a core holds
 SAVE_SECONDS = 10.0  # between two checkpoints of a part
 LOOK_SECONDS = 0.3  # between two looks at the worker processes
@@ -48,7 +48,8 @@ class Part(NamedTuple):
 
 def parts_of(settings: TrainSettings, n_parameters: int, directory: Path | None) -> list[Part]:
     """All trainings in parts of ``settings.together``, or of as many as a core's cache holds."""
-    size = settings.together or min(max(PARAMETERS_TOGETHER // n_parameters, 1), TOGETHER)
+    fair = -(-settings.runs // FEWEST_PARTS)
+    size = settings.together or min(max(PARAMETERS_TOGETHER // n_parameters, 1), fair)
     return [
         Part(
             settings,
@@ -88,8 +89,8 @@ def train_many(
         UserError: an impossible task, a directory of another run, a worker that was killed.
         Interrupted: on Ctrl-C, when everything done so far is saved.
     """
-    about = about or task.describe()
     train.make_plan(task, settings)  # refuses what cannot be trained
+    about = about or task.describe()
     if directory is not None:
         directory = Path(directory)
         identity = run_identity(task, settings, about)

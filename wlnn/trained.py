@@ -137,6 +137,21 @@ class Trained:
         return cls(arrays, diverged, meta["meta"])
 
 
+def is_trained(path) -> bool:
+    """Whether a path is of trainings: a run directory of theirs, or the file of their result.
+
+    Raises:
+        UserError: a file that is none of this package.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return store.load(path)[1].get("kind") == "trained"
+    if (path / "trained.npz").exists():
+        return True
+    kind = store.read_run(path)["identity"].get("sampler") if (path / "run.json").exists() else ""
+    return kind == "train"
+
+
 def over_trainings(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, standard error and count over the first axis of ``values (R, ...)``, NaN left out."""
     known = ~np.isnan(values)
@@ -186,6 +201,19 @@ def in_words(trained: Trained, y: str) -> list[str]:
         f"  at each training's best epoch: {y} {mean:.3f} ± {error:.3f}, at ln-train-loss "
         f"{x_mean:.2f} ± {x_error:.2f}"
     )
+    return lines
+
+
+def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]:
+    """The curve as a table from high to low loss, of about ``rows`` bins (None: of all)."""
+    curve = trained.curve(y)
+    there = np.flatnonzero(curve.trainings)[::-1]
+    if rows is not None and there.size > rows:
+        there = there[np.unique(np.linspace(0, there.size - 1, rows).round().astype(int))]
+    lines = [f"{'ln train loss':>13}  {'trained ' + y.replace('-', ' '):>28}  trainings"]
+    for k in there:
+        cell = f"{curve.value[k]:.3f} ± {curve.error[k]:.3f}"
+        lines.append(f"{curve.x[k]:13.2f}  {cell:>28}  {curve.trainings[k]:9}")
     return lines
 
 
