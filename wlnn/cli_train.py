@@ -253,16 +253,18 @@ def advantage(results, where, until, out):
     if len(pairs) == 1:
         click.echo(plot.save(plot_trained.plot_advantage(*pairs[0], until), path))
         return
+    pictures = {"": plot_trained.plot_widths(comparison.one_per_network(pairs), until)}
     points = comparison.by_network(pairs, until)
     click.echo("where training ends, by network")
     for name, parameters, sets, one in points:
-        click.echo(f"{name} ({parameters} parameters, {sets} data sets)")
+        click.echo(f"{name} ({parameters} parameters, {sets} data set{'s' * (sets > 1)})")
         click.echo(f"  ln L {one.x:.2f}, {comparison.sentence(one, record)}")
-    shown = comparison.one_per_network(pairs)
-    pictures = {
-        "": plot_trained.plot_widths(shown, until),
-        "-ends": plot_trained.plot_endings([(n, one) for n, _, _, one in points], record),
-        "-parameters": plot_trained.plot_differences([(p, one) for _, p, _, one in points], record),
-    }
+    if points:
+        ends = [(name, one) for name, _, _, one in points]
+        sizes = [(parameters, one) for _, parameters, _, one in points]
+        pictures["-ends"] = plot_trained.plot_endings(ends, record)
+        pictures["-parameters"] = plot_trained.plot_differences(sizes, record)
+    else:
+        click.echo("  all trainings end outside the landscapes; compare shorter ones with --until")
     for suffix, figure in pictures.items():
         click.echo(plot.save(figure, path.with_name(path.stem + suffix + path.suffix)))

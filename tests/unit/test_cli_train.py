@@ -116,7 +116,16 @@ def test_tune_then_train_with_the_best(here):
 
 
 def sampled(out, *options):
-    smooth = ("--set", "grid.y=smoothed-accuracy", "--window", "-3,1")
+    smooth = (
+        "--set",
+        "grid.y=smoothed-accuracy",
+        "--window",
+        "-1.5,1.5",
+        "--steps",
+        "4000",
+        "--set",
+        "grid.x_width=0.25",
+    )
     return run("sample", *TASK, *SHORT, *smooth, "--out", out, *options)
 
 
@@ -130,7 +139,7 @@ def test_advantage_of_one_and_of_several(here):
     assert "the equilibrium networks are" in done.out
     assert done.out.splitlines()[-1] == "t0/advantage.png"
     assert (here / "t0/advantage.png").stat().st_size > 10_000
-    done = run("advantage", "t1", "s0", "s1", "t0", "--out", "all.png")
+    done = run("advantage", "t1", "s0", "s1", "t0", "--until", "3", "--out", "all.png")
     assert done.status == 0, done.err
     assert "2 data sets" in done.out
     assert done.out.splitlines()[-3:] == ["all.png", "all-ends.png", "all-parameters.png"]
@@ -147,7 +156,15 @@ def test_mistakes_are_told_in_one_sentence(here):
         ("tune", "--learning-rate", "1"): "--learning-rate is what tune looks for",
         ("train", "--tuned", "t0"): "t0/tuning.npz: cannot be read",
         ("train", *TASK, "--out", "t0"): "t0: belongs to another run",
-        ("train", "--window", "-3,1"): "No such option: --window",
+        (
+            "train",
+            "--window",
+            "-1.5,1.5",
+            "--steps",
+            "4000",
+            "--set",
+            "grid.x_width=0.25",
+        ): "No such option '--window'",
     }
     before = contents(here)
     for arguments, sentence in cases.items():
