@@ -196,6 +196,8 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
         f"{problem.n_parameters} parameters, {threads} threads",
         err=True,
     )
+    for note in problem.about.get("data", {}).get("notes", ()):
+        click.echo(f"  note: {note}", err=True)
     try:
         with Progress("" if directory == whole else directory.name, quiet=0) as progress:
             landscape = recipe.sample(problem, directory, threads, report)

@@ -16,10 +16,12 @@ from wlnn import store
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
 from wlnn.problem import Problem
+from wlnn.readers import catalogue
 from wlnn.settings import Settings, parse_overrides, read_table
 from wlnn.task import TASKS, Task, line_of, load_task, task_from_csv, task_from_file
 
-USUAL_SAMPLER = {"spiral-regress": "wlmd"}  # of every other task: "wlmc"
+USUAL_SAMPLER = dict.fromkeys(("spiral-regress", *catalogue.FILES), "wlmd")  # others: "wlmc"
+PATHS = ("train", "test", "file", "data", "embedding")  # of a source
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
 
 
@@ -28,8 +30,8 @@ class Recipe:
     """Everything a run depends on.
 
     Attributes:
-        source: {"task": name}, {"file": "path.py:name"}, or {"train": path, "test": path,
-            "target": column, "hidden": [..], "kind": .., "standardise": bool}; paths are absolute.
+        source: {"task": name}, with "data" and "embedding" if it needs files; {"file":
+            "path.py:name"}, or {"train": path, "test": path, "target": column, "hidden": [..], "kind": .., "standardise": bool}; paths are absolute.
         settings: all sections; those that the source does not use are ignored.
         sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics).
         preset: of the table, "default", "quick" or "paper".
@@ -45,13 +47,16 @@ class Recipe:
         """The files of the user that the run depends on."""
         if "file" in self.source:
             return {"file": Path(self.source["file"].rpartition(":")[0])}
+        if "data" in self.source:
+            return catalogue.paths(**self.source)
         return {name: Path(self.source[name]) for name in ("train", "test") if name in self.source}
 
     def task(self) -> Task | Problem:
         """Load or make the task; UserError if it cannot be."""
         source, settings = self.source, self.settings
         if "task" in source:
-            return load_task(source["task"], settings=settings)
+            paths = {name: source[name] for name in ("data", "embedding") if name in source}
+            return load_task(source["task"], settings=settings, **paths)
         if "file" in source:
             task = task_from_file(source["file"])
             if isinstance(task, Problem):
@@ -176,14 +181,14 @@ def make_recipe(
     sampler: str | None = None,
     values: dict[str, dict] | None = None,
     overrides: tuple[str, ...] = (),
+    accuracy_axis: str | None = None,
 ) -> Recipe:
     """A recipe from the table of the task, then ``values`` by section, then dotted ``overrides``.
 
     The section "sampler" of ``values`` goes to the section of the sampler in use.
     """
     source = {
-        name: os.path.abspath(value) if name in ("train", "test", "file") else value
-        for name, value in source.items()
+        name: os.path.abspath(value) if name in PATHS else value for name, value in source.items()
     }
     name = source.get("task", "own")
     if "task" in source and name not in TASKS:
@@ -192,7 +197,7 @@ def make_recipe(
             "your own."
         )
     sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
-    settings = read_table(name, preset)
+    settings = read_table(name, preset, accuracy_axis=accuracy_axis)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
     for section, options in parse_overrides(overrides).items():

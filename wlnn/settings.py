@@ -67,7 +67,11 @@ class _Section:
 
 @dataclass(frozen=True)
 class NetworkSettings(_Section):
-    """Fully connected network of ``layers`` hidden layers of ``width`` units, and its box."""
+    """The network's size and its box.
+
+    ``layers`` hidden layers of ``width`` units; the channels of the first layer, where the task has
+    a convolutional network.
+    """
 
     name = "network"
     layers: int = _option(3, low=0, high=64)
@@ -80,14 +84,18 @@ class NetworkSettings(_Section):
 
 @dataclass(frozen=True)
 class DataSettings(_Section):
-    """What a generated data set is drawn with."""
+    """What a data set is drawn with, and how its inputs are scaled."""
 
     name = "data"
     seed: int = _option(0, low=0)
-    points: int = _option(40, low=2)  # in each of the two sets
+    points: int = _option(40, low=2)  # in each of the two sets, or in the training set ...
+    test_points: int = _option(0, low=0)  # ... and in the test set; 0 = as many (files only)
     noise: float = _option(0.1, low=0)  # standard deviation, units of the inputs
     test_radii: str = _option("random", choices=("random", "even"))
-    selection: str = _option("seeded", choices=("seeded", "published"))  # spiral-regress only
+    selection: str = _option("seeded", choices=("seeded", "published"))  # regression and images
+    scale: str = _option("raw", choices=("raw", "unit", "standard"))  # of images and embeddings
+    first_class: int = _option(4, low=0, high=9)  # cifar only: labels of the two classes
+    second_class: int = _option(6, low=0, high=9)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class GridSettings(_Section):
     y_low: float = _option(-7.0)  # y_low, y_high: ln(test loss) only
     y_high: float = _option(5.0)
     y_width: float = _option(0.1, above=0)  # of a bin; test-accuracy has one bin per count instead
+    alpha: float = _option(5.0, above=0)  # sharpness of the smoothed accuracy, Eq. (2)
 
     def __post_init__(self):
         super().__post_init__()
@@ -183,7 +192,7 @@ class WLMDSettings(_Section):
     wall_low: float = _option(300.0, above=0)  # c of the walls c (distance)^2 at the low ends ...
     wall_high: float = _option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
     margin: float = _option(2.2, above=0)  # of the table beyond the walls
-    accuracy_axis: str = _option("logit", choices=("logit", "scaled"))  # of a smoothed accuracy
+    accuracy_axis: str = _option("logit", choices=("logit", "scaled", "plain"))  # y = smoothed ...
     dt: float = _option(2e-4, above=0)
     friction: float = _option(4e-4, low=0, high=0.5)  # per step
     thermostat_every: int = _option(10, low=1)  # steps
@@ -196,6 +205,8 @@ class WLMDSettings(_Section):
     estimator: str = _option("average", choices=("last", "average", "reweighted"))
     checks: bool = _option(True)  # stop when a temperature or the table is wrong
     seed: int = _option(0, low=0)
+    keep_networks: bool = _option(False)  # store one network of every macrostate of this width:
+    keep_width: float = _option(0.25, above=0)  # units of x and of y
 
     def __post_init__(self):
         super().__post_init__()
@@ -287,13 +298,19 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
     return values
 
 
-def read_table(task: str, preset: str | None = None, overrides: Iterable[str] = ()) -> Settings:
+def read_table(
+    task: str,
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+    accuracy_axis: str | None = None,
+) -> Settings:
     """Settings of ``wlnn/tables/<task>.toml``, then a preset of that table, then dotted overrides.
 
     Args:
         task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
         preset: a name below ``[preset]`` in the table; None is "default".
         overrides: texts such as "wlmc.steps=1e7".
+        accuracy_axis: a name below ``[axis]`` in the table: the settings that go with that y axis.
 
     Raises:
         UserError: for an unknown table, preset, section or option, and for every wrong value.
@@ -304,10 +321,15 @@ def read_table(task: str, preset: str | None = None, overrides: Iterable[str] = 
         raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
     where = f"tables/{task}.toml"
     table = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
-    presets = table.pop("preset", {})
+    presets, axes = table.pop("preset", {}), table.pop("axis", {})
     preset = preset or "default"
     if preset not in presets:
         raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
     settings = Settings().with_values(table, where)
     settings = settings.with_values(presets[preset], f"{where}, preset {preset}")
+    if accuracy_axis is not None:
+        if accuracy_axis not in axes:
+            said = f"; use one of {', '.join(axes)}" if axes else ": its y axis is no accuracy"
+            raise UserError(f"task '{task}' has no y axis '{accuracy_axis}'{said}.")
+        settings = settings.with_values(axes[accuracy_axis], f"{where}, axis {accuracy_axis}")
     return settings.with_values(parse_overrides(overrides), "--set")
