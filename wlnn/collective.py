@@ -156,9 +156,16 @@ class NetworkVariables:
         return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
 
     def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
-        """Uniform points ``(R, P)`` of the inner tenth of the box: nearly constant outputs."""
+        """Uniform points ``(R, P)`` of the inner tenth of the box: nearly constant outputs.
+
+        The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
+        """
         bounds = self.bounds
-        return rng.uniform(-0.1, 0.1, (walkers, bounds.size)) * bounds
+        theta = rng.uniform(-0.1, 0.1, (walkers, bounds.size)) * bounds
+        scales = getattr(self.task.network, "scales", None)
+        if scales is not None:
+            theta[:, scales] = np.minimum(1.0, 0.9 * bounds[scales])
+        return theta
 
     @property
     def bounds(self) -> np.ndarray:

@@ -21,7 +21,8 @@ class Dataset:
     """A training and a test set.
 
     Attributes:
-        x_train, x_test: inputs, shapes ``(N, d)`` and ``(M, d)``, float64.
+        x_train, x_test: inputs, shapes ``(N, d)`` and ``(M, d)``, or images ``(N, C, H, W)``
+            (channels, rows, columns), float64.
         y_train, y_test: labels 0..K-1 as int64 ``(N,)``, or real targets as float64 ``(N,)``.
         source: JSON description that is stored with every result: law, seed, file names, scaling.
     """
@@ -37,15 +38,20 @@ class Dataset:
             x = np.asarray(getattr(self, f"x_{part}"), dtype=np.float64)
             y = np.asarray(getattr(self, f"y_{part}"))
             y = y.astype(np.int64 if y.dtype.kind in "iub" else np.float64)
-            if x.ndim != 2 or y.shape != (len(x),) or not x.size:
+            if x.ndim not in (2, 4) or y.shape != (len(x),) or not x.size:
                 raise UserError(
-                    f"the {part} set needs inputs (N, d) and one target a row, not shapes "
-                    f"{x.shape} and {y.shape}."
+                    f"the {part} set needs inputs (N, d), or images (N, C, H, W), and one target a "
+                    f"row, not shapes {x.shape} and {y.shape}."
                 )
             if not (np.isfinite(x).all() and np.isfinite(y).all()):
                 raise UserError(f"the {part} set holds NaN or infinite numbers; leave them out.")
             object.__setattr__(self, f"x_{part}", x)
             object.__setattr__(self, f"y_{part}", y)
+        if self.x_train.ndim != self.x_test.ndim or self.x_train.shape[2:] != self.x_test.shape[2:]:
+            raise UserError(
+                f"the training inputs are of shape {self.x_train.shape[1:]}, the test inputs of "
+                f"{self.x_test.shape[1:]}; both need the same."
+            )
         if self.x_train.shape[1] != self.x_test.shape[1]:
             raise UserError(
                 f"the training inputs have {self.x_train.shape[1]} columns, the test inputs "

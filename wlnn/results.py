@@ -14,7 +14,7 @@ import numpy as np
 from wlnn import store
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
-from wlnn.network import FNN
+from wlnn.network import network_from
 from wlnn.summary import seeds_of
 
 
@@ -138,8 +138,8 @@ def export_network(landscape: Landscape, kept: Kept, path) -> Path:
     """Write a stored network: "theta" ``(P,)``, and its tensors by name where they have names."""
     arrays = {"theta": kept.theta}
     network = landscape.meta.get("task", {}).get("network", {})
-    if network.get("family") == "fnn":
-        layout = FNN(tuple(network["sizes"]), network["activation"]).layout
-        arrays |= dict(zip(layout.names, layout.views(kept.theta), strict=True))
+    made = network_from(network)
+    if made is not None:
+        arrays |= dict(zip(made.layout.names, made.layout.views(kept.theta), strict=True))
     meta = {"kind": "network", "x": kept.x, "y": kept.y, "network": network}
     return store.save(path, arrays, meta)

@@ -84,12 +84,13 @@ class Task:
             raise UserError(f"task '{self.name}': with real targets y must be 'ln-test-loss'.")
         try:
             outputs, _ = self.network.forward(
-                np, np.zeros((1, self.network.n_parameters)), self.data.x_train
+                np, np.zeros((1, self.network.n_parameters)), self.data.x_train[:2]
             )
         except ValueError as error:
+            shape = self.data.x_train.shape[1:]
+            what = f"{shape[0]} columns" if len(shape) == 1 else " x ".join(map(str, shape))
             raise UserError(
-                f"task '{self.name}': the network cannot take inputs of "
-                f"{self.data.x_train.shape[1]} columns ({error})."
+                f"task '{self.name}': the network cannot take inputs of {what} ({error})."
             ) from error
         found = outputs.shape[-1]
         wanted = {classes} if classes > 2 else ({1, 2} if classes else {1})
