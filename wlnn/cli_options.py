@@ -136,7 +136,7 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
             )
     values: dict[str, dict] = {
         "network": _named(given, "width", "layers", "activation", "logits"),
-        "data": _named(given, "points", "scale"),
+        "data": _named(given, "points"),
         "grid": {},
         "wlmc": _named(given, "schedule", "step_rule", "precision", "keep_networks"),
         "sampler": _named(given, "seed", "walkers", "steps"),
@@ -144,7 +144,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
     if given.get("data_seed") == "published":
         values["data"]["selection"] = "published"
     elif "data_seed" in given:
-        values["data"]["seed"] = numbers("--data-seed", given["data_seed"], 1)[0]
+        seed = numbers("--data-seed", given["data_seed"], 1)[0]
+        values["data"] |= {"selection": "seeded", "seed": seed}
     if "classes" in given:
         first, second = numbers("--classes", given["classes"], 2)
         values["data"] |= {"first_class": first, "second_class": second}
@@ -153,9 +154,11 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         if not low < high:
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
         values["grid"] = {"x_low": low, "x_high": high}
+    chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
+    variants = {name: choice for name, choice in chosen.items() if choice}
     recipe = make_recipe(
         _source(kind, given), preset, sampler or given.get("sampler"), values,
-        options["overrides"], given.get("y_axis"),
+        options["overrides"], variants,
     )  # fmt: skip
     if recipe.sampler == "wlmd" and values["wlmc"]:
         name = next(iter(values["wlmc"])).replace("_", "-")

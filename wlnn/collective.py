@@ -85,6 +85,11 @@ ACCURACY_AXES = {
         lambda xp, accuracy: SCALE + 0 * accuracy,
         lambda xp, y: y / SCALE,
     ),
+    "plain": Observable(
+        lambda xp, accuracy: accuracy,
+        lambda xp, accuracy: 1 + 0 * accuracy,
+        lambda xp, y: y,
+    ),
 }
 
 
@@ -92,8 +97,8 @@ class NetworkVariables:
     """x = ln(train loss) and y = ln(test loss) or a function of the smoothed test accuracy.
 
     Built from a :class:`wlnn.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A becomes
-    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A; on A itself a hill
-    would be as wide as the axis.
+    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A, "plain" A itself,
+    where a hill of the usual width would be as wide as the axis.
     """
 
     def __init__(self, task, accuracy_axis: str = "logit", dtype=np.float64):

@@ -31,7 +31,8 @@ class Recipe:
 
     Attributes:
         source: {"task": name}, with "data" and "embedding" if it needs files; {"file":
-            "path.py:name"}, or {"train": path, "test": path, "target": column, "hidden": [..], "kind": .., "standardise": bool}; paths are absolute.
+            "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
+            "kind": .., "standardise": bool}. Paths are absolute.
         settings: all sections; those that the source does not use are ignored.
         sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics).
         preset: of the table, "default", "quick" or "paper".
@@ -181,7 +182,7 @@ def make_recipe(
     sampler: str | None = None,
     values: dict[str, dict] | None = None,
     overrides: tuple[str, ...] = (),
-    accuracy_axis: str | None = None,
+    variants: dict[str, str] | None = None,
 ) -> Recipe:
     """A recipe from the table of the task, then ``values`` by section, then dotted ``overrides``.
 
@@ -197,7 +198,7 @@ def make_recipe(
             "your own."
         )
     sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
-    settings = read_table(name, preset, accuracy_axis=accuracy_axis)
+    settings = read_table(name, preset, variants=variants)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
     for section, options in parse_overrides(overrides).items():

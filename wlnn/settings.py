@@ -15,6 +15,11 @@ from numbers import Real
 
 from wlnn.errors import UserError
 
+VARIANTS = {
+    "axis": "y axis",
+    "scale": "scale of inputs",
+}  # tables of a table: [axis.logit] and so on
+
 
 def _option(default, low=None, high=None, above=None, choices=None):
     """A field with its limits: low <= value <= high, value > above, value among the choices."""
@@ -302,7 +307,7 @@ def read_table(
     task: str,
     preset: str | None = None,
     overrides: Iterable[str] = (),
-    accuracy_axis: str | None = None,
+    variants: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings of ``wlnn/tables/<task>.toml``, then a preset of that table, then dotted overrides.
 
@@ -310,10 +315,11 @@ def read_table(
         task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
         preset: a name below ``[preset]`` in the table; None is "default".
         overrides: texts such as "wlmc.steps=1e7".
-        accuracy_axis: a name below ``[axis]`` in the table: the settings that go with that y axis.
+        variants: settings that go together, by the name of their choice: {"axis": "plain"} takes
+            those below ``[axis.plain]`` of the table, {"scale": "unit"} those of ``[scale.unit]``.
 
     Raises:
-        UserError: for an unknown table, preset, section or option, and for every wrong value.
+        UserError: for an unknown table, preset, variant, section or option, and every wrong value.
     """
     folder = resources.files("wlnn.tables")
     known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
@@ -321,15 +327,16 @@ def read_table(
         raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
     where = f"tables/{task}.toml"
     table = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
-    presets, axes = table.pop("preset", {}), table.pop("axis", {})
+    presets = table.pop("preset", {})
+    choices = {name: table.pop(name, {}) for name in VARIANTS}
     preset = preset or "default"
     if preset not in presets:
         raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
     settings = Settings().with_values(table, where)
     settings = settings.with_values(presets[preset], f"{where}, preset {preset}")
-    if accuracy_axis is not None:
-        if accuracy_axis not in axes:
-            said = f"; use one of {', '.join(axes)}" if axes else ": its y axis is no accuracy"
-            raise UserError(f"task '{task}' has no y axis '{accuracy_axis}'{said}.")
-        settings = settings.with_values(axes[accuracy_axis], f"{where}, axis {accuracy_axis}")
+    for name, choice in (variants or {}).items():
+        if choice not in choices[name]:
+            said = f"; use one of {', '.join(choices[name])}." if choices[name] else "."
+            raise UserError(f"task '{task}' has no {VARIANTS[name]} '{choice}'{said}")
+        settings = settings.with_values(choices[name][choice], f"{where}, {name} {choice}")
     return settings.with_values(parse_overrides(overrides), "--set")

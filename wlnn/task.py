@@ -18,7 +18,7 @@ from wlnn import datasets, losses
 from wlnn.datasets import Dataset
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
-from wlnn.network import FNN
+from wlnn.network import CNN, FNN, ResNet10
 from wlnn.problem import Problem
 from wlnn.readers import catalogue
 from wlnn.settings import GridSettings, Settings, read_table
@@ -27,7 +27,9 @@ TASKS = {
     "spiral-classify": "two spirals told apart by a 2-W-..-W-2 ReLU network (paper, Fig. 1)",
     "spiral-regress": "a spiral surface learnt by a 2-W-W-1 ReLU network (paper, Fig. 3)",
     "house-price": "prices of houses, 331-W-1 (paper, Figs. 2(a), 7); needs a file: wlnn data",
+    "mnist": "digits, a convolutional network of 2 to 4 channels (paper, Figs. 2(b), 8)",
     "polymer": "band gaps of polymers, 768-W-1 (paper, Figs. 2(c), 9, 10); needs a file",
+    "cifar": "photographs of two classes, ResNet-10 (paper, Fig. 6); needs a file",
 }
 Y_NAMES = {
     "test-accuracy": "test accuracy",
@@ -220,6 +222,11 @@ def load_task(
     network, draw = settings.network, settings.data
     if name in catalogue.FILES:
         data_set = catalogue.read(name, draw, data, embedding)
+        if name == "mnist":
+            return _bound_task(name, data_set, CNN(network.width), settings)
+        if name == "cifar":
+            channels = tuple(network.width * 2**k for k in range(4))
+            return _bound_task(name, data_set, ResNet10(channels), settings)
         sizes = (data_set.x_train.shape[1], *[network.width] * network.layers, 1)
         return _fnn_task(name, data_set, sizes, settings)
     if data is not None or embedding is not None:
@@ -269,17 +276,20 @@ def task_from_csv(
 
 
 def _fnn_task(name: str, data: Dataset, sizes: Sequence[int], settings: Settings) -> Task:
-    network = settings.network
+    return _bound_task(name, data, FNN(tuple(sizes), settings.network.activation), settings)
+
+
+def _bound_task(name: str, data: Dataset, network, settings: Settings) -> Task:
     return Task(
         name=name,
         data=data,
-        network=FNN(tuple(sizes), network.activation),
+        network=network,
         grid=make_grid(settings.grid, len(data.y_test)),
         y=settings.grid.y,
         loss="cross-entropy" if data.classes else "squared-error",
         alpha=settings.grid.alpha,
-        bound_rule=network.bound_rule,
-        bound_factor=network.bound_factor,
+        bound_rule=settings.network.bound_rule,
+        bound_factor=settings.network.bound_factor,
     )
 
 

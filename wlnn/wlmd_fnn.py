@@ -26,7 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
 RELU, TANH, SILU = 0, 1, 2
 SQUARED_ERROR, CROSS_ENTROPY = 0, 1
-LN_LOSS, LOGIT, SCALED = 0, 1, 2
+LN_LOSS, LOGIT, SCALED, PLAIN = 0, 1, 2, 3
 
 
 class FNNSystem(NamedTuple):
@@ -71,7 +71,7 @@ def fnn_system(variables) -> FNNSystem:
 
     axis = {"ln-test-loss": LN_LOSS}.get(task.y)
     if axis is None:
-        axis = {"logit": LOGIT, "scaled": SCALED}[variables.axis_name]
+        axis = {"logit": LOGIT, "scaled": SCALED, "plain": PLAIN}[variables.axis_name]
     outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
     return FNNSystem(
         theta,
@@ -292,8 +292,9 @@ def _evaluate(system, theta):
             y = math.log(q) - math.log1p(-q)
             system.scale[1] = (1.0 - 2.0 * LOGIT_MARGIN) / (q * (1.0 - q) * system.n_test)
         else:
-            y = SCALE * smoothed
-            system.scale[1] = SCALE / system.n_test
+            factor = SCALE if system.y_axis == SCALED else 1.0
+            y = factor * smoothed
+            system.scale[1] = factor / system.n_test
     return math.log(train_loss), y, accuracy
 
 

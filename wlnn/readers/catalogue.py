@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wlnn.datasets import Dataset
 from wlnn.errors import UserError
-from wlnn.readers import house, polymer
+from wlnn.readers import cifar, house, mnist, polymer
 
 
 class Need(NamedTuple):
@@ -36,7 +36,23 @@ FILES = {
         "the public code of TransPolymer, data/Egb.csv (561 polymers, bulk band gap in eV)",
         polymer.locate_polymer,
     ),
+    "mnist": Need(
+        mnist.WANTED,
+        "IDX files (images: magic number 2051, labels: 2049), raw or .gz; or npz with x_train and "
+        "y_train, or x, y and index",
+        "the package itself holds the 500 images of the published runs; other selections need the "
+        "training set, which every deep-learning library downloads",
+        mnist.locate_mnist,
+    ),
+    "cifar": Need(
+        cifar.WANTED,
+        "python batches data_batch_1 to 5, binary batches data_batch_1.bin to 5, their .tar.gz, or "
+        "npz with x (N, 32, 32, 3) and cifar_label (N,)",
+        "A. Krizhevsky's CIFAR-10 page at the University of Toronto",
+        cifar.locate_cifar,
+    ),
 }
+SHIPPED = ("mnist",)  # tasks that need no file of the user
 
 
 def ask(name: str) -> UserError:
@@ -53,6 +69,8 @@ def locate(name: str, data) -> Path | None:
     Raises:
         UserError: none was given, or there is no such file.
     """
+    if data is None and name in SHIPPED:
+        return None
     if data is None:
         raise ask(name)
     return FILES[name].locate(data)
@@ -72,6 +90,8 @@ def read(name: str, draw, data=None, embedding=None) -> Dataset:
     if embedding is not None and name != "polymer":
         raise UserError(f"task '{name}' has no embedding; --embedding goes with polymer.")
     points = {"points": draw.points, "test_points": draw.test_points or draw.points}
+    if name in ("mnist", "cifar"):
+        return (mnist.read_mnist if name == "mnist" else cifar.read_cifar)(path, draw)
     if name == "house-price":
         return house.read_house(path, draw.seed, **points)
     return polymer.read_polymer(path, embedding, draw.seed, **points, scale=draw.scale)
