@@ -37,6 +37,7 @@ class SmoothProblem:
         names: of x and y, for axes.
         about: JSON description stored with every result.
         network: the network whose parameters these are, if any; only used to name tensors.
+        accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SmoothProblem:
     names: tuple[str, str] = ("x", "y")
     about: dict = field(default_factory=dict)
     network: object = None
+    accuracy_at: Callable | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -195,6 +197,7 @@ class NetworkVariables:
             names=("ln train loss", y_name),
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
+            accuracy_at=self.axis and self.axis.inverse,
         )
 
     def fast_system(self):

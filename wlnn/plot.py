@@ -71,7 +71,8 @@ def plot_landscape(
         Line2D([], [], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label="maximum entropy"),
     ]
     if (~landscape.reliable & shown).any():
-        handles.append(Patch(facecolor="#b9c6cf", label="not seen by all walkers"))
+        words = "at an edge or wall" if _dynamics(landscape) else "not seen by all walkers"
+        handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
     _label(ax, x.name, y.name)
@@ -84,7 +85,8 @@ def plot_landscape(
 def plot_diagnostics(landscape: Landscape) -> Figure:
     """Six panels: S(x), equilibrium curve, visits of rows; ln f, round trips, acceptance by steps.
 
-    Bands and bars are 95 % intervals over walkers; thin lines are single walkers.
+    Of molecular dynamics f, and the kinetic temperature beside the one expected (dashed). Bands and
+    bars are 95 % intervals over walkers; thin lines are single walkers.
     """
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
     (a, b, c), (d, e, f) = figure.subplots(2, 3)
@@ -98,7 +100,9 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     if np.isfinite(y.lo):
         curve = landscape.equilibrium_accuracy()
         bars = dict(color=MAGENTA, fmt=".", markersize=3, linewidth=0.8)
-        b.errorbar(curve.x, curve.value, np.nan_to_num(factor * curve.error), **bars)
+        some = slice(None, None, max(1, x.n // 60))  # more bars could not be told apart
+        half = np.nan_to_num(factor * curve.error)[some]
+        b.errorbar(curve.x[some], curve.value[some], half, **bars)
         _draw(b, landscape.max_entropy_curve(), 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
         b.set_title("equilibrium (dots), max. entropy", fontsize="medium")
         _label(b, x.name, y.name)
@@ -110,13 +114,21 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     c.set_title("visits of all walkers", fontsize="medium")
     _label(c, x.name, "visits per row")
 
-    history = landscape.history
-    _walkers(d, history, "ln_f", "ln f (nats per visit)", logarithmic=True)
+    history, dynamics = landscape.history, _dynamics(landscape)
+    name, words = ("f", "f (counts per step)") if dynamics else ("ln_f", "ln f (nats per visit)")
+    _walkers(d, history, name, words, logarithmic=True)
     d.set_title("modification factor", fontsize="medium")
-    _walkers(e, history, "round_trips", "round trips so far", cumulative=True)
+    _walkers(e, history, "round_trips", "round trips so far", cumulative=not dynamics)
     e.set_title("round trips in x", fontsize="medium")
-    _walkers(f, history, "acceptance", "accepted moves / steps")
-    f.set_title("acceptance", fontsize="medium")
+    if dynamics:
+        _walkers(f, history, "temperature", "kinetic temperature")
+        f.plot(history["t"][0], history["expected"].mean(0), "--", color=MAGENTA, linewidth=1.0)
+        low, high = np.nanpercentile(history["temperature"], [1, 99])
+        f.set_ylim(min(low, 1.0) - 0.05, high + 0.05)
+        f.set_title("temperature, and expected", fontsize="medium")
+    else:
+        _walkers(f, history, "acceptance", "accepted moves / steps")
+        f.set_title("acceptance", fontsize="medium")
     figure.suptitle(describe(landscape)[0], fontsize="medium")
     _provenance(figure, landscape)
     return figure
@@ -129,6 +141,10 @@ def save(figure: Figure, path) -> Path:
     if kind not in FORMATS:
         raise UserError(f"{path}: a picture's name must end in .{', .'.join(FORMATS)}.")
     return store.write_file(path, lambda file: figure.savefig(file, format=kind, dpi=200))
+
+
+def _dynamics(landscape: Landscape) -> bool:
+    return landscape.meta.get("sampler") == "wlmd" and "f" in landscape.history
 
 
 def _provenance(figure: Figure, landscape: Landscape) -> None:
@@ -182,8 +198,8 @@ def _walkers(
     if logarithmic:  # ln f = 0 in the production stage
         values = np.where(values > 0, values, np.nan)
         ax.set_yscale("log")
-    if "steps" in history:
-        along = np.cumsum(history["steps"], axis=1)
+    if "steps" in history or "t" in history:
+        along = history["t"] if "t" in history else np.cumsum(history["steps"], axis=1)
         ax.set_xlabel("steps per walker")
     else:
         along = np.tile(np.arange(1, values.shape[1] + 1), (len(values), 1))

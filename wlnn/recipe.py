@@ -239,18 +239,22 @@ def landscape_so_far(directory) -> Landscape:
     """The landscape of the checkpoints in a run directory, in the relative gauge.
 
     Raises:
-        UserError: no checkpoint yet, a damaged one, or a run of molecular dynamics.
+        UserError: no checkpoint yet, or a damaged one.
     """
-    from wlnn import checkpoints, run
-
     recipe = read_recipe(directory)
-    if recipe.sampler != "wlmc":
-        raise UserError(f"{directory}: has no landscape.npz yet; continue it with wlnn resume.")
-    problem, settings = recipe.problem(recipe.task()), recipe.settings.wlmc
-    walkers = list(checkpoints.load_walkers(Path(directory), problem, settings).values())
-    if not walkers:
+    problem, settings = recipe.problem(recipe.task()), getattr(recipe.settings, recipe.sampler)
+    if recipe.sampler == "wlmd":
+        from wlnn import wlmd_results
+
+        landscape = wlmd_results.landscape_so_far(directory, problem, settings)
+    else:
+        from wlnn import checkpoints, run
+
+        walkers = list(checkpoints.load_walkers(Path(directory), problem, settings).values())
+        landscape = run.merge_walkers(problem, settings, walkers, None) if walkers else None
+    if landscape is None:
         raise UserError(f"{directory}: holds no checkpoint of a walker yet.")
-    return run.merge_walkers(problem, settings, walkers, None)
+    return landscape
 
 
 def fingerprint(path: Path) -> str:

@@ -188,6 +188,7 @@ class WLMDSettings(_Section):
     t2: float = _option(2e6, above=0)
     t3: float = _option(1.75e6)
     sigma: float = _option(0.2, above=0)  # width of a hill
+    tail_sigma: float = _option(0.0, low=0)  # the same after t2; 0 = sigma
     cutoff: float = _option(4.0, low=2, high=8)  # where a hill is cut, in sigma
     spacing: float = _option(0.02, above=0)  # bin width of the table
     x_low: float = _option(-5.0)  # walls of ln(train loss) ...
@@ -222,6 +223,16 @@ class WLMDSettings(_Section):
                     f"wlmd.{axis}_low = {low:g}, {axis}_high = {high:g}: the window must be at "
                     f"least 4 wlmd.sigma = {4 * self.sigma:g} wide."
                 )
+        if 0 < self.tail_sigma < self.spacing:
+            raise UserError(
+                f"wlmd.tail_sigma must be at least wlmd.spacing = {self.spacing:g}, or 0, not "
+                f"{self.tail_sigma:g}."
+            )
+        if self.round % self.thermostat_every:
+            raise UserError(
+                f"wlmd.round must be a multiple of wlmd.thermostat_every = {self.thermostat_every},"
+                f" not {self.round}."
+            )
         if self.report % self.round:
             raise UserError(
                 f"wlmd.report must be a multiple of wlmd.round = {self.round}, not {self.report}."

@@ -123,9 +123,34 @@ def _trust(landscape: Landscape) -> list[str]:
             "time",
             f"{seconds.mean():.0f} s a walker, {1e9 * (seconds / steps).mean():.0f} ns a step",
         )
+    if "temperatures" in meta:
+        lines += _temperatures(landscape)
     if "us_per_step" in history:
         say("time", f"{history['us_per_step'].mean():.0f} us a step")
     return lines
+
+
+def _temperatures(landscape: Landscape) -> list[str]:
+    """Of molecular dynamics: kinetic temperatures, and what was lost on the way."""
+    history, found = landscape.history, landscape.meta["temperatures"]
+    stretches = [
+        f"{value:.3f}" for value in found["temperature"] if value is not None
+    ]  # from the lowest x to the highest
+    excess = np.abs(history["temperature"] - history["expected"]).max()
+    lines = (
+        [
+            ("temperature", f"{' '.join(stretches)} in stretches of x from {found['x'][0]:.2f} up"),
+            ("", f"at most {excess:.3f} from what the heat of the hills explains, in any period"),
+        ]
+        if stretches
+        else []
+    )
+    lost = int(history["alive"].max(axis=1).sum() - history["alive"][:, -1].sum())
+    if lost:
+        lines.append(("walkers lost", f"{lost} diverged; their last rounds were taken back"))
+    if history["outside"].any():
+        lines.append(("outside the table", f"{history['outside'].max():.3%} of a period, at most"))
+    return [f"  {name:<22}{text}" for name, text in lines]
 
 
 def _resolution(landscape: Landscape, settings: dict) -> list[str]:

@@ -8,7 +8,6 @@ loop runs over contiguous samples. This file moves no parameters.
 
 from __future__ import annotations
 
-import math
 import os
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from wlnn import wlmd_kernels
-from wlnn.collective import FLOOR, LOGIT_MARGIN, SCALE
+from wlnn.wlmd_head import make_head, observe, scale_errors
 from wlnn.wlmd_kernels import FAST
 
 # Matrix products run in SciPy's BLAS, which reads this when it is loaded. Tables and walkers run
@@ -25,8 +24,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
 RELU, TANH, SILU = 0, 1, 2
-SQUARED_ERROR, CROSS_ENTROPY = 0, 1
-LN_LOSS, LOGIT, SCALED, PLAIN = 0, 1, 2, 3
 
 
 class FNNSystem(NamedTuple):
@@ -41,14 +38,14 @@ class FNNSystem(NamedTuple):
     h: tuple  # inputs (d, N), then D activations (width, N)
     slope: tuple  # D slopes of the activations (width, N); (0, 0) for relu, whose h tells it
     dz: tuple  # D gradients by pre-activations (width, N)
-    outputs: np.ndarray  # (K, N)
-    errors: np.ndarray  # (K, N), per-sample gradients by the outputs, not yet scaled
-    scale: np.ndarray  # (2,) float64: what turns them into gradients of x (train) and y (test)
-    targets: np.ndarray  # (N,) float32
-    labels: np.ndarray  # (N,) int64
+    activation: int
+    outputs: np.ndarray  # this and the rest: see wlmd_head.Head
+    errors: np.ndarray
+    scale: np.ndarray
+    targets: np.ndarray
+    labels: np.ndarray
     n_train: int
     n_test: int
-    activation: int
     loss: int
     y_axis: int
     alpha: float
@@ -56,12 +53,9 @@ class FNNSystem(NamedTuple):
 
 def fnn_system(variables) -> FNNSystem:
     """Buffers for one walker of a :class:`wlnn.collective.NetworkVariables`."""
-    task = variables.task
-    network, data = task.network, task.data
+    network = variables.task.network
     inputs = np.ascontiguousarray(variables.inputs.T, np.float32)
     n_samples = inputs.shape[1]
-    regress = task.loss == "squared-error"
-    truth = np.concatenate([data.y_train, data.y_test])
     hidden = network.sizes[1:-1]
     theta, gradient = np.zeros((2, network.n_parameters), np.float32)
     tensors, slots = network.layout.views(theta), network.layout.views(gradient)
@@ -69,10 +63,6 @@ def fnn_system(variables) -> FNNSystem:
     def buffers(used=1):
         return tuple(np.zeros((units * used, n_samples * used), np.float32) for units in hidden)
 
-    axis = {"ln-test-loss": LN_LOSS}.get(task.y)
-    if axis is None:
-        axis = {"logit": LOGIT, "scaled": SCALED, "plain": PLAIN}[variables.axis_name]
-    outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
     return FNNSystem(
         theta,
         gradient,
@@ -83,17 +73,8 @@ def fnn_system(variables) -> FNNSystem:
         (inputs, *buffers()),
         buffers(0 if network.activation == "relu" else 1),
         buffers(),
-        outputs,
-        errors,
-        np.zeros(2),
-        truth.astype(np.float32),
-        np.zeros(n_samples, np.int64) if regress else truth,
-        len(data.y_train),
-        len(data.y_test),
         {"relu": RELU, "tanh": TANH, "silu": SILU}[network.activation],
-        SQUARED_ERROR if regress else CROSS_ENTROPY,
-        axis,
-        float(task.alpha),
+        *make_head(variables),
     )
 
 
@@ -188,114 +169,11 @@ def _forward(system):
                     _add_row(system.outputs[k], system.W[depth][k, j], h[j])
 
 
-@njit(cache=True)
-def _squares(system, first, end):
-    """Mean squared error of samples first..end; errors = residuals."""
-    total = 0.0
-    for p in range(first, end):
-        residual = system.outputs[0, p] - system.targets[p]
-        system.errors[0, p] = residual
-        total += np.float64(residual) * np.float64(residual)
-    return total / (end - first)
-
-
-@njit(cache=True)
-def _highest_wrong(system, p, right):
-    """Highest wrong output of sample p minus the right one, and its index (0 for one output)."""
-    outputs = system.outputs
-    if outputs.shape[0] == 1:
-        return np.float64(outputs[0, p]) * (1 - 2 * right), 0
-    highest = -1
-    for k in range(outputs.shape[0]):
-        if k != right and (highest < 0 or outputs[k, p] > outputs[highest, p]):
-            highest = k
-    return np.float64(outputs[highest, p]) - np.float64(outputs[right, p]), highest
-
-
-@njit(cache=True)
-def _entropies(system, first, end):
-    """Mean cross-entropy of samples first..end; errors = probabilities minus truth."""
-    outputs, errors = system.outputs, system.errors
-    total = 0.0
-    for p in range(first, end):
-        right = system.labels[p]
-        margin, _ = _highest_wrong(system, p, right)
-        top = max(margin, 0.0)
-        if outputs.shape[0] == 1:
-            e = math.exp(-abs(margin))
-            total += top + math.log1p(e)
-            errors[0, p] = (1 - 2 * right) * (e if margin < 0.0 else 1.0) / (1.0 + e)
-            continue
-        rest = 0.0
-        for k in range(outputs.shape[0]):
-            if k != right:
-                weight = math.exp(np.float64(outputs[k, p]) - np.float64(outputs[right, p]) - top)
-                errors[k, p] = weight
-                rest += weight
-        total += top + math.log1p(rest + math.expm1(-top))
-        whole = rest + math.exp(-top)
-        for k in range(outputs.shape[0]):
-            if k != right:
-                errors[k, p] /= whole
-        errors[right, p] = -rest / whole
-    return total / (end - first)
-
-
-@njit(cache=True)
-def _smoothed(system, first, end):
-    """Smoothed and true accuracy of samples first..end; errors = slopes by the outputs."""
-    total = 0.0
-    answered = 0
-    for p in range(first, end):
-        right = system.labels[p]
-        margin, highest = _highest_wrong(system, p, right)
-        if margin < 0.0:
-            answered += 1
-        z = system.alpha * margin
-        e = math.exp(-abs(z))
-        total += (1.0 if z <= 0.0 else e) / (1.0 + e)
-        bend = system.alpha * e / (1.0 + e) ** 2
-        if system.outputs.shape[0] == 1:
-            system.errors[0, p] = -(1 - 2 * right) * bend
-        else:
-            for k in range(system.outputs.shape[0]):
-                system.errors[k, p] = 0.0
-            system.errors[right, p] = bend
-            system.errors[highest, p] = -bend
-    return total / (end - first), answered / (end - first)
-
-
 def _evaluate(system, theta):
     for k in range(theta.shape[0]):
         system.theta[k] = theta[k]
     _forward(system)
-    split, end = system.n_train, system.n_train + system.n_test
-    accuracy = 0.0
-    if system.loss == SQUARED_ERROR:
-        train_loss = max(_squares(system, 0, split), FLOOR)
-        system.scale[0] = 2.0 / (system.n_train * train_loss)
-    else:
-        train_loss = max(_entropies(system, 0, split), FLOOR)
-        system.scale[0] = 1.0 / (system.n_train * train_loss)
-    if system.y_axis == LN_LOSS:
-        if system.loss == SQUARED_ERROR:
-            test_loss = max(_squares(system, split, end), FLOOR)
-            system.scale[1] = 2.0 / (system.n_test * test_loss)
-        else:
-            test_loss = max(_entropies(system, split, end), FLOOR)
-            system.scale[1] = 1.0 / (system.n_test * test_loss)
-        y = math.log(test_loss)
-    else:
-        smoothed, accuracy = _smoothed(system, split, end)
-        if system.y_axis == LOGIT:
-            q = LOGIT_MARGIN + (1.0 - 2.0 * LOGIT_MARGIN) * smoothed
-            y = math.log(q) - math.log1p(-q)
-            system.scale[1] = (1.0 - 2.0 * LOGIT_MARGIN) / (q * (1.0 - q) * system.n_test)
-        else:
-            factor = SCALE if system.y_axis == SCALED else 1.0
-            y = factor * smoothed
-            system.scale[1] = factor / system.n_test
-    return math.log(train_loss), y, accuracy
+    return observe(system)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -329,22 +207,10 @@ def _through(dz, slope):
     return total
 
 
-@njit(cache=True, fastmath=FAST)
-def _scale_errors(errors, train, test, split, end):
-    for k in range(errors.shape[0]):
-        row = errors[k]
-        for p in range(split):
-            row[p] *= train
-        for p in range(split, end):
-            row[p] *= test
-
-
 def _sweep(system, ux, uy):
     depth = len(system.dz)
     errors = system.errors
-    split, end = system.n_train, system.n_train + system.n_test
-    train, test = np.float32(ux * system.scale[0]), np.float32(uy * system.scale[1])
-    _scale_errors(errors, train, test, split, end)
+    scale_errors(system, ux, uy)
     for k in range(errors.shape[0]):
         system.db[depth][k] = errors[k].sum()
         for j in range(system.h[depth].shape[0]):
