@@ -138,8 +138,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         "network": _named(given, "width", "layers", "activation", "logits"),
         "data": _named(given, "points"),
         "grid": {},
-        "wlmc": _named(given, "schedule", "step_rule", "precision", "keep_networks"),
-        "sampler": _named(given, "seed", "walkers", "steps"),
+        "wlmc": _named(given, "schedule", "step_rule", "precision"),
+        "sampler": _named(given, "seed", "walkers", "steps", "keep_networks"),
     }
     if given.get("data_seed") == "published":
         values["data"]["selection"] = "published"
