@@ -24,7 +24,6 @@ COMPILED = {
     "wlnn.simd",
     "wlnn.systems",
     "wlnn.wlmd_fnn",
-    "wlnn.wlmd_head",
     "wlnn.wlmd_kernels",
     "wlnn.maxent.systems",
 }

@@ -180,12 +180,10 @@ class NetworkVariables:
         return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
 
     def problem(self) -> SmoothProblem:
-        """What the sampler is given; fast for an ``FNN`` with hidden layers."""
-        from wlnn.network import FNN
-
+        """What the sampler is given; fast for an ``FNN`` with hidden layers and for image networks
+        that :func:`wlnn.image_plan.runs` takes."""
         task = self.task
         y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
-        fast = isinstance(task.network, FNN) and len(task.network.sizes) > 2
         return SmoothProblem(
             name=task.name,
             lo=-self.bounds,
@@ -193,7 +191,7 @@ class NetworkVariables:
             evaluate=self.evaluate,
             sweep=self.sweep,
             start=self.start,
-            system=self.fast_system if fast else None,
+            system=self._fast_system(),
             names=("ln train loss", y_name),
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
@@ -202,6 +200,30 @@ class NetworkVariables:
 
     def fast_system(self):
         """The same functions in single precision for the compiled driver."""
+        make = self._fast_system()
+        if make is None:
+            raise UserError(f"task '{self.task.name}': this network has no compiled form.")
+        return make()
+
+    def _fast_system(self):
+        """What makes them, or None."""
+        from wlnn.graph import LayerNetwork
+        from wlnn.image_plan import runs
+        from wlnn.network import FNN
+
+        network = self.task.network
+        if isinstance(network, FNN) and len(network.sizes) > 2:
+            return self._fnn_system
+        if isinstance(network, LayerNetwork) and runs(network.layers):
+            return self._layer_system
+        return None
+
+    def _fnn_system(self):
         from wlnn.wlmd_fnn import fnn_system
 
         return fnn_system(self)
+
+    def _layer_system(self):
+        from wlnn.wlmd_layers import layer_system
+
+        return layer_system(self)
