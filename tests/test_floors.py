@@ -11,6 +11,7 @@ FOLDERS = {ROOT / "wlnn": "wlnn", ROOT / "reference": "wlnn.reference"}
 COMMAND_LINE = {
     "wlnn.__main__",
     "wlnn.cli",
+    "wlnn.cli_data",
     "wlnn.cli_options",
     "wlnn.cli_results",
     "wlnn.cli_sample",
@@ -115,5 +116,9 @@ def test_floors():
             assert "wlnn.wlmc" not in below, name
     assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.wlmc"]
     assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.run"]
+    for name in graph:
+        if name.startswith("wlnn.readers."):  # arrays and sentences: no network, no sampler
+            readers = {other for other in graph if other.startswith("wlnn.readers")}
+            assert graph[name] <= readers | {"wlnn.datasets", "wlnn.errors", "wlnn.settings"}, name
     for name in ("wlnn.grid", "wlnn.losses", "wlnn.layers", "wlnn.store", "wlnn.datasets"):
         assert graph[name] <= {"wlnn.errors", "wlnn"}, name  # the ground floor

@@ -7,12 +7,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Axis": "wlnn.grid",
+    "CNN": "wlnn.network",
     "Dataset": "wlnn.datasets",
     "FNN": "wlnn.network",
     "Grid": "wlnn.grid",
     "Interrupted": "wlnn.run",
     "Landscape": "wlnn.landscape",
     "Problem": "wlnn.problem",
+    "ResNet10": "wlnn.network",
     "Settings": "wlnn.settings",
     "Task": "wlnn.task",
     "UserError": "wlnn.errors",

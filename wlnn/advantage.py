@@ -70,32 +70,10 @@ def sign_of(record: str) -> int:
     return -1 if record == "ln-test-loss" else 1
 
 
-def equilibrium(landscape: Landscape) -> np.ndarray:
-    """<y>(x) of each walker ``(R, nx)``, Eq. (1), in units of the record of :func:`record_of`.
-
-    On a transformed axis of the smoothed accuracy it is that accuracy itself whose mean is taken.
-    """
-    centres = landscape.grid.y.centres
-    axis = landscape.meta.get("task", {}).get("y_axis")
-    if axis is not None:
-        from wlnn.collective import ACCURACY_AXES
-
-        centres = np.clip(ACCURACY_AXES[axis].inverse(np, centres), 0, 1)
-    entropy = landscape.entropies
-    with np.errstate(invalid="ignore"):
-        top = np.where(np.isnan(entropy), -np.inf, entropy).max(axis=-1, keepdims=True)
-        weights = np.nan_to_num(np.exp(entropy - top))
-        return (weights * centres).sum(axis=-1) / weights.sum(axis=-1)
-
-
 def on_axis(landscape: Landscape, values: np.ndarray) -> np.ndarray:
-    """Recorded values on the landscape's y axis, where that is a transformed accuracy."""
-    axis = landscape.meta.get("task", {}).get("y_axis")
-    if axis is None:
-        return values
-    from wlnn.collective import ACCURACY_AXES
-
-    return ACCURACY_AXES[axis].value(np, np.clip(values, 0, 1))
+    """Recorded values on the landscape's y axis, where that is a function of an accuracy."""
+    axis = landscape.accuracy_axis
+    return values if axis is None else axis.value(np, np.clip(values, 0, 1))
 
 
 def equilibrium_at(
@@ -115,7 +93,7 @@ def equilibrium_at(
         )
     share = np.maximum(np.nan_to_num(covered), 0) / (2 * half)  # (n, nx)
     share[share < 1e-9] = 0
-    curves = equilibrium(landscape)
+    curves = landscape.equilibrium_of_walkers()
     needed = share > 0
     missing = np.isnan(curves).astype(float) @ needed.T > 0
     value = np.nan_to_num(curves) @ share.T

@@ -18,6 +18,7 @@ from wlnn.errors import UserError
 
 COMMANDS = {  # in the order of the help
     "tasks": "wlnn.cli_sample:tasks",
+    "data": "wlnn.cli_data:data",
     "sample": "wlnn.cli_sample:sample",
     "resume": "wlnn.cli_sample:resume",
     "probe": "wlnn.cli_sample:probe",

@@ -106,9 +106,10 @@ def draw(landscape, folder: Path, per: tuple[str, str] = ("bin", "bin")) -> list
 def networks(result, at, count, export):
     """List stored networks near a macrostate (x, y), and export one: parameters by name.
 
-    A run made with --keep-networks holds one network of every bin that walker 0 came to. The npz
-    file has the flat vector "theta" and, for fully connected networks, the tensors W0 (out, in),
-    b0 (out,), W1 and so on.
+    A run made with --keep-networks holds one network of every bin that walker 0 came to (Monte
+    Carlo), or of every cell of x and y that a walker was in at the end of a round (molecular
+    dynamics). Where y is a smoothed accuracy, --at takes that accuracy, 0 to 1. The npz file has
+    the flat vector "theta" and its tensors by name: W0 (out, in), b0 (out,), conv0.W and so on.
 
     \b
       wlnn networks runs/spiral-classify-3x6-s0 --at -3,0.9 --export network.npz
@@ -118,11 +119,13 @@ def networks(result, at, count, export):
     landscape = find_landscape(result)
     x, y = numbers("--at", at, 2)
     found = nearest_networks(landscape, x, y, count)
-    axes = landscape.grid
-    click.echo(f"{axes.x.name:>16}  {axes.y.name:>16}  {'S (nats)':>10}  largest |parameter|")
+    axes, true = landscape.grid, "true accuracy  " * bool(landscape.accuracy_axis)
+    y_name = "smoothed accuracy" if true else axes.y.name
+    click.echo(f"{axes.x.name:>16}  {y_name:>17}  {true}{'S (nats)':>10}  largest |parameter|")
     for kept in found:
         size = abs(kept.theta).max()
-        click.echo(f"{kept.x:16.3f}  {kept.y:16.3f}  {kept.entropy:10.2f}  {size:.3f}")
+        accuracy = f"{kept.accuracy:13.3f}  " * bool(true)
+        click.echo(f"{kept.x:16.3f}  {kept.y:17.3f}  {accuracy}{kept.entropy:10.2f}  {size:.3f}")
     if export is not None:
         click.echo(export_network(landscape, found[0], export))
 

@@ -199,8 +199,9 @@ def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = N
         click.echo(path)
 
 
-for command in (train, tune):  # trainings have no window
-    command.params = [option for option in command.params if option.name != "window"]
+for command in (train, tune):  # trainings have no window and no y axis
+    unknown = ("window", "y_axis")
+    command.params = [option for option in command.params if option.name not in unknown]
 
 
 @click.command(short_help="Equilibrium against trained networks.")

@@ -15,6 +15,11 @@ from numbers import Real
 
 from wlnn.errors import UserError
 
+VARIANTS = {
+    "axis": "y axis",
+    "scale": "scale of inputs",
+}  # tables of a table: [axis.logit] and so on
+
 
 def _option(default, low=None, high=None, above=None, choices=None):
     """A field with its limits: low <= value <= high, value > above, value among the choices."""
@@ -67,7 +72,11 @@ class _Section:
 
 @dataclass(frozen=True)
 class NetworkSettings(_Section):
-    """Fully connected network of ``layers`` hidden layers of ``width`` units, and its box."""
+    """The network's size and its box.
+
+    ``layers`` hidden layers of ``width`` units; the channels of the first layer, where the task has
+    a convolutional network.
+    """
 
     name = "network"
     layers: int = _option(3, low=0, high=64)
@@ -80,14 +89,18 @@ class NetworkSettings(_Section):
 
 @dataclass(frozen=True)
 class DataSettings(_Section):
-    """What a generated data set is drawn with."""
+    """What a data set is drawn with, and how its inputs are scaled."""
 
     name = "data"
     seed: int = _option(0, low=0)
-    points: int = _option(40, low=2)  # in each of the two sets
+    points: int = _option(40, low=2)  # in each of the two sets, or in the training set ...
+    test_points: int = _option(0, low=0)  # ... and in the test set; 0 = as many (files only)
     noise: float = _option(0.1, low=0)  # standard deviation, units of the inputs
     test_radii: str = _option("random", choices=("random", "even"))
-    selection: str = _option("seeded", choices=("seeded", "published"))  # spiral-regress only
+    selection: str = _option("seeded", choices=("seeded", "published"))  # regression and images
+    scale: str = _option("raw", choices=("raw", "unit", "standard"))  # of images and embeddings
+    first_class: int = _option(4, low=0, high=9)  # cifar only: labels of the two classes
+    second_class: int = _option(6, low=0, high=9)
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,7 @@ class GridSettings(_Section):
     y_low: float = _option(-7.0)  # y_low, y_high: ln(test loss) only
     y_high: float = _option(5.0)
     y_width: float = _option(0.1, above=0)  # of a bin; test-accuracy has one bin per count instead
+    alpha: float = _option(5.0, above=0)  # sharpness of the smoothed accuracy, Eq. (2)
 
     def __post_init__(self):
         super().__post_init__()
@@ -174,6 +188,7 @@ class WLMDSettings(_Section):
     t2: float = _option(2e6, above=0)
     t3: float = _option(1.75e6)
     sigma: float = _option(0.2, above=0)  # width of a hill
+    tail_sigma: float = _option(0.0, low=0)  # the same after t2; 0 = sigma
     cutoff: float = _option(4.0, low=2, high=8)  # where a hill is cut, in sigma
     spacing: float = _option(0.02, above=0)  # bin width of the table
     x_low: float = _option(-5.0)  # walls of ln(train loss) ...
@@ -183,7 +198,7 @@ class WLMDSettings(_Section):
     wall_low: float = _option(300.0, above=0)  # c of the walls c (distance)^2 at the low ends ...
     wall_high: float = _option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
     margin: float = _option(2.2, above=0)  # of the table beyond the walls
-    accuracy_axis: str = _option("logit", choices=("logit", "scaled"))  # of a smoothed accuracy
+    accuracy_axis: str = _option("logit", choices=("logit", "scaled", "plain"))  # y = smoothed ...
     dt: float = _option(2e-4, above=0)
     friction: float = _option(4e-4, low=0, high=0.5)  # per step
     thermostat_every: int = _option(10, low=1)  # steps
@@ -196,6 +211,8 @@ class WLMDSettings(_Section):
     estimator: str = _option("average", choices=("last", "average", "reweighted"))
     checks: bool = _option(True)  # stop when a temperature or the table is wrong
     seed: int = _option(0, low=0)
+    keep_networks: bool = _option(False)  # store one network of every macrostate of this width:
+    keep_width: float = _option(0.25, above=0)  # units of x and of y
 
     def __post_init__(self):
         super().__post_init__()
@@ -206,6 +223,16 @@ class WLMDSettings(_Section):
                     f"wlmd.{axis}_low = {low:g}, {axis}_high = {high:g}: the window must be at "
                     f"least 4 wlmd.sigma = {4 * self.sigma:g} wide."
                 )
+        if 0 < self.tail_sigma < self.spacing:
+            raise UserError(
+                f"wlmd.tail_sigma must be at least wlmd.spacing = {self.spacing:g}, or 0, not "
+                f"{self.tail_sigma:g}."
+            )
+        if self.round % self.thermostat_every:
+            raise UserError(
+                f"wlmd.round must be a multiple of wlmd.thermostat_every = {self.thermostat_every},"
+                f" not {self.round}."
+            )
         if self.report % self.round:
             raise UserError(
                 f"wlmd.report must be a multiple of wlmd.round = {self.round}, not {self.report}."
@@ -332,6 +359,7 @@ def read_table(
     task: str,
     preset: str | None = None,
     overrides: Iterable[str] = (),
+    variants: Mapping[str, str] | None = None,
     width: float | None = None,
 ) -> Settings:
     """Settings of ``wlnn/tables/<task>.toml``, then a preset of that table, then dotted overrides.
@@ -343,10 +371,12 @@ def read_table(
         task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
         preset: a name below ``[preset]`` in the table; None is "default".
         overrides: texts such as "wlmc.steps=1e7".
+        variants: settings that go together, by the name of their choice: {"axis": "plain"} takes
+            those below ``[axis.plain]`` of the table, {"scale": "unit"} those of ``[scale.unit]``.
         width: of the network, where it will not be that of the table and the overrides.
 
     Raises:
-        UserError: for an unknown table, preset, section or option, and for every wrong value.
+        UserError: for an unknown table, preset, variant, section or option, and every wrong value.
     """
     folder = resources.files("wlnn.tables")
     known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
@@ -355,6 +385,7 @@ def read_table(
     where = f"tables/{task}.toml"
     table = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
     presets = table.pop("preset", {})
+    choices = {name: table.pop(name, {}) for name in VARIANTS}
     preset = preset or "default"
     if preset not in presets:
         raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
@@ -364,6 +395,11 @@ def read_table(
     if blocks:
         settings = settings.with_values({"train": _block(blocks, width)}, where)
     settings = settings.with_values(presets[preset], f"{where}, preset {preset}")
+    for name, choice in (variants or {}).items():
+        if choice not in choices[name]:
+            said = f"; use one of {', '.join(choices[name])}." if choices[name] else "."
+            raise UserError(f"task '{task}' has no {VARIANTS[name]} '{choice}'{said}")
+        settings = settings.with_values(choices[name][choice], f"{where}, {name} {choice}")
     return settings.with_values(changes, "--set")
 
 

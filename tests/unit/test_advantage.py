@@ -94,7 +94,7 @@ def test_equilibrium_is_averaged_over_the_window_of_a_bin():
         assert np.isnan(value[:, 3:]).all()
         np.testing.assert_array_equal(reliable, [True, True, True, False, False])
         np.testing.assert_allclose(
-            advantage.equilibrium(landscape).mean(axis=0), landscape.equilibrium_accuracy().value
+            landscape.equilibrium_of_walkers().mean(axis=0), landscape.equilibrium_accuracy().value
         )
 
 
@@ -179,7 +179,7 @@ def test_a_transformed_accuracy_axis_is_undone(axis):
     step = ends[1] - ends[0]
     y = Axis("smoothed accuracy axis", ends[0] - step / 2, ends[1] + step / 2, 2)
     landscape = made_landscape(np.zeros(40) + ends.mean(), y, about)  # both bins alike
-    np.testing.assert_allclose(advantage.equilibrium(landscape), (0.2 + 0.9) / 2)
+    np.testing.assert_allclose(landscape.equilibrium_of_walkers(), (0.2 + 0.9) / 2)
     np.testing.assert_allclose(advantage.on_axis(landscape, np.array([0.2, 0.9])), ends)
 
 

@@ -280,7 +280,7 @@ def test_networks_that_cannot_be_trained_are_refused(tiny_task):
 
 
 def test_tables_hold_the_published_hyper_parameters():
-    """Supplement, Table 5, and the nearest width for others."""
+    """Supplement, and the nearest width for others."""
     published = {30: (2e-3, 5), 100: (5e-3, 10), 300: (2e-3, 5), 1000: (2e-3, 10)}
     for width, numbers in published.items():
         for settings in (
