@@ -17,7 +17,7 @@ from wlnn.trained import BIN_WIDTH, FEWEST, Trained, over_trainings, recipe_word
 
 LEVEL = 0.95  # of every interval and verdict
 BETTER, UNDECIDED, WORSE = 1, 0, -1
-VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}
+VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the equilibrium
 SAME = ("task", "data", "points", "network", "loss")  # of a landscape and of trainings of one task
 
 
@@ -102,7 +102,7 @@ def equilibrium_at(
     return value, np.where(needed, rows, True).all(axis=1) & ~np.isnan(value).any(axis=0)
 
 
-def compare(
+def compare_trained(
     landscape: Landscape, trained: Trained, width: float = BIN_WIDTH, until: int | None = None
 ) -> Difference:
     """The difference in every bin of ln(train loss) that trainings came to and walkers know.
@@ -339,20 +339,21 @@ def cells(one: Difference) -> list[str]:
     ]
 
 
-def sentence(one: Difference, record: str) -> str:
+def advantage_in_words(one: Difference, record: str) -> str:
     """The difference in one line of words."""
-    unit = record.replace("-", " ")
+    verdict = VERDICTS[int(one.verdict)]
     return (
-        f"{unit}: equilibrium {one.equilibrium:.3f}, trained {one.trained:.3f}, difference "
-        f"{one.difference:+.3f} ± {one.half:.3f} (95 %, {abs(one.sigmas):.1f} standard errors): "
-        f"the equilibrium networks are {VERDICTS[int(one.verdict)]}"
+        f"{record.replace('-', ' ')}: equilibrium {one.equilibrium:.3f}, trained "
+        f"{one.trained:.3f}, difference {one.difference:+.3f} ± {one.half:.3f} (95 %, "
+        f"{abs(one.sigmas):.1f} standard errors): "
+        f"{verdict if verdict == 'undecided' else f'equilibrium is {verdict}'}"
     )
 
 
 def report(landscape: Landscape, trained: Trained, until=None, where: float | None = None):
     """Lines about one landscape and its trainings: table, end of training, early stopping."""
     record = record_of(landscape)
-    difference = compare(landscape, trained, until=until)
+    difference = compare_trained(landscape, trained, until=until)
     lines = [*table(difference), ""]
     if not difference.reliable.all():
         lines[-1:] = [
@@ -365,16 +366,16 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
         left = f" ({end.left_out} trainings end outside the landscape)" * bool(end.left_out)
         lines += [
             f"where training ends, mean ln L {end.difference.x:.2f}{left}",
-            f"  {sentence(end.difference, record)}",
+            f"  {advantage_in_words(end.difference, record)}",
         ]
     else:
         lines.append("trainings end outside the landscape; compare shorter ones with --until")
     stop = best_stop(difference, record)
     lines += [
         f"best early stopping, at ln L {stop.x:.2f} (the bin in which training is best)",
-        f"  {sentence(stop, record)}",
+        f"  {advantage_in_words(stop, record)}",
     ]
     if where is not None:
         one = at(difference, where)
-        lines += [f"at ln L {one.x:.2f}", f"  {sentence(one, record)}"]
+        lines += [f"at ln L {one.x:.2f}", f"  {advantage_in_words(one, record)}"]
     return lines

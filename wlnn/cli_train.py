@@ -70,8 +70,10 @@ def train(preset, out, processes, tuned, **options):
         for name, value in Tuning.load(tuned).best_settings.items():
             if options[name] is None:
                 options[name] = value
+    from wlnn.experiment import training_name
+
     recipe = _recipe(options, preset, "train", ("runs",))
-    directory = Path(out) if out else Path("runs") / _name("trained", recipe)
+    directory = Path(out) if out else Path("runs") / training_name("trained", recipe)
     go_on(recipe, directory, processes)
 
 
@@ -94,6 +96,7 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
     All settings get the same number of epochs. Ctrl-C loses nothing; the same command goes on.
     """
     from wlnn.cli_options import numbers
+    from wlnn.experiment import training_name
 
     changes = []
     for option, text, name in (
@@ -111,7 +114,7 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
             )
     options["overrides"] = (*options["overrides"], *changes)
     recipe = _recipe(options, preset, "tune", ("runs", "rates"))
-    directory = Path(out) if out else Path("runs") / _name("tuned", recipe)
+    directory = Path(out) if out else Path("runs") / training_name("tuned", recipe)
     go_on(recipe, directory, processes)
 
 
@@ -129,15 +132,6 @@ def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
         given.append(f"train.seed={seed}")
     options["overrides"] = (*given, *options["overrides"])
     return recipe_of(options, preset or "default", sampler)
-
-
-def _name(prefix: str, recipe) -> str:
-    settings = recipe.settings.train
-    words = [prefix, recipe.directory_name(recipe.task()), settings.optimizer]
-    if prefix == "trained":
-        words.append(f"{settings.learning_rate:g}")
-        words += [f"b{settings.batch_size}"] * bool(settings.batch_size)
-    return "-".join(words)
 
 
 def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = None) -> None:
@@ -259,7 +253,7 @@ def advantage(results, where, until, out):
     click.echo("where training ends, by network")
     for name, parameters, sets, one in points:
         click.echo(f"{name} ({parameters} parameters, {sets} data set{'s' * (sets > 1)})")
-        click.echo(f"  ln L {one.x:.2f}, {comparison.sentence(one, record)}")
+        click.echo(f"  ln L {one.x:.2f}, {comparison.advantage_in_words(one, record)}")
     if points:
         ends = [(name, one) for name, _, _, one in points]
         sizes = [(parameters, one) for _, parameters, _, one in points]

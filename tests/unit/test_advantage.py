@@ -108,7 +108,7 @@ def test_known_difference_and_its_verdict():
     for y, better in (("test-accuracy", BETTER), ("ln-test-loss", WORSE)):
         about = {**ABOUT, "y": y}
         landscape = made_landscape(walkers, about=about)
-        found = advantage.compare(
+        found = advantage.compare_trained(
             landscape, made_trained(paths, 0.7 + spread + 0 * paths, about, y)
         )
         low = found.x < -2.1
@@ -119,7 +119,7 @@ def test_known_difference_and_its_verdict():
         assert found.equilibrium_error[0] == pytest.approx(0.001 / np.sqrt(3))
         assert found.reliable.all()
         one = advantage.at(found, -3)
-        assert f"{abs(one.sigmas):.1f} standard errors" in advantage.sentence(one, y)
+        assert f"{abs(one.sigmas):.1f} standard errors" in advantage.advantage_in_words(one, y)
         with pytest.raises(UserError, match="meet between"):
             advantage.at(found, -3.8)
 
@@ -137,7 +137,9 @@ def test_intervals_cover_the_truth_as_often_as_they_say(rng):
 
 def test_one_walker_decides_nothing():
     landscape = made_landscape(np.full(40, 0.9))
-    found = advantage.compare(landscape, made_trained(np.full((9, 3), -2.0), np.full((9, 3), 0.1)))
+    found = advantage.compare_trained(
+        landscape, made_trained(np.full((9, 3), -2.0), np.full((9, 3), 0.1))
+    )
     assert (found.verdict == UNDECIDED).all()
     assert np.isnan(found.half).all()
 
@@ -164,7 +166,9 @@ def test_best_early_stopping():
     x = np.tile([-1.05, -2.05, -3.05], (6, 1))
     spread = np.linspace(-0.01, 0.01, 6)[:, None]
     landscape = made_landscape(np.tile(np.linspace(0.9, 0.5, 40), (2, 1)))
-    found = advantage.compare(landscape, made_trained(x, np.array([0.6, 0.8, 0.7]) + spread))
+    found = advantage.compare_trained(
+        landscape, made_trained(x, np.array([0.6, 0.8, 0.7]) + spread)
+    )
     stop = advantage.best_stop(found, "test-accuracy")
     assert stop.x == pytest.approx(-2.05)
     assert stop.trained == pytest.approx(0.8)
@@ -219,9 +223,9 @@ def test_what_cannot_be_compared_is_refused():
     landscape = made_landscape(np.full((2, 40), 0.8))
     x = np.full((6, 2), -2.0)
     with pytest.raises(UserError, match="different tasks"):
-        advantage.compare(landscape, made_trained(x, x + 3, {**ABOUT, "points": [9, 9]}))
+        advantage.compare_trained(landscape, made_trained(x, x + 3, {**ABOUT, "points": [9, 9]}))
     with pytest.raises(UserError, match="nothing in common"):
-        advantage.compare(landscape, made_trained(x - 9, x))
+        advantage.compare_trained(landscape, made_trained(x - 9, x))
     with pytest.raises(UserError, match="nothing to compare"):
         advantage.record_of(Landscape(landscape.grid, *[landscape.entropies] * 3))
     with pytest.raises(UserError, match="no record of 'ln-test-loss'"):
