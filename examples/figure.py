@@ -5,6 +5,11 @@ from pathlib import Path
 
 from wlnn.plot import save as save_picture
 
+QUICK_DYNAMICS = (  # of --quick: molecular dynamics that hardly leaves its start, few trainings
+    "wlmd.steps=6e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
+    "wlmd.report=2000", "wlmd.checks=false", "train.runs=6", "train.epochs=10",
+)  # fmt: skip
+
 
 def options(doc, files=False, **numbers):
     """The parsed options of a figure script; its docstring is the help.

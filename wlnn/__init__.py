@@ -21,7 +21,7 @@ _HOMES = {
     "Trained": "wlnn.trained",
     "UserError": "wlnn.errors",
     "WLMCSettings": "wlnn.settings",
-    "advantage_in_words": "wlnn.advantage",
+    "advantage_in_words": "wlnn.summary_trained",
     "by_network": "wlnn.advantage",
     "compare": "wlnn.landscape",
     "compare_trained": "wlnn.advantage",

@@ -13,11 +13,10 @@ import numpy as np
 
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
-from wlnn.trained import BIN_WIDTH, FEWEST, Trained, over_trainings, recipe_words
+from wlnn.trained import BIN_WIDTH, Trained, X, over_trainings, recipe_words
 
 LEVEL = 0.95  # of every interval and verdict
 BETTER, UNDECIDED, WORSE = 1, 0, -1
-VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the equilibrium
 SAME = ("task", "data", "points", "network", "loss")  # of a landscape and of trainings of one task
 
 
@@ -50,7 +49,8 @@ class Ending(NamedTuple):
     """Where training ends, against the equilibrium at each training's own loss."""
 
     difference: Difference  # of scalars; x is the mean ln(train loss) of the trainings used
-    left_out: int  # trainings whose loss the landscape does not hold
+    stopped: int  # trainings that leave the landscape: taken at their last epoch inside
+    left_out: int  # trainings that were never inside
 
 
 def record_of(landscape: Landscape) -> str:
@@ -139,34 +139,51 @@ def at(difference: Difference, x: float) -> Difference:
 
 
 def ending(landscape: Landscape, trained: Trained, until: int | None = None) -> Ending:
-    """Mean over trainings of <y>(its last ln train loss) minus its last y.
+    """Mean over trainings of <y>(ln train loss) minus y, both at the end of the training.
 
-    Trainings whose last loss lies outside the landscape are counted, and left out of the mean.
+    A training that goes on to losses that the landscape does not hold is taken at its last epoch
+    inside; one that was never inside is left out. Both are counted.
     """
     trained = _checked(landscape, trained, until)
     record = record_of(landscape)
-    x, y = trained.last(record)
-    values, safe = equilibrium_at(landscape, np.where(np.isfinite(x), x, np.nan))
-    used = ~np.isnan(values).any(axis=0) & np.isfinite(y)
+    x, y = trained.metric(X), trained.metric(record)
+    inside = _inside(landscape, x) & np.isfinite(y)
+    used = inside.any(axis=1)
+    last = x.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
+    stopped, left_out = int((used & (last < x.shape[1] - 1)).sum()), int((~used).sum())
     if used.sum() < 2:
         empty = Difference(*[np.float64(np.nan)] * 5, int(used.sum()), *[np.nan] * 2, 0, False)
-        return Ending(empty, int((~used).sum()))
-    values, x, y = values[:, used], x[used], y[used]
+        return Ending(empty, stopped, left_out)
+    rows = np.flatnonzero(used)
+    x, y = x[rows, last[rows]], y[rows, last[rows]]
+    values, safe = equilibrium_at(landscape, x)
     _, error, n = over_trainings(y - values.mean(axis=0))  # paired: each at its own loss
     whole = values.mean(axis=1)[:, None]
     found = _judged(
         record, np.array([x.mean()]), whole, np.array([y.mean()]), np.array([error]),
-        np.array([n]), np.array([bool(safe[used].all())]),
+        np.array([n]), np.array([bool(safe.all())]),
     )  # fmt: skip
-    return Ending(Difference(*(field[0] for field in found)), int((~used).sum()))
+    return Ending(Difference(*(field[0] for field in found)), stopped, left_out)
+
+
+def _inside(landscape: Landscape, x: np.ndarray, width: float = BIN_WIDTH) -> np.ndarray:
+    """Whether every walker knows all rows of the window that :func:`equilibrium_at` takes."""
+    axis = landscape.grid.x
+    half = max(width, axis.width) / 2 - 1e-9
+    unknown = np.isnan(landscape.equilibrium_of_walkers()).any(axis=0)
+    before = np.append(0, np.cumsum(unknown))  # unknown rows below each edge
+    x = np.where(np.isfinite(x), x, np.nan)
+    low, high = axis.index(x - half), axis.index(x + half)
+    return (low >= 0) & (high >= 0) & (before[high + 1] == before[low])
 
 
 def best_stop(difference: Difference, record: str) -> Difference:
     """The bin where training is best: early stopping at one training loss for all trainings."""
-    usable = np.where(difference.reliable, sign_of(record) * difference.trained, -np.inf)
-    if not difference.reliable.any():
-        usable = sign_of(record) * difference.trained
-    k = int(np.nanargmax(usable))
+    score = sign_of(record) * difference.trained
+    for chosen in (difference.reliable, np.isfinite(difference.half), np.isfinite(score)):
+        if chosen.any():
+            break
+    k = int(np.where(chosen, score, -np.inf).argmax())
     return Difference(*(values[k] for values in difference))
 
 
@@ -283,7 +300,7 @@ def by_network(pairs, until: int | None = None) -> list[tuple[str, int, int, Dif
     """(name, parameters, data sets, ending) of every network and every kind of training.
 
     Pairs whose tasks differ in the data alone are averaged by :func:`over_data_sets`. Left out are
-    those whose trainings end outside their landscape.
+    those whose trainings never come to losses that their landscape holds.
     """
     groups: dict[tuple, list[Ending]] = {}
     for landscape, own in pairs:
@@ -309,73 +326,3 @@ def one_per_network(pairs) -> list:
     for pair in pairs:
         first.setdefault(network_name(pair[0]), pair)
     return list(first.values())
-
-
-def table(difference: Difference) -> list[str]:
-    """One line per bin, from high to low loss, with 95 % intervals and the verdict."""
-    lines = [["ln L", "equilibrium", "trained", "trainings", "difference", "95 %", ""]]
-    order = np.argsort(difference.x)[::-1]
-    for k in order:
-        one = Difference(*(values[k] for values in difference))
-        lines.append(cells(one))
-    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]))]
-    return [
-        "  ".join(cell.rjust(w) for cell, w in zip(line[:-1], widths[:-1], strict=True))
-        + f"  {line[-1]}"
-        for line in lines
-    ]
-
-
-def cells(one: Difference) -> list[str]:
-    """The cells of one line of :func:`table`."""
-    return [
-        f"{one.x:.2f}",
-        f"{one.equilibrium:.3f} ± {one.equilibrium_error:.3f}",
-        f"{one.trained:.3f} ± {one.trained_error:.3f}",
-        str(int(one.trainings)),
-        f"{one.difference:+.3f}",
-        f"± {one.half:.3f}",
-        VERDICTS[int(one.verdict)] + " *" * (not one.reliable),
-    ]
-
-
-def advantage_in_words(one: Difference, record: str) -> str:
-    """The difference in one line of words."""
-    verdict = VERDICTS[int(one.verdict)]
-    return (
-        f"{record.replace('-', ' ')}: equilibrium {one.equilibrium:.3f}, trained "
-        f"{one.trained:.3f}, difference {one.difference:+.3f} ± {one.half:.3f} (95 %, "
-        f"{abs(one.sigmas):.1f} standard errors): "
-        f"{verdict if verdict == 'undecided' else f'equilibrium is {verdict}'}"
-    )
-
-
-def report(landscape: Landscape, trained: Trained, until=None, where: float | None = None):
-    """Lines about one landscape and its trainings: table, end of training, early stopping."""
-    record = record_of(landscape)
-    difference = compare_trained(landscape, trained, until=until)
-    lines = [*table(difference), ""]
-    if not difference.reliable.all():
-        lines[-1:] = [
-            f"* fewer than {FEWEST} trainings, or macrostates not seen by all walkers while S was "
-            "frozen: take it with care",
-            "",
-        ]
-    end = ending(landscape, trained, until)
-    if end.difference.trainings >= 2:
-        left = f" ({end.left_out} trainings end outside the landscape)" * bool(end.left_out)
-        lines += [
-            f"where training ends, mean ln L {end.difference.x:.2f}{left}",
-            f"  {advantage_in_words(end.difference, record)}",
-        ]
-    else:
-        lines.append("trainings end outside the landscape; compare shorter ones with --until")
-    stop = best_stop(difference, record)
-    lines += [
-        f"best early stopping, at ln L {stop.x:.2f} (the bin in which training is best)",
-        f"  {advantage_in_words(stop, record)}",
-    ]
-    if where is not None:
-        one = at(difference, where)
-        lines += [f"at ln L {one.x:.2f}", f"  {advantage_in_words(one, record)}"]
-    return lines

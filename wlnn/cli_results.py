@@ -44,7 +44,8 @@ def info(result, per, every):
     """
     from wlnn.results import find_landscape
     from wlnn.summary import summary
-    from wlnn.trained import Trained, curve_in_words, in_words, is_trained
+    from wlnn.summary_trained import curve_in_words, in_words
+    from wlnn.trained import Trained, is_trained
 
     rows = None if every else 12
     if is_trained(result):

@@ -141,8 +141,8 @@ def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = N
     from wlnn.maxent.workers import default_processes
     from wlnn.run import Interrupted
     from wlnn.run_train import train_many
+    from wlnn.summary_trained import in_words
     from wlnn.task import Task
-    from wlnn.trained import in_words
     from wlnn.tuning import tune as try_grid
 
     task = recipe.task()
@@ -221,7 +221,8 @@ def advantage(results, where, until, out):
     from wlnn import advantage as comparison
     from wlnn import plot, plot_trained
     from wlnn.results import find_landscape
-    from wlnn.trained import Trained, in_words, is_trained
+    from wlnn.summary_trained import advantage_in_words, in_words, report
+    from wlnn.trained import Trained, is_trained
 
     landscapes, trained, names = [], [], []
     for result in results:
@@ -241,7 +242,7 @@ def advantage(results, where, until, out):
         for one in own:
             click.echo(describe(landscape)[0])
             click.echo("\n".join(in_words(one if until is None else one.until(until), record)))
-            click.echo("\n".join(comparison.report(landscape, one, until, where)) + "\n")
+            click.echo("\n".join(report(landscape, one, until, where)) + "\n")
     first = next(Path(name) for name in names)
     folder = first if first.is_dir() else first.parent
     path = Path(out) if out else folder / "advantage.png"
@@ -253,13 +254,13 @@ def advantage(results, where, until, out):
     click.echo("where training ends, by network")
     for name, parameters, sets, one in points:
         click.echo(f"{name} ({parameters} parameters, {sets} data set{'s' * (sets > 1)})")
-        click.echo(f"  ln L {one.x:.2f}, {comparison.advantage_in_words(one, record)}")
+        click.echo(f"  ln L {one.x:.2f}, {advantage_in_words(one, record)}")
     if points:
         ends = [(name, one) for name, _, _, one in points]
         sizes = [(parameters, one) for _, parameters, _, one in points]
         pictures["-ends"] = plot_trained.plot_endings(ends, record)
         pictures["-parameters"] = plot_trained.plot_differences(sizes, record)
     else:
-        click.echo("  all trainings end outside the landscapes; compare shorter ones with --until")
+        click.echo("  no training comes to losses that its landscape holds")
     for suffix, figure in pictures.items():
         click.echo(plot.save(figure, path.with_name(path.stem + suffix + path.suffix)))

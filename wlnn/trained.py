@@ -180,43 +180,6 @@ def best_epoch(trained: Trained, y: str) -> tuple[float, float, float, float]:
     return float(mean), float(error), float(x_mean), float(x_error)
 
 
-def in_words(trained: Trained, y: str) -> list[str]:
-    """A few lines: how many trainings, which diverged, where they end, and early stopping."""
-    settings = trained.meta.get("train", {})
-    lost = np.flatnonzero(~trained.kept)
-    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {recipe_words(settings)}"]
-    if lost.size:
-        first = ", ".join(str(run) for run in lost[:10]) + " ..." * (lost.size > 10)
-        lines.append(f"{lost.size} of them diverged and are left out of every mean: number {first}")
-    if not trained.kept.any():
-        return lines
-    x, last = trained.last(y)
-    for name, values in (("ln-train-loss", x), (y, last)):
-        finite = np.where(np.isfinite(values), values, np.nan)
-        mean, error, n = over_trainings(finite)
-        zero = f" ({(values == -np.inf).sum()} with zero loss left out)" * int(n < len(values))
-        lines.append(f"  at the end: {name} {mean:.3f} ± {error:.3f}{zero}")
-    mean, error, x_mean, x_error = best_epoch(trained, y)
-    lines.append(
-        f"  at each training's best epoch: {y} {mean:.3f} ± {error:.3f}, at ln-train-loss "
-        f"{x_mean:.2f} ± {x_error:.2f}"
-    )
-    return lines
-
-
-def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]:
-    """The curve as a table from high to low loss, of about ``rows`` bins (None: of all)."""
-    curve = trained.curve(y)
-    there = np.flatnonzero(curve.trainings)[::-1]
-    if rows is not None and there.size > rows:
-        there = there[np.unique(np.linspace(0, there.size - 1, rows).round().astype(int))]
-    lines = [f"{'ln train loss':>13}  {'trained ' + y.replace('-', ' '):>28}  trainings"]
-    for k in there:
-        cell = f"{curve.value[k]:.3f} ± {curve.error[k]:.3f}"
-        lines.append(f"{curve.x[k]:13.2f}  {cell:>28}  {curve.trainings[k]:9}")
-    return lines
-
-
 def recipe_words(settings: dict) -> str:
     """Optimiser, rate and minibatch in words."""
     name = {"sgd": "SGD", "adam": "Adam"}.get(settings.get("optimizer"), "?")

@@ -9,7 +9,8 @@ from wlnn.collective import ACCURACY_AXES
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
 from wlnn.landscape import Landscape
-from wlnn.trained import Trained, best_epoch, in_words
+from wlnn.summary_trained import advantage_in_words, in_words
+from wlnn.trained import Trained, best_epoch
 
 ABOUT = {
     "task": "made",
@@ -119,7 +120,7 @@ def test_known_difference_and_its_verdict():
         assert found.equilibrium_error[0] == pytest.approx(0.001 / np.sqrt(3))
         assert found.reliable.all()
         one = advantage.at(found, -3)
-        assert f"{abs(one.sigmas):.1f} standard errors" in advantage.advantage_in_words(one, y)
+        assert f"{abs(one.sigmas):.1f} standard errors" in advantage_in_words(one, y)
         with pytest.raises(UserError, match="meet between"):
             advantage.at(found, -3.8)
 
@@ -148,18 +149,33 @@ def test_ending_compares_every_training_at_its_own_loss():
     """<y> rises as the loss falls; every training lies 0.05 below it, and ends elsewhere."""
     x = -4 + 0.1 * (np.arange(40) + 0.5)
     landscape = made_landscape([0.3 - 0.1 * x, 0.3 - 0.1 * x])
-    last = np.array([-1.0, -1.7, -2.2, -3.3, -5.0, -np.inf])
-    y = np.append(0.3 - 0.1 * last[:5] - 0.05, 1.0)
-    trained = made_trained(np.stack([np.zeros(6), last], 1), np.stack([np.zeros(6), y], 1))
+    last = np.array([-1.0, -1.7, -2.2, -3.3])
+    trained = made_trained(
+        np.stack([0 * last, last], 1), np.stack([0 * x[:4], 0.25 - 0.1 * last], 1)
+    )
     end = advantage.ending(landscape, trained)
-    assert end.left_out == 2
-    assert end.difference.trainings == 4
+    assert (end.stopped, end.left_out, end.difference.trainings) == (0, 0, 4)
     assert end.difference.difference == pytest.approx(0.05)
     assert end.difference.trained_error == pytest.approx(0, abs=1e-12)
-    assert end.difference.x == pytest.approx(last[:4].mean())
+    assert end.difference.x == pytest.approx(last.mean())
     none = advantage.ending(landscape, trained.until(1))
-    assert none.difference.trainings == 0
-    assert none.left_out == 6
+    assert (none.difference.trainings, none.left_out) == (0, 4)
+
+
+def test_trainings_that_leave_the_landscape_are_taken_at_their_last_epoch_inside():
+    """Inside is -4 < x < 0 less half a bin; walker 1 does not know the rows below -3."""
+    x = -4 + 0.1 * (np.arange(40) + 0.5)
+    means = np.array([0.3 - 0.1 * x, 0.3 - 0.1 * x])
+    means[1, x < -3] = np.nan
+    landscape = made_landscape(means)
+    paths = np.array(
+        [[-1.0, -2.9, -3.02], [-2.0, -3.5, -5.0], [-1.5, -2.5, -2.0], [0.3, 0.1, -np.inf]]
+    )
+    y = 0.25 - 0.1 * np.where(np.isfinite(paths), paths, -9)
+    end = advantage.ending(landscape, made_trained(paths, y))
+    assert (end.stopped, end.left_out, end.difference.trainings) == (2, 1, 3)
+    assert end.difference.x == pytest.approx((-2.9 - 2.0 - 2.0) / 3)
+    assert end.difference.difference == pytest.approx(0.05)
 
 
 def test_best_early_stopping():
@@ -173,6 +189,8 @@ def test_best_early_stopping():
     assert stop.x == pytest.approx(-2.05)
     assert stop.trained == pytest.approx(0.8)
     assert advantage.best_stop(found, "ln-test-loss").x == pytest.approx(-1.05)
+    few = found._replace(reliable=found.reliable & False, half=np.where(found.x < -2, np.nan, 0.1))
+    assert advantage.best_stop(few, "test-accuracy").x == pytest.approx(-1.05)  # with an error
 
 
 @pytest.mark.parametrize("axis", ["logit", "scaled"])
