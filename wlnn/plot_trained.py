@@ -49,7 +49,7 @@ def plot_advantage(
         words = recipe_words(one.meta.get("train", {}))
         label = f"trained: {words}" if len(trained) > 1 else "trained"
         handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
-        found = advantage.compare_trained(landscape, one, until=until)
+        found = advantage.in_common(landscape, one, until=until)
         _differences(lower, found, style if len(trained) > 1 else "none")
     upper.set_ylim(limits)
     legend = upper.get_legend()
