@@ -189,9 +189,14 @@ def _inside(landscape: Landscape, x: np.ndarray, width: float = BIN_WIDTH) -> np
 
 
 def best_stop(difference: Difference, record: str) -> Difference:
-    """The bin where training is best: early stopping at one training loss for all trainings."""
+    """The bin where training is best: early stopping at one training loss for all trainings.
+
+    Of bins that half of the trainings come to, so that it is not the choice of a lucky few.
+    """
     score = sign_of(record) * difference.trained
-    for chosen in (difference.reliable, np.isfinite(difference.half), np.isfinite(score)):
+    reached = 2 * difference.trainings >= difference.trainings.max()
+    finite = np.isfinite(difference.half)
+    for chosen in (difference.reliable & reached, finite & reached, reached):
         if chosen.any():
             break
     k = int(np.where(chosen, score, -np.inf).argmax())

@@ -63,7 +63,7 @@ def plot_advantage(
     upper.set_xlabel("")
     lower.set_ylabel("equilibrium\nminus trained")
     better = "up" if advantage.sign_of(record) > 0 else "down"
-    lower.set_title(f"better: {better}", fontsize="x-small", loc="right", color=GREY)
+    lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
     if own:
         notes = [describe(landscape)[1], *(_notes(one, until) for one in trained)]
         figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
