@@ -11,15 +11,17 @@ FOLDERS = {ROOT / "wlnn": "wlnn", ROOT / "reference": "wlnn.reference"}
 COMMAND_LINE = {
     "wlnn.__main__",
     "wlnn.cli",
+    "wlnn.cli_canonical",
     "wlnn.cli_options",
     "wlnn.cli_results",
     "wlnn.cli_sample",
     "wlnn.maxent.commands",
     "wlnn.maxent.options",
 }
-PICTURES = {"wlnn.plot", "wlnn.maxent.figures"}
+PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.maxent.figures"}
 COMPILED = {
     "wlnn.kernels",
+    "wlnn.langevin_kernels",
     "wlnn.simd",
     "wlnn.systems",
     "wlnn.wlmd_fnn",
@@ -28,7 +30,10 @@ COMPILED = {
 }
 ONLY_IN = {"click": COMMAND_LINE, "matplotlib": PICTURES, "numba": COMPILED, "cupy": set()}
 # A file that asks for its compiled twin when it needs it; the twin takes its constants from it.
-COMPILED_TWINS = {"wlnn.collective": "wlnn.wlmd_fnn"}
+COMPILED_TWINS = {
+    "wlnn.collective": "wlnn.wlmd_fnn",
+    "wlnn.langevin": "wlnn.langevin_kernels",
+}
 # What the first line of a session loads: `import wlnn`, `wlnn --help`.
 LIGHT = {"wlnn", "wlnn.errors", "wlnn.progress", "wlnn.maxent", *COMMAND_LINE}
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}

@@ -21,6 +21,8 @@ COMMANDS = {  # in the order of the help
     "sample": "wlnn.cli_sample:sample",
     "resume": "wlnn.cli_sample:resume",
     "probe": "wlnn.cli_sample:probe",
+    "md": "wlnn.cli_canonical:md",
+    "canonical": "wlnn.cli_canonical:canonical",
     "info": "wlnn.cli_results:info",
     "plot": "wlnn.cli_results:plot",
     "networks": "wlnn.cli_results:networks",

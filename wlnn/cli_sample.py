@@ -111,12 +111,16 @@ def resume(run, threads):
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
     without the interruption. CSV and Python files that changed since are refused.
     """
+    from wlnn import cli_canonical
     from wlnn.recipe import read_recipe
 
     folders = [Path(run)]
     if not (folders[0] / "run.json").exists():
         folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
     for folder in folders:
+        if read_recipe(folder).sampler == "md":
+            cli_canonical.execute(read_recipe(folder), folder, threads)
+            continue
         execute(read_recipe(folder), folder, threads or cores(), Path(run))
 
 

@@ -31,7 +31,7 @@ class Recipe:
         source: {"task": name}, {"file": "path.py:name"}, or {"train": path, "test": path,
             "target": column, "hidden": [..], "kind": .., "standardise": bool}; paths are absolute.
         settings: all sections; those that the source does not use are ignored.
-        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics).
+        sampler: "wlmc" (Monte Carlo), "wlmd" (molecular dynamics), or "md" (on the loss alone).
         preset: of the table, "default", "quick" or "paper".
     """
 
@@ -61,7 +61,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler == "wlmd":
+        if self.sampler != "wlmc":
             from wlnn.collective import NetworkVariables
 
             if not isinstance(task, Task):
@@ -69,6 +69,8 @@ class Recipe:
                     f"'{task.name}' is a bare function: molecular dynamics needs a Task with a "
                     "network, whose gradient it can take."
                 )
+            if self.sampler == "md" and task.y == "test-accuracy":
+                task = replace(task, y="smoothed-accuracy")  # the true one is recorded beside it
             problem = NetworkVariables(task, self.settings.wlmd.accuracy_axis).problem()
         else:
             problem = task if isinstance(task, Problem) else task.problem()

@@ -118,6 +118,37 @@ class GridSettings(_Section):
 
 
 @dataclass(frozen=True)
+class MDSettings(_Section):
+    """Molecular dynamics on the training loss at a temperature (`wlnn md`).
+
+    Units: mass 1, k_B = 1, temperature in units of the loss.
+    """
+
+    name = "md"
+    temperature: float = _option(0.01, above=0)
+    steps: int = _option(200_000, low=1)  # of one walker
+    record: int = _option(200, low=1)  # steps between two records
+    walkers: int = _option(8, low=1, high=10_000)  # independent: their spread is the error
+    dt: float = _option(0.01, above=0)
+    friction: float = _option(0.002, low=0, high=0.5)  # per step; 0 is Newtonian motion
+    thermostat_every: int = _option(10, low=1)  # steps
+    seed: int = _option(0, low=0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.record % self.thermostat_every:
+            raise UserError(
+                f"md.record must be a multiple of md.thermostat_every = {self.thermostat_every}, "
+                f"not {self.record}."
+            )
+        if self.steps % self.record or self.steps < 20 * self.record:
+            raise UserError(
+                f"md.steps must be a multiple of md.record = {self.record}, 20 or more of it, not "
+                f"{self.steps}."
+            )
+
+
+@dataclass(frozen=True)
 class WLMCSettings(_Section):
     """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run."""
 
@@ -221,6 +252,7 @@ class Settings:
     network: NetworkSettings = NetworkSettings()
     data: DataSettings = DataSettings()
     grid: GridSettings = GridSettings()
+    md: MDSettings = MDSettings()
     wlmc: WLMCSettings = WLMCSettings()
     wlmd: WLMDSettings = WLMDSettings()
 
@@ -248,7 +280,7 @@ class Settings:
         homes = {
             option.name: part.name
             for part in fields(self)
-            if part.name not in ("wlmc", "wlmd")
+            if part.name not in ("md", "wlmc", "wlmd")
             for option in fields(getattr(self, part.name))
         }
         values: dict[str, dict] = {}
