@@ -50,4 +50,6 @@ CASES = (
     Case("production", "judge_run:judge_production"),
     Case("convergence", "judge_run:judge_convergence"),
     Case("canonical", "judge_run:judge_canonical"),
+    Case("box-loss", "canonical_judge:judge_md"),
+    Case("double-well", "canonical_judge:judge_tempering"),
 )

@@ -70,10 +70,20 @@ def make_motion(dt: float, friction: float, every: int = 1) -> MDMotion:
 
 
 def start(problem: SmoothProblem, temperatures: np.ndarray, rngs: Sequence) -> Walkers:
-    """One walker at ``problem.start`` per temperature and generator, with thermal velocities."""
-    theta = np.concatenate([problem.start(rng, 1) for rng in rngs])
-    u = np.stack([rng.standard_normal(problem.n_parameters) for rng in rngs])
-    return Walkers(theta, u, np.array(temperatures, dtype=float))
+    """One walker at ``problem.start`` per temperature, with thermal velocities.
+
+    ``rngs`` holds one generator per walker, or a single one for all.
+    """
+    each = len(temperatures) // len(rngs)
+    theta = np.concatenate([problem.start(rng, each) for rng in rngs])
+    return Walkers(theta, _normal(rngs, theta.shape), np.array(temperatures, dtype=float))
+
+
+def _normal(rngs: Sequence, shape: tuple[int, int], kind=np.float64) -> np.ndarray:
+    """Normal numbers ``(R, P)``: a row of each generator, or all of a single one."""
+    if len(rngs) == 1:
+        return rngs[0].standard_normal(shape, kind)
+    return np.stack([rng.standard_normal(shape[1], kind) for rng in rngs])
 
 
 def hottest(problem: SmoothProblem, walkers: Walkers) -> np.ndarray:
@@ -91,7 +101,7 @@ def hottest(problem: SmoothProblem, walkers: Walkers) -> np.ndarray:
 def walk_numpy(problem, theta, u, temperature, motion, steps, rngs, hottest, records, stop=(0,)):
     """R walkers, ``steps`` steps: the readable definition.
 
-    Shapes: theta, u ``(R, P)``; temperature, hottest ``(R,)``; rngs: R generators; records
+    Shapes: theta, u ``(R, P)``; temperature, hottest ``(R,)``; rngs: R generators, or one; records
     ``(R, N_COLUMNS)``; stop ``(1,)``, looked at in every step. Changed in place: theta, u, records.
     Returns for each walker how it ended, ``(R,)``.
     """
@@ -111,7 +121,7 @@ def walk_numpy(problem, theta, u, temperature, motion, steps, rngs, hottest, rec
         # 2. move; the thermostat acts in every m-th step
         noise = None
         if (k + 1) % motion.every == 0:
-            noise = np.stack([rng.standard_normal(theta.shape[1], np.float32) for rng in rngs])
+            noise = _normal(rngs, theta.shape, np.float32)
         theta[...], u[...] = langevin_step(
             np, theta, u, force, noise, dt, motion.keep, problem.lo, problem.hi
         )
@@ -144,7 +154,7 @@ def advance(
     """``steps`` steps and one record for every walker; the given walkers are not changed.
 
     Args:
-        rngs: one generator per walker, for these steps.
+        rngs: one generator per walker, for these steps; or, without ``systems``, one for all.
         systems: one compiled system per walker; None runs the NumPy definition on all at once.
         stop: (1,) uint8; non-zero ends it at once, and None is returned.
         map: runs the walkers, side by side if it can; only with ``systems``.

@@ -84,27 +84,23 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
         for name in QUANTITIES:
             values = np.array([part[name] for part in parts])
             errors[name] = np.sqrt((r - 1) / r * ((values - values.mean(0)) ** 2).sum(0))
-    steps = max(1, round(END / landscape.grid.x.width))
-    below = _beyond(ln_weights, steps)
-    above = _beyond(ln_weights[:, ::-1], steps)
-    if landscape.meta.get("gauge") == "box":
-        above[:] = 0.0  # there is nothing above
-    return Averages(temperatures, whole, errors, below, above)
+    return Averages(temperatures, whole, errors, *_outside(landscape, ln_weights))
 
 
 def trusted_rows(landscape: Landscape) -> slice:
-    """The longest stretch of rows without a gap that are reliable (see ``landscape.Curve``).
+    """The longest stretch of rows without a gap, 90 % of whose mass lies in bins that all know.
+
+    These are the bins that every walker visited, so that the spread of S between walkers is known;
+    of molecular dynamics those that are reliable, as its S is wrong near walls.
 
     Raises:
         UserError: it is shorter than two rows.
     """
-    reliable = landscape.marginal_entropy().reliable
-    best, begun = (0, 0), None
-    for k, good in enumerate([*reliable, False]):
-        if good and begun is None:
-            begun = k
-        elif not good and begun is not None:
-            best, begun = max(best, (begun, k), key=lambda ends: ends[1] - ends[0]), None
+    if landscape.meta.get("sampler") == "wlmd":
+        known = landscape
+    else:
+        known = replace(landscape, reliable=~np.isnan(landscape.entropies).any(axis=0))
+    best = _longest(known.marginal_entropy().reliable)
     if best[1] - best[0] < 2:
         raise UserError(
             "the landscape has no two neighbouring rows of x that all walkers visited; "
@@ -141,12 +137,23 @@ def covered_range(landscape: Landscape) -> tuple[float, float]:
     """
     x = landscape.grid.x
     trial = np.geomspace(np.exp(x.lo) * 1e-4, np.exp(x.hi) * 1e3, 500)
-    good = np.flatnonzero(canonical(replace(landscape, entropies=landscape.entropy[None]), trial)
-                          .covered)  # fmt: skip
-    if not good.size:
+    _, ln_weights = _averages(landscape, trusted_rows(landscape), trial)
+    below, above = _outside(landscape, ln_weights)
+    first, end = _longest(below + above <= COVERED)
+    if first == end:
         return np.nan, np.nan
-    highest = np.inf if good[-1] == len(trial) - 1 else trial[good[-1]]
-    return float(trial[good[0]]), float(highest)
+    return float(trial[first]), float(trial[end - 1] if end < len(trial) else np.inf)
+
+
+def _longest(good) -> tuple[int, int]:
+    """First and end of the longest stretch of true values; equal where there is none."""
+    best, begun = (0, 0), None
+    for k, is_good in enumerate([*good, False]):
+        if is_good and begun is None:
+            begun = k
+        elif not is_good and begun is not None:
+            best, begun = max(best, (begun, k), key=lambda ends: ends[1] - ends[0]), None
+    return best
 
 
 def _averages(landscape: Landscape, rows: slice, temperatures: np.ndarray):
@@ -186,6 +193,15 @@ def _slopes(ln_rows: np.ndarray) -> np.ndarray:
     left, right = np.concatenate([steps[:1], steps]), np.concatenate([steps, steps[-1:]])
     flatter = np.where(np.abs(left) < np.abs(right), left, right)
     return np.where(np.abs(left - right) < EDGE, (left + right) / 2, flatter)
+
+
+def _outside(landscape: Landscape, ln_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the weight below and above the rows, ``(n,)`` each."""
+    steps = max(1, round(END / landscape.grid.x.width))
+    below, above = _beyond(ln_weights, steps), _beyond(ln_weights[:, ::-1], steps)
+    if landscape.meta.get("gauge") == "box":
+        above[:] = 0.0  # there is nothing above
+    return below, above
 
 
 def _beyond(ln_weights: np.ndarray, steps: int) -> np.ndarray:

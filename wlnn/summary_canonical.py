@@ -11,7 +11,7 @@ import numpy as np
 
 from wlnn import store
 from wlnn.landscape import Landscape
-from wlnn.reweight import QUANTITIES, Averages, canonical
+from wlnn.reweight import QUANTITIES, Averages, canonical, trusted_rows
 from wlnn.run_md import Trajectories
 from wlnn.summary import describe
 
@@ -51,8 +51,8 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
 
 def _range(landscape: Landscape, covered: tuple[float, float]) -> str:
     low, high = covered
-    rows = landscape.marginal_entropy()
-    lowest = rows.x[rows.reliable].min() - 0.5 * landscape.grid.x.width
+    rows = trusted_rows(landscape)
+    lowest = landscape.grid.x.edges[rows.start]
     if np.isnan(low):
         return "no temperature has its weight inside this landscape; sample it to lower losses"
     words = f"covered from T = {low:.3g}: below, weight lies under {landscape.grid.x.name} = "
@@ -60,7 +60,10 @@ def _range(landscape: Landscape, covered: tuple[float, float]) -> str:
     if np.isfinite(high):
         words += f"; up to T = {high:.3g}: above, weight lies over its window"
     absolute = landscape.meta.get("gauge") in ("box", "draws")
-    return words + ("" if absolute else "; F up to a term linear in T (S is relative)")
+    words += "" if absolute else "; F up to a term linear in T (S is relative)"
+    if not landscape.marginal_entropy().reliable[rows].mean() > 0.5:
+        words += "; few bins were seen by every walker while S was frozen: errors may be too small"
+    return words
 
 
 def _outside(averages: Averages, k: int) -> str:
