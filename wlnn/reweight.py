@@ -90,17 +90,19 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
 def trusted_rows(landscape: Landscape) -> slice:
     """The longest stretch of rows without a gap, 90 % of whose mass lies in bins that all know.
 
-    These are the bins that every walker visited, so that the spread of S between walkers is known;
-    of molecular dynamics those that are reliable, as its S is wrong near walls.
+    These are the bins that every walker visited, so that the spread of S between walkers is known.
+    In molecular dynamics the rows must lie 2 sigma inside the walls as well: nearer, S is wrong.
 
     Raises:
         UserError: it is shorter than two rows.
     """
+    known = replace(landscape, reliable=~np.isnan(landscape.entropies).any(axis=0))
+    good = known.marginal_entropy().reliable
     if landscape.meta.get("sampler") == "wlmd":
-        known = landscape
-    else:
-        known = replace(landscape, reliable=~np.isnan(landscape.entropies).any(axis=0))
-    best = _longest(known.marginal_entropy().reliable)
+        walls, x = landscape.meta["wlmd"], landscape.grid.x.centres
+        margin = 2 * walls["sigma"]
+        good &= (x >= walls["x_low"] + margin) & (x <= walls["x_high"] - margin)
+    best = _longest(good)
     if best[1] - best[0] < 2:
         raise UserError(
             "the landscape has no two neighbouring rows of x that all walkers visited; "
