@@ -26,6 +26,7 @@ class Case(NamedTuple):
         return found(**{**dict(self.options), **options})
 
 
+SMOOTH = "wlmd_judge_cases:smooth_case"
 # One walker a million steps more or less: each fast case takes seconds once Numba has compiled it.
 CASES = (
     Case("maxnorm-start", "judge_start:judge_maxnorm"),
@@ -52,4 +53,16 @@ CASES = (
     Case("canonical", "judge_run:judge_canonical"),
     Case("box-loss", "canonical_judge:judge_md"),
     Case("double-well", "canonical_judge:judge_tempering"),
+    Case("wlmd-start", "wlmd_judge:exact_start"),
+    Case("wlmd-run", "wlmd_judge:whole_run"),
+    Case("wlmd-two-losses", "wlmd_judge:frozen_two_losses", True),
+    *(
+        Case(
+            f"wlmd-{name.replace('_', '-')}",
+            "wlmd_judge_cases:smooth_case",
+            True,
+            (("name", name),),
+        )
+        for name in ("sphere", "twin_spheres", "blocks", "residual_floor", "few_rows")
+    ),
 )

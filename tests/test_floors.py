@@ -12,13 +12,16 @@ COMMAND_LINE = {
     "wlnn.__main__",
     "wlnn.cli",
     "wlnn.cli_canonical",
+    "wlnn.cli_data",
     "wlnn.cli_options",
     "wlnn.cli_results",
     "wlnn.cli_sample",
+    "wlnn.cli_seek",
+    "wlnn.cli_train",
     "wlnn.maxent.commands",
     "wlnn.maxent.options",
 }
-PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.maxent.figures"}
+PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.plot_trained", "wlnn.maxent.figures"}
 COMPILED = {
     "wlnn.kernels",
     "wlnn.langevin_kernels",
@@ -119,5 +122,9 @@ def test_floors():
             assert "wlnn.wlmc" not in below, name
     assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.wlmc"]
     assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.run"]
+    for name in graph:
+        if name.startswith("wlnn.readers."):  # arrays and sentences: no network, no sampler
+            readers = {other for other in graph if other.startswith("wlnn.readers")}
+            assert graph[name] <= readers | {"wlnn.datasets", "wlnn.errors", "wlnn.settings"}, name
     for name in ("wlnn.grid", "wlnn.losses", "wlnn.layers", "wlnn.store", "wlnn.datasets"):
         assert graph[name] <= {"wlnn.errors", "wlnn"}, name  # the ground floor

@@ -7,12 +7,19 @@ from matplotlib.figure import Figure
 
 from wlnn import langevin
 from wlnn.landscape import Landscape
-from wlnn.plot import INK, MAGENTA
+from wlnn.plot import INK, MAGENTA, plot_landscape
 from wlnn.reweight import Averages
 from wlnn.run_md import Curve, Trajectories
 from wlnn.summary import describe
 
 BLUE = "#1f6fb4"
+METHOD_COLOURS = {
+    "langevin": BLUE,
+    "annealing": "#0a8f6c",
+    "tempering": "#e07b00",
+    "sgd": "#000000",
+    "adam": "#8a8a8a",
+}
 
 
 def plot_md(found: Trajectories, window: tuple[float, float] | None = None) -> Figure:
@@ -117,3 +124,48 @@ def _points(ax, points) -> None:
         T, [v.value for v in values], np.nan_to_num(factor * np.array([v.error for v in values])),
         color=MAGENTA, fmt="o", markersize=4, linewidth=1.0, label="molecular dynamics",
     )  # fmt: skip
+
+
+def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) -> Figure:
+    """Mean path of each method in (ln L, test quantity), over the landscape if there is one.
+
+    Lines: means over runs in bins of ln L of 0.2 that three runs or more came to; dots: where the
+    runs were on average at the end, with 95 % intervals.
+    """
+    from scipy.special import stdtrit
+
+    figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+    ax = figure.subplots()
+    if landscape is not None:
+        plot_landscape(landscape, ax)
+    for search in searches:
+        color = METHOD_COLOURS[search.name]
+        edges = np.arange(np.floor(search.x[np.isfinite(search.x)].min() * 5), 20) / 5
+        rows = []
+        for low in edges:
+            values = search.near(low + 0.1, 0.1)
+            if len(values) >= 3:
+                rows.append((low + 0.1, values.mean()))
+        ax.plot(*np.array(rows).reshape(-1, 2).T, color="white", linewidth=3.0)
+        ax.plot(*np.array(rows).reshape(-1, 2).T, color=color, linewidth=1.5, label=search.name)
+        x, y = search.last()
+        factor = stdtrit(max(len(x) - 1, 1), 0.975) / np.sqrt(len(x))
+        bars = (
+            {"xerr": factor * x.std(ddof=1), "yerr": factor * y.std(ddof=1)} if len(x) > 1 else {}
+        )
+        ax.errorbar(
+            x.mean(), y.mean(), **bars, color=color, fmt="o", markersize=6,
+            markeredgecolor="white", linewidth=1.2, zorder=5,
+        )  # fmt: skip
+    if landscape is None:
+        ax.set_xlabel("ln(train loss)")
+        ax.set_ylabel(metric.replace("ln test loss", "ln(test loss)"))
+        ax.set_title(title, fontsize="medium")
+    handles, labels = ax.get_legend_handles_labels()
+    old = ax.get_legend()
+    if old is not None:
+        handles, labels = [*old.legend_handles, *handles], [
+            *(text.get_text() for text in old.get_texts()), *labels,
+        ]  # fmt: skip
+    ax.legend(handles=handles, labels=labels, fontsize="small", framealpha=0.9, loc="best")
+    return figure

@@ -21,7 +21,7 @@ def default_processes() -> int:
 
 
 @contextmanager
-def _one_thread_each():
+def one_thread_each():
     """Processes started meanwhile use one BLAS thread: two that share cores halve each other."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
@@ -67,7 +67,7 @@ def over_settings(
 
     context = multiprocessing.get_context("spawn")  # a forked BLAS keeps its parent's threads
     with (
-        _one_thread_each(),
+        one_thread_each(),
         ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context) as pool,
     ):
         waiting = {pool.submit(function, *jobs[i]): i for i in order}
