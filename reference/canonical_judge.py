@@ -53,8 +53,8 @@ def judge_md(
     """Langevin dynamics in a quadratic loss in a box: walkers from afar must reach the ensemble.
 
     Judged: the smallest p of eight tests at the end: each coordinate by chi-square over 20 equally
-    likely cells, the share in a thin layer at the walls, and by z <L> and <L^2>, which make the heat
-    capacity, and the kinetic temperature.
+    likely cells, the share in a thin layer at the walls, and by z <L> and <L^2>, which make the
+    heat capacity, and the kinetic temperature.
     """
     began = time.perf_counter()
     problem = box_loss.quadratic()

@@ -69,11 +69,11 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
 def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
     """Begin or continue a run of `wlnn md`, with progress; print what came out."""
     from wlnn import plot, run, run_md
-    from wlnn.cli_sample import cores
+    from wlnn.maxent.workers import default_processes
     from wlnn.plot_canonical import plot_md
 
     problem = recipe.problem(recipe.task())
-    settings, threads = recipe.settings.md, threads or cores()
+    settings, threads = recipe.settings.md, threads or default_processes()
     click.echo(
         f"{directory}: {settings.walkers} walkers x {settings.steps:,} steps at T = "
         f"{settings.temperature:g}, {problem.n_parameters} parameters",

@@ -78,12 +78,12 @@ def seek(preset, out, threads, methods, landscape, at, **options):
 def execute(recipe, directory: Path, threads, methods=METHODS, landscape=None) -> None:
     """Begin or continue a search with all methods; print the table and draw."""
     from wlnn import plot, run, run_seek, store, summary_seek
-    from wlnn.cli_sample import cores
+    from wlnn.maxent.workers import default_processes
     from wlnn.plot_canonical import plot_seek
     from wlnn.results import find_landscape
 
     surface = None if landscape is None else find_landscape(landscape)
-    task, settings, threads = recipe.task(), recipe.settings, threads or cores()
+    task, settings, threads = recipe.task(), recipe.settings, threads or default_processes()
     problem = recipe.problem(task)
     notes = {"recipe": recipe.to_dict(), "versions": store.versions()}
     store.open_run(directory, run_seek.identity(problem, settings), notes)
@@ -106,7 +106,7 @@ def execute(recipe, directory: Path, threads, methods=METHODS, landscape=None) -
                             directory,
                             threads,
                             lambda part, line, progress=progress: progress(part, 1.0, line),
-                        )  # fmt: skip
+                        )
                     )
                 else:
                     found.append(run_seek.train(task, settings, name, directory, threads, progress))

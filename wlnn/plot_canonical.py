@@ -149,10 +149,10 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
         ax.plot(*np.array(rows).reshape(-1, 2).T, color="white", linewidth=3.0)
         ax.plot(*np.array(rows).reshape(-1, 2).T, color=color, linewidth=1.5, label=search.name)
         x, y = search.last()
-        factor = stdtrit(max(len(x) - 1, 1), 0.975) / np.sqrt(len(x))
-        bars = (
-            {"xerr": factor * x.std(ddof=1), "yerr": factor * y.std(ddof=1)} if len(x) > 1 else {}
-        )
+        bars = {}
+        if len(x) > 1:
+            factor = stdtrit(len(x) - 1, 0.975) / np.sqrt(len(x))
+            bars = {"xerr": factor * x.std(ddof=1), "yerr": factor * y.std(ddof=1)}
         ax.errorbar(
             x.mean(), y.mean(), **bars, color=color, fmt="o", markersize=6,
             markeredgecolor="white", linewidth=1.2, zorder=5,
