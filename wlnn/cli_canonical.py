@@ -63,6 +63,8 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
     task = recipe.task()
     name = f"md-{recipe.directory_name(task)}-T{recipe.settings.md.temperature:g}"
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
+    if window is not None and not 0 < window[0] < window[1]:
+        raise UserError(f"--loss-window {loss_window} is empty; write LOW,HIGH, both positive.")
     execute(recipe, Path(out or Path("runs") / name), threads, window)
 
 

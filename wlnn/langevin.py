@@ -121,7 +121,7 @@ def walk_numpy(problem, theta, u, temperature, motion, steps, rngs, hottest, rec
         # 2. move; the thermostat acts in every m-th step
         noise = None
         if (k + 1) % motion.every == 0:
-            noise = _normal(rngs, theta.shape, np.float32)
+            noise = _normal(rngs, theta.shape, np.float32).astype(float)
         theta[...], u[...] = langevin_step(
             np, theta, u, force, noise, dt, motion.keep, problem.lo, problem.hi
         )
