@@ -51,6 +51,8 @@ CASES = (
     Case("production", "judge_run:judge_production"),
     Case("convergence", "judge_run:judge_convergence"),
     Case("canonical", "judge_run:judge_canonical"),
+    Case("box-loss", "canonical_judge:judge_md"),
+    Case("double-well", "canonical_judge:judge_tempering"),
     Case("wlmd-start", "wlmd_judge:exact_start"),
     Case("wlmd-run", "wlmd_judge:whole_run"),
     Case("wlmd-two-losses", "wlmd_judge:frozen_two_losses", True),

@@ -111,6 +111,7 @@ def resume(run, threads):
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
     without the interruption. CSV and Python files that changed since are refused.
     """
+    from wlnn import cli_canonical, cli_seek
     from wlnn.cli_train import go_on
     from wlnn.recipe import read_recipe
 
@@ -121,6 +122,8 @@ def resume(run, threads):
         recipe = read_recipe(folder)
         if recipe.sampler in ("train", "tune"):
             go_on(recipe, folder, threads, Path(run))
+        elif recipe.sampler in ("md", "seek"):
+            (cli_canonical if recipe.sampler == "md" else cli_seek).execute(recipe, folder, threads)
         else:
             execute(recipe, folder, threads or cores(), Path(run))
 

@@ -34,8 +34,8 @@ class Recipe:
             "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
             "kind": .., "standardise": bool}. Paths are absolute.
         settings: all sections; those that the source does not use are ignored.
-        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "train" or "tune" where
-            nothing is sampled.
+        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "md", "seek", "train" or
+            "tune" where no landscape is sampled.
         preset: of the table, "default", "quick" or "paper".
     """
 
@@ -68,7 +68,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler == "wlmd":
+        if self.sampler != "wlmc":
             from wlnn.collective import NetworkVariables
 
             if not isinstance(task, Task):
@@ -76,6 +76,8 @@ class Recipe:
                     f"'{task.name}' is a bare function: molecular dynamics needs a Task with a "
                     "network, whose gradient it can take."
                 )
+            if self.sampler in ("md", "seek") and task.y == "test-accuracy":
+                task = replace(task, y="smoothed-accuracy")  # the true one is recorded beside it
             problem = NetworkVariables(task, self.settings.wlmd.accuracy_axis).problem()
         else:
             problem = task if isinstance(task, Problem) else task.problem()
