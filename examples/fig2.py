@@ -16,10 +16,11 @@ import wlnn
 
 if __name__ == "__main__":
     chosen = options(__doc__, paths=("houses", "polymers", "embedding"))
-    pairs = [landscape_and_trainings("mnist", 2, chosen)]
+    pairs = [landscape_and_trainings("mnist", chosen, "network.width=2")]
     if chosen.houses:
-        pairs.insert(0, landscape_and_trainings("house-price", 20, chosen, data=chosen.houses))
+        files = {"data": chosen.houses}
+        pairs.insert(0, landscape_and_trainings("house-price", chosen, "network.width=20", **files))
     if chosen.polymers:
         files = {"data": chosen.polymers, "embedding": chosen.embedding}
-        pairs.append(landscape_and_trainings("polymer", 10, chosen, **files))
+        pairs.append(landscape_and_trainings("polymer", chosen, "network.width=10", **files))
     save(wlnn.plot_widths(pairs), "fig2", chosen)

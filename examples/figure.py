@@ -6,9 +6,10 @@ from pathlib import Path
 import wlnn
 from wlnn.plot import save as save_picture
 
-QUICK = (  # molecular dynamics that hardly leaves its start, few and short trainings
+QUICK = (  # samplers that hardly leave their start, few and short trainings
     "wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
-    "wlmd.report=1000", "wlmd.checks=false", "train.runs=6", "train.epochs=10",
+    "wlmd.report=1000", "wlmd.checks=false", "wlmc.steps=4e5", "wlmc.walkers=2", "wlmc.stages=10",
+    "wlmc.anchor_draws=1e4", "train.runs=6", "train.epochs=10",
 )  # fmt: skip
 
 
@@ -42,21 +43,23 @@ def save(figure, name, chosen):
     print(save_picture(figure, chosen.out / f"{name}.png"))
 
 
-def landscape_and_trainings(task, width, chosen, **files):
+def landscape_and_trainings(task, chosen, *overrides, **files):
     """What is there of them in the folder of runs, or made now."""
     files = {name: path for name, path in files.items() if path}
-    more = (*(QUICK if chosen.quick else ()), *chosen.set)
+    overrides = (*overrides, *(QUICK if chosen.quick else ()), *chosen.set)
     preset = "quick" if chosen.quick else "default"
     what = {"preset": preset, "folder": chosen.runs, **files}
-    landscape = wlnn.run_landscape(task, f"network.width={width}", *more, **what)
-    return landscape, [wlnn.run_trainings(task, f"network.width={width}", *more, **what)]
+    landscape = wlnn.run_landscape(task, *overrides, **what)
+    return landscape, [wlnn.run_trainings(task, *overrides, **what)]
 
 
 def width_figure(task, widths, name, chosen):
     """One column a width, and where training ends against the number of parameters."""
     files = {name: getattr(chosen, name, None) for name in ("data", "embedding")}
     widths = widths[:1] if chosen.quick else widths[: chosen.widths]
-    pairs = [landscape_and_trainings(task, width, chosen, **files) for width in widths]
+    pairs = [
+        landscape_and_trainings(task, chosen, f"network.width={width}", **files) for width in widths
+    ]
     save(wlnn.plot_widths(pairs), name, chosen)
     record = pairs[0][0].meta["task"]["y"]
     points = wlnn.by_network(pairs)
