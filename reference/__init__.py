@@ -28,6 +28,7 @@ class Case(NamedTuple):
 
 AVERAGED = (("production", 0.5), ("estimator", "average"))
 LONG = (("steps", 20_000_000), ("threshold", 0.3))
+SMOOTH = "wlmd_judge_cases:smooth_case"
 # One walker a million steps more or less: each fast case takes seconds once Numba has compiled it.
 CASES = (
     Case("maxnorm-start", "judge_start:judge_maxnorm"),
@@ -61,4 +62,18 @@ CASES = (
     Case("ising-8", "judge_run:judge_ising", True, (("side", 8), *LONG)),
     Case("spiral-draws", "judge_network:judge_direct", True),
     Case("nested", "judge_network:judge_nested", True),
+    Case("box-loss", "canonical_judge:judge_md"),
+    Case("double-well", "canonical_judge:judge_tempering"),
+    Case("wlmd-start", "wlmd_judge:exact_start"),
+    Case("wlmd-run", "wlmd_judge:whole_run"),
+    Case("wlmd-two-losses", "wlmd_judge:frozen_two_losses", True),
+    *(
+        Case(
+            f"wlmd-{name.replace('_', '-')}",
+            "wlmd_judge_cases:smooth_case",
+            True,
+            (("name", name),),
+        )
+        for name in ("sphere", "twin_spheres", "blocks", "residual_floor", "few_rows")
+    ),
 )
