@@ -21,6 +21,8 @@ from wlnn.summary import describe, unit_name
 MAGENTA = "#d6006d"
 INK = "#222222"
 ENTROPY_COLOURS = "viridis"
+ACCURACIES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)  # on a logit axis
+TENTHS = tuple(k / 10 for k in range(11))
 FORMATS = ("png", "pdf", "svg")
 
 
@@ -58,16 +60,19 @@ def plot_landscape(
             bar.set_label(_entropy_label(landscape, per))
             bar.outline.set_linewidth(0.6)
     highest = landscape.max_entropy_curve()
-    _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2)
-    _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
-    _draw(ax, landscape.equilibrium_accuracy(), landscape.t_factor(), MAGENTA, linewidth=1.8)
+    smoothed = landscape.accuracy_axis
+    placed = {"place": lambda value: smoothed.value(np, value)} if smoothed else {}
+    _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
+    _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
+    equilibrium = landscape.equilibrium_accuracy()
+    _draw(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
     shown = ~np.isnan(entropy)
     if shown.any():
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
         ax.set_xlim(x.edges[rows[0]] - x.width, x.edges[rows[-1] + 1] + x.width)
         ax.set_ylim(y.edges[columns[0]] - y.width, y.edges[columns[-1] + 1] + y.width)
     handles = [
-        Line2D([], [], color=MAGENTA, linewidth=1.8, label=f"equilibrium {_quantity(y.name)}"),
+        Line2D([], [], color=MAGENTA, linewidth=1.8, label=f"equilibrium {_quantity(landscape)}"),
         Line2D([], [], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label="maximum entropy"),
     ]
     if (~landscape.reliable & shown).any():
@@ -75,7 +80,9 @@ def plot_landscape(
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
-    _label(ax, x.name, y.name)
+    _label(ax, x.name, _y_name(landscape))
+    if smoothed:
+        _accuracy_ticks(ax, smoothed)
     ax.set_title(describe(landscape)[0], fontsize="medium")
     if own:
         _provenance(ax.figure, landscape)
@@ -105,7 +112,7 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
         b.errorbar(curve.x[some], curve.value[some], half, **bars)
         _draw(b, landscape.max_entropy_curve(), 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
         b.set_title("equilibrium (dots), max. entropy", fontsize="medium")
-        _label(b, x.name, y.name)
+        _label(b, x.name, _y_name(landscape))
     else:
         b.set_visible(False)
 
@@ -162,8 +169,22 @@ def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) 
     )
 
 
-def _quantity(name: str) -> str:
-    return name.removeprefix("test ").removeprefix("smoothed test ")
+def _accuracy_ticks(ax: Axes, smoothed) -> None:
+    """Label the y axis, a function of the smoothed accuracy, with that accuracy."""
+    straight = smoothed.slope(np, 0.1) == smoothed.slope(np, 0.5)
+    ticks = np.array(TENTHS if straight else ACCURACIES)
+    places = smoothed.value(np, ticks)
+    inside = (places >= ax.get_ylim()[0]) & (places <= ax.get_ylim()[1])
+    ax.set_yticks(places[inside], [f"{tick:g}" for tick in ticks[inside]])
+
+
+def _y_name(landscape: Landscape) -> str:
+    """What the curves show; the axis itself may be a function of it."""
+    return "smoothed test accuracy" if landscape.accuracy_axis else landscape.grid.y.name
+
+
+def _quantity(landscape: Landscape) -> str:
+    return _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
 
 
 def _label(ax: Axes, x: str, y: str) -> None:
@@ -173,14 +194,20 @@ def _label(ax: Axes, x: str, y: str) -> None:
     ax.set_ylabel(said.get(y, y))
 
 
-def _draw(ax: Axes, curve: Curve, factor: float, color: str, **style) -> None:
-    """The curve over its reliable rows, faint over the others, with a band of factor x error."""
+def _draw(
+    ax: Axes, curve: Curve, factor: float, color: str, place=lambda value: value, **style
+) -> None:
+    """The curve over its reliable rows, faint over the others, with a band of factor x error.
+
+    ``place`` takes its values to the axis.
+    """
     safe = np.where(curve.reliable, curve.value, np.nan)
-    ax.plot(curve.x, curve.value, color=color, **{**style, "alpha": 0.35})
-    ax.plot(curve.x, safe, color=color, **style)
+    ax.plot(curve.x, place(curve.value), color=color, **{**style, "alpha": 0.35})
+    ax.plot(curve.x, place(safe), color=color, **style)
     if factor > 0:
         half = factor * curve.error
-        ax.fill_between(curve.x, safe - half, safe + half, color=color, alpha=0.25, linewidth=0)
+        low, high = place(safe - half), place(safe + half)
+        ax.fill_between(curve.x, low, high, color=color, alpha=0.25, linewidth=0)
 
 
 def _walkers(

@@ -28,8 +28,10 @@ from wlnn.settings import WLMDSettings
 from wlnn.wlmd_checks import Report, advice, failure, summary, warnings
 from wlnn.wlmd_results import (
     Table,
+    check_kept,
     hills_at,
     identity,
+    keep_networks,
     load_table,
     merge_tables,
     save_results,
@@ -91,6 +93,7 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
+    check_kept(problem, settings)
     report = report or (lambda _: None)
     _, surface = surface_of(problem, settings)
     if directory is not None:
@@ -109,7 +112,7 @@ def sample(
         raise Interrupted(None)
     landscape = merge_tables(problem, settings, tables)
     if directory is not None:
-        save_results(directory, problem, tables, landscape)
+        save_results(directory, problem, landscape)
     if not landscape.meta["finished"]:
         raise Interrupted(landscape)
     return landscape
@@ -209,7 +212,7 @@ def advance_table(
     schedule = PaperRamp(settings.f_max, settings.t1, settings.t2, settings.t3)
     learning = settings.steps - round(settings.steps * settings.production)
     began, state, traces, lost, f = time.perf_counter(), table.state, [], [], 0.0
-    period = period_of(problem, settings)
+    period, kept = period_of(problem, settings), table.kept
     end = min((state.t // period + 1) * period, settings.steps)
     while state.t < end and state.alive.any():
         number = 1 + state.t // settings.round
@@ -232,6 +235,8 @@ def advance_table(
         state = result.state
         if settings.average_from * settings.steps < state.t <= learning:
             state = wlmd.sampled(state)
+        if settings.keep_networks and len(result.traces):
+            kept = keep_networks(kept, settings.keep_width, state, result.traces)
         traces.append(result.traces.reshape(-1, 4))
         lost += result.lost
         f = float(f_of_t[-1])
@@ -252,4 +257,4 @@ def advance_table(
         f"{walker.x:.3g}, kinetic temperature {walker.kinetic:.3g}); its last round is taken back."
         for walker in lost
     )
-    return Table(table.number, state, history, notes)
+    return Table(table.number, state, history, notes, kept)

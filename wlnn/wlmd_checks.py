@@ -16,7 +16,7 @@ import numpy as np
 from wlnn.schedule import PaperRamp
 from wlnn.settings import WLMDSettings
 from wlnn.surface import Surface, hill_height, inside
-from wlnn.wlmd import KINETIC, MDState, X, Y
+from wlnn.wlmd import ACCURACY, KINETIC, MDState, X, Y
 
 TOLERANCE = 0.05  # of a kinetic temperature, besides half the expected heating and the noise
 HOTTEST = 2.0  # of any mean kinetic temperature
@@ -45,6 +45,7 @@ class Report(NamedTuple):
     round_trips: int  # of all walkers since the run began
     alive: int  # walkers
     us_per_step: float  # microseconds of one walker's step
+    smoothing: float = math.nan  # mean |A^s - A| of a period, where y is a smoothed accuracy
 
 
 def heating(surface: Surface, f: float, friction: float, n_parameters: int) -> float:
@@ -119,6 +120,10 @@ def summary(
         if enough.size:
             low_temperature = float(sums[enough[0]] / counts[enough[0]])
             low_noise = noise(int(counts[enough[0]]))
+    smoothing = math.nan
+    if x.size and problem.accuracy_at is not None:
+        true = traces[..., ACCURACY].ravel()
+        smoothing = float(np.abs(problem.accuracy_at(np, y) - true).mean())
     half = 0.5 * (problem.hi - problem.lo)
     middle = 0.5 * (problem.hi + problem.lo)
     near = np.abs(state.theta[state.alive] - middle) > 0.98 * half
@@ -138,6 +143,7 @@ def summary(
         round_trips=int(state.round_trips.sum()),
         alive=alive,
         us_per_step=1e6 * seconds / steps,
+        smoothing=smoothing,
     )
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 
 from wlnn import wlmd_kernels
-from wlnn.wlmd_head import make_head, observe, scale_errors
 from wlnn.wlmd_kernels import FAST
+from wlnn.wlmd_losses import constants, coordinates, mean_loss, test_value
 
 # Matrix products run in SciPy's BLAS, which reads this when it is loaded. Tables and walkers run
 # side by side, so one thread each is best; whoever set a number has the last word.
@@ -38,14 +38,14 @@ class FNNSystem(NamedTuple):
     h: tuple  # inputs (d, N), then D activations (width, N)
     slope: tuple  # D slopes of the activations (width, N); (0, 0) for relu, whose h tells it
     dz: tuple  # D gradients by pre-activations (width, N)
-    activation: int
-    outputs: np.ndarray  # this and the rest: see wlmd_head.Head
-    errors: np.ndarray
-    scale: np.ndarray
-    targets: np.ndarray
-    labels: np.ndarray
+    outputs: np.ndarray  # (K, N)
+    errors: np.ndarray  # (K, N), per-sample gradients by the outputs, not yet scaled
+    scale: np.ndarray  # (2,) float64: what turns them into gradients of x (train) and y (test)
+    targets: np.ndarray  # (N,) float32
+    labels: np.ndarray  # (N,) int64
     n_train: int
     n_test: int
+    activation: int
     loss: int
     y_axis: int
     alpha: float
@@ -53,9 +53,12 @@ class FNNSystem(NamedTuple):
 
 def fnn_system(variables) -> FNNSystem:
     """Buffers for one walker of a :class:`wlnn.collective.NetworkVariables`."""
-    network = variables.task.network
+    task = variables.task
+    network, data = task.network, task.data
     inputs = np.ascontiguousarray(variables.inputs.T, np.float32)
     n_samples = inputs.shape[1]
+    regress = task.loss == "squared-error"
+    truth = np.concatenate([data.y_train, data.y_test])
     hidden = network.sizes[1:-1]
     theta, gradient = np.zeros((2, network.n_parameters), np.float32)
     tensors, slots = network.layout.views(theta), network.layout.views(gradient)
@@ -63,6 +66,7 @@ def fnn_system(variables) -> FNNSystem:
     def buffers(used=1):
         return tuple(np.zeros((units * used, n_samples * used), np.float32) for units in hidden)
 
+    outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
     return FNNSystem(
         theta,
         gradient,
@@ -73,8 +77,15 @@ def fnn_system(variables) -> FNNSystem:
         (inputs, *buffers()),
         buffers(0 if network.activation == "relu" else 1),
         buffers(),
+        outputs,
+        errors,
+        np.zeros(2),
+        truth.astype(np.float32),
+        np.zeros(n_samples, np.int64) if regress else truth,
+        len(data.y_train),
+        len(data.y_test),
         {"relu": RELU, "tanh": TANH, "silu": SILU}[network.activation],
-        *make_head(variables),
+        *constants(variables),
     )
 
 
@@ -173,7 +184,11 @@ def _evaluate(system, theta):
     for k in range(theta.shape[0]):
         system.theta[k] = theta[k]
     _forward(system)
-    return observe(system)
+    split, end = system.n_train, system.n_train + system.n_test
+    train_loss = mean_loss(system, 0, split)
+    value, accuracy = test_value(system, split, end)
+    x, y = coordinates(system, train_loss, value)
+    return x, y, accuracy
 
 
 @njit(cache=True, fastmath=FAST)
@@ -207,10 +222,22 @@ def _through(dz, slope):
     return total
 
 
+@njit(cache=True, fastmath=FAST)
+def _scale_errors(errors, train, test, split, end):
+    for k in range(errors.shape[0]):
+        row = errors[k]
+        for p in range(split):
+            row[p] *= train
+        for p in range(split, end):
+            row[p] *= test
+
+
 def _sweep(system, ux, uy):
     depth = len(system.dz)
     errors = system.errors
-    scale_errors(system, ux, uy)
+    split, end = system.n_train, system.n_train + system.n_test
+    train, test = np.float32(ux * system.scale[0]), np.float32(uy * system.scale[1])
+    _scale_errors(errors, train, test, split, end)
     for k in range(errors.shape[0]):
         system.db[depth][k] = errors[k].sum()
         for j in range(system.h[depth].shape[0]):
