@@ -97,7 +97,10 @@ sampler_options = options_of(
     ),
     click.option("--seed", **NUMBER, help="Seed of the walkers."),
     click.option(
-        "--walkers", **NUMBER, help="Independent walkers; their spread gives the error bars."
+        "--walkers",
+        **NUMBER,
+        help="Independent walkers; their spread gives the error bars. In molecular dynamics those "
+        "of one table; there wlmd.tables are independent.",
     ),
     click.option("--steps", **NUMBER, help="Steps of each walker; four times halve the errors."),
     click.option(

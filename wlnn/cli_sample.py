@@ -172,7 +172,7 @@ def _announce(recipe, problem, n_runs: int, threads: int, yes: bool) -> None:
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo("measuring the pace of the sampler on this machine ...", err=True)
     seconds = recipe.estimate(problem, threads)
-    words = f"{settings.walkers} walkers x {settings.steps:.3g} steps: {duration(seconds)}"
+    words = f"{_walkers(settings)} x {settings.steps:.3g} steps: {duration(seconds)}"
     if n_runs > 1:
         words = f"{n_runs} data sets, each {words}; together {duration(n_runs * seconds)}"
     click.echo(f"the published protocol, {words} on {threads} threads", err=True)
@@ -204,7 +204,7 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
 
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo(
-        f"{directory}: {settings.walkers} walkers x {settings.steps:.3g} steps, "
+        f"{directory}: {_walkers(settings)} x {settings.steps:.3g} steps, "
         f"{problem.n_parameters} parameters, {threads} threads",
         err=True,
     )
@@ -225,6 +225,13 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
             click.echo(f"  {reached(landscape)}", err=True)
         click.echo(f"  go on with:  wlnn resume {whole}", err=True)
         sys.exit(STOPPED)
+
+
+def _walkers(settings) -> str:
+    """How many move: "16 walkers", or "4 tables of 2 walkers" in molecular dynamics."""
+    walkers = f"{settings.walkers} walker{'s' * (settings.walkers > 1)}"
+    tables = getattr(settings, "tables", None)
+    return walkers if tables is None else f"{tables} table{'s' * (tables > 1)} of {walkers}"
 
 
 def _words(state, problem) -> str:

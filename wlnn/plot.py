@@ -235,6 +235,8 @@ def _walkers(
         ax.set_xlabel("stage")
     for steps, line in zip(along, values, strict=True):
         ax.plot(steps, line, color=INK, linewidth=0.8, alpha=0.5)
+    ax.ticklabel_format(axis="x", scilimits=(-3, 4))
+    ax.locator_params(axis="x", nbins=5)
     if not logarithmic:
         ax.set_ylim(bottom=0)
         ax.yaxis.get_major_locator().set_params(integer=cumulative)
