@@ -37,6 +37,7 @@ class SmoothProblem:
         names: of x and y, for axes.
         about: JSON description stored with every result.
         network: the network whose parameters these are, if any; only used to name tensors.
+        accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SmoothProblem:
     names: tuple[str, str] = ("x", "y")
     about: dict = field(default_factory=dict)
     network: object = None
+    accuracy_at: Callable | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -85,6 +87,11 @@ ACCURACY_AXES = {
         lambda xp, accuracy: SCALE + 0 * accuracy,
         lambda xp, y: y / SCALE,
     ),
+    "plain": Observable(
+        lambda xp, accuracy: accuracy,
+        lambda xp, accuracy: 1 + 0 * accuracy,
+        lambda xp, y: y,
+    ),
 }
 
 
@@ -92,8 +99,8 @@ class NetworkVariables:
     """x = ln(train loss) and y = ln(test loss) or a function of the smoothed test accuracy.
 
     Built from a :class:`wlnn.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A becomes
-    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A; on A itself a hill
-    would be as wide as the axis.
+    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A, "plain" A itself,
+    where a hill of the usual width would be as wide as the axis.
     """
 
     def __init__(self, task, accuracy_axis: str = "logit", dtype=np.float64):
@@ -156,9 +163,16 @@ class NetworkVariables:
         return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
 
     def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
-        """Uniform points ``(R, P)`` of the inner tenth of the box: nearly constant outputs."""
+        """Uniform points ``(R, P)`` of the inner tenth of the box: nearly constant outputs.
+
+        The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
+        """
         bounds = self.bounds
-        return rng.uniform(-0.1, 0.1, (walkers, bounds.size)) * bounds
+        theta = rng.uniform(-0.1, 0.1, (walkers, bounds.size)) * bounds
+        scales = getattr(self.task.network, "scales", None)
+        if scales is not None:
+            theta[:, scales] = np.minimum(1.0, 0.9 * bounds[scales])
+        return theta
 
     @property
     def bounds(self) -> np.ndarray:
@@ -166,12 +180,10 @@ class NetworkVariables:
         return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
 
     def problem(self) -> SmoothProblem:
-        """What the sampler is given; fast for an ``FNN`` with hidden layers."""
-        from wlnn.network import FNN
-
+        """What the sampler is given; fast for an ``FNN`` with hidden layers and for image networks
+        that :func:`wlnn.image_plan.runs` takes."""
         task = self.task
         y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
-        fast = isinstance(task.network, FNN) and len(task.network.sizes) > 2
         return SmoothProblem(
             name=task.name,
             lo=-self.bounds,
@@ -179,14 +191,39 @@ class NetworkVariables:
             evaluate=self.evaluate,
             sweep=self.sweep,
             start=self.start,
-            system=self.fast_system if fast else None,
+            system=self._fast_system(),
             names=("ln train loss", y_name),
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
+            accuracy_at=self.axis and self.axis.inverse,
         )
 
     def fast_system(self):
         """The same functions in single precision for the compiled driver."""
+        make = self._fast_system()
+        if make is None:
+            raise UserError(f"task '{self.task.name}': this network has no compiled form.")
+        return make()
+
+    def _fast_system(self):
+        """What makes them, or None."""
+        from wlnn.graph import LayerNetwork
+        from wlnn.image_plan import runs
+        from wlnn.network import FNN
+
+        network = self.task.network
+        if isinstance(network, FNN) and len(network.sizes) > 2:
+            return self._fnn_system
+        if isinstance(network, LayerNetwork) and runs(network.layers):
+            return self._layer_system
+        return None
+
+    def _fnn_system(self):
         from wlnn.wlmd_fnn import fnn_system
 
         return fnn_system(self)
+
+    def _layer_system(self):
+        from wlnn.wlmd_layers import layer_system
+
+        return layer_system(self)

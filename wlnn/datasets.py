@@ -21,7 +21,8 @@ class Dataset:
     """A training and a test set.
 
     Attributes:
-        x_train, x_test: inputs, shapes ``(N, d)`` and ``(M, d)``, float64.
+        x_train, x_test: inputs, shapes ``(N, d)`` and ``(M, d)``, or images ``(N, C, H, W)``
+            (channels, rows, columns), float64.
         y_train, y_test: labels 0..K-1 as int64 ``(N,)``, or real targets as float64 ``(N,)``.
         source: JSON description that is stored with every result: law, seed, file names, scaling.
     """
@@ -37,15 +38,20 @@ class Dataset:
             x = np.asarray(getattr(self, f"x_{part}"), dtype=np.float64)
             y = np.asarray(getattr(self, f"y_{part}"))
             y = y.astype(np.int64 if y.dtype.kind in "iub" else np.float64)
-            if x.ndim != 2 or y.shape != (len(x),) or not x.size:
+            if x.ndim not in (2, 4) or y.shape != (len(x),) or not x.size:
                 raise UserError(
-                    f"the {part} set needs inputs (N, d) and one target a row, not shapes "
-                    f"{x.shape} and {y.shape}."
+                    f"the {part} set needs inputs (N, d), or images (N, C, H, W), and one target a "
+                    f"row, not shapes {x.shape} and {y.shape}."
                 )
             if not (np.isfinite(x).all() and np.isfinite(y).all()):
                 raise UserError(f"the {part} set holds NaN or infinite numbers; leave them out.")
             object.__setattr__(self, f"x_{part}", x)
             object.__setattr__(self, f"y_{part}", y)
+        if self.x_train.ndim != self.x_test.ndim or self.x_train.shape[2:] != self.x_test.shape[2:]:
+            raise UserError(
+                f"the training inputs are of shape {self.x_train.shape[1:]}, the test inputs of "
+                f"{self.x_test.shape[1:]}; both need the same."
+            )
         if self.x_train.shape[1] != self.x_test.shape[1]:
             raise UserError(
                 f"the training inputs have {self.x_train.shape[1]} columns, the test inputs "
@@ -69,6 +75,21 @@ def _generator(seed: int, stream: int) -> np.random.Generator:
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise UserError(f"the data seed must be a whole number of 0 or more, not {seed!r}.")
     return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(stream,)))
+
+
+def seeded_split(where, n: int, seed: int, points: int, test_points: int):
+    """Indices of ``points`` training and ``test_points`` test rows of n, shuffled by a seed.
+
+    Raises:
+        UserError: more points than rows; ``where`` names what has the rows.
+    """
+    if min(points, test_points) < 1 or points + test_points > n:
+        raise UserError(
+            f"{where}: {points} training and {test_points} test points cannot be drawn from {n} "
+            "rows; set data.points and data.test_points."
+        )
+    order = _generator(seed, 0).permutation(n)
+    return order[:points], order[points : points + test_points]
 
 
 def spiral_classify(
@@ -193,7 +214,7 @@ def read_csv(
         "inputs": [name for name in columns if name != target],
     }
     if standardise:
-        x_train, x_test, source["input_mean"], source["input_std"] = _scaled(x_train, x_test)
+        x_train, x_test, source["input_mean"], source["input_std"] = scaled(x_train, x_test)
 
     y_train, y_test = rows[:, at], test_rows[:, at]
     whole = all((y == np.round(y)).all() for y in (y_train, y_test))
@@ -209,7 +230,7 @@ def read_csv(
         if np.ptp(y_train) == 0:
             raise UserError(f"{train}: the target '{target}' is the same in every row.")
         if standardise:
-            y_train, y_test, mean, std = _scaled(y_train[:, None], y_test[:, None])
+            y_train, y_test, mean, std = scaled(y_train[:, None], y_test[:, None])
             y_train, y_test = y_train[:, 0], y_test[:, 0]
             source |= {"target_mean": mean[0], "target_std": std[0]}
         return Dataset(x_train, y_train, x_test, y_test, source)
@@ -228,7 +249,7 @@ def read_csv(
     return Dataset(x_train, labels[0], x_test, labels[1], source)
 
 
-def _scaled(train: np.ndarray, test: np.ndarray):
+def scaled(train: np.ndarray, test: np.ndarray):
     """Both sets standardised by the training columns, and the means and deviations as lists."""
     mean, std = train.mean(axis=0), train.std(axis=0)
     constant = np.ptp(train, axis=0) == 0  # exactly: the rounded mean may differ from the value

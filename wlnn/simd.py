@@ -139,7 +139,8 @@ def _set(context, builder, sig, args):
     return context.get_dummy_value()
 
 
-def _constant(kind, value):
+def constant(kind, value):
+    """A vector constant of LLVM, for a Numba type ``kind``."""
     return ir.Constant(_llvm(kind), [float(value)] * kind.lanes)
 
 
@@ -148,7 +149,8 @@ def _integers(kind, value=None):
     return vector if value is None else ir.Constant(vector, [value] * kind.lanes)
 
 
-def _call(builder, name, kind, *arguments):
+def call(builder, name, kind, *arguments):
+    """Emit a call of LLVM's own function ``name`` on vectors."""
     vector = _llvm(kind)
     signature = ir.FunctionType(vector, [vector] * len(arguments))
     full_name = f"llvm.{name}.v{kind.lanes}f{kind.dtype.bitwidth}"
@@ -171,19 +173,19 @@ def _exp(builder, kind, x):
     ln2_parts = (  # the first has trailing zeros, so that n times it is exact (W. Cody, W. Waite)
         (math.log(2),) if single else (6.93147180369123816490e-1, 1.90821492927058770002e-10)
     )
-    x = _maximum(builder, kind, x, _constant(kind, lowest))
-    magic = _constant(kind, 1.5 * 2.0**mantissa)
-    shifted = _call(builder, "fma", kind, x, _constant(kind, 1 / math.log(2)), magic)
+    x = _maximum(builder, kind, x, constant(kind, lowest))
+    magic = constant(kind, 1.5 * 2.0**mantissa)
+    shifted = call(builder, "fma", kind, x, constant(kind, 1 / math.log(2)), magic)
     n = builder.fsub(shifted, magic)
     r = x
     for part in ln2_parts:
-        r = _call(builder, "fma", kind, n, _constant(kind, -part), r)
-    terms = [_constant(kind, 1 / math.factorial(k)) for k in range(degree + 1)]
+        r = call(builder, "fma", kind, n, constant(kind, -part), r)
+    terms = [constant(kind, 1 / math.factorial(k)) for k in range(degree + 1)]
     power = r
     while len(terms) > 1:
         odd = [] if len(terms) % 2 == 0 else [terms.pop()]
         terms = [
-            _call(builder, "fma", kind, high, power, low)
+            call(builder, "fma", kind, high, power, low)
             for low, high in zip(terms[::2], terms[1::2], strict=True)
         ] + odd
         power = builder.fmul(power, power)
@@ -192,7 +194,7 @@ def _exp(builder, kind, x):
     return builder.bitcast(bits, _llvm(kind))
 
 
-def _compiled(result, build, *kinds):
+def lowered(result, build, *kinds):
     """Compile a function, given as its NumPy body, through an LLVM builder.
 
     ``result(*argument types)`` is the type returned, ``build(builder, signature, *values)`` emits
@@ -218,11 +220,11 @@ def _compiled(result, build, *kinds):
     return decorate
 
 
-def _vector_function(build):
-    """The same for functions whose arguments and result are vectors of one type."""
+def vector_function(build):
+    """:func:`lowered` for functions whose arguments and result are vectors of one type."""
 
     def decorate(body):
-        return _compiled(
+        return lowered(
             lambda *kinds: kinds[0],
             lambda builder, sig, *args: build(builder, sig.args[0], *args),
             *[Vector] * body.__code__.co_argcount,
@@ -231,57 +233,57 @@ def _vector_function(build):
     return decorate
 
 
-@_vector_function(lambda b, kind, x, y: b.fadd(x, y))
+@vector_function(lambda b, kind, x, y: b.fadd(x, y))
 def add(x, y):
     """x + y."""
     return x + y
 
 
-@_vector_function(lambda b, kind, x, y: b.fsub(x, y))
+@vector_function(lambda b, kind, x, y: b.fsub(x, y))
 def subtract(x, y):
     """x - y."""
     return x - y
 
 
-@_vector_function(lambda b, kind, x, y: b.fmul(x, y))
+@vector_function(lambda b, kind, x, y: b.fmul(x, y))
 def multiply(x, y):
     """x y."""
     return x * y
 
 
-@_vector_function(lambda b, kind, x, y: b.fdiv(x, y))
+@vector_function(lambda b, kind, x, y: b.fdiv(x, y))
 def divide(x, y):
     """x / y."""
     return x / y
 
 
-@_vector_function(lambda b, kind, x, y, z: _call(b, "fma", kind, x, y, z))
+@vector_function(lambda b, kind, x, y, z: call(b, "fma", kind, x, y, z))
 def fma(x, y, z):
     """x y + z, rounded once when compiled."""
     return x * y + z
 
 
-@_vector_function(_maximum)
+@vector_function(_maximum)
 def maximum(x, y):
     """The larger of x and y, lane by lane."""
     return np.maximum(x, y)
 
 
-@_vector_function(lambda b, kind, x: _call(b, "fabs", kind, x))
+@vector_function(lambda b, kind, x: call(b, "fabs", kind, x))
 def absolute(x):
     """|x|."""
     return np.abs(x)
 
 
-@_vector_function(lambda b, kind, x: _exp(b, kind, x))
+@vector_function(lambda b, kind, x: _exp(b, kind, x))
 def exp(x):
     """e^x for x below 87 (float32) or 700 (float64); relative error 2e-7 or 4e-16."""
     return np.exp(x)
 
 
-@_vector_function(
+@vector_function(
     lambda b, kind, x: b.select(
-        b.fcmp_ordered("<", x, _constant(kind, 0)), _constant(kind, 1), _constant(kind, 0)
+        b.fcmp_ordered("<", x, constant(kind, 0)), constant(kind, 1), constant(kind, 0)
     )
 )
 def negative(x):
@@ -318,7 +320,7 @@ def _fold(builder, kind, value, combine):
 
 def _any(builder, kind, x):
     bits = builder.bitcast(
-        builder.fcmp_unordered("!=", x, _constant(kind, 0)), ir.IntType(kind.lanes)
+        builder.fcmp_unordered("!=", x, constant(kind, 0)), ir.IntType(kind.lanes)
     )
     return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
@@ -328,7 +330,7 @@ def _aligned(instruction, kind):
     return instruction
 
 
-@_compiled(
+@lowered(
     lambda a: types.intp,
     lambda b, sig, a: ir.Constant(ir.IntType(64), _VECTORS[sig.args[0].dtype].lanes),
     BufferType,
@@ -338,7 +340,7 @@ def lanes(a):
     return VECTOR_BYTES // a.itemsize
 
 
-@_compiled(
+@lowered(
     lambda a, i: _VECTORS[a.dtype],
     lambda b, sig, a, i: _aligned(b.load(_address(b, a, i, sig.return_type)), sig.return_type),
     BufferType,
@@ -349,7 +351,7 @@ def load(a, i):
     return a.array[i : i + lanes(a)].copy()
 
 
-@_compiled(
+@lowered(
     lambda a, i, x: types.none,
     lambda b, sig, a, i, x: (
         _aligned(b.store(x, _address(b, a, i, sig.args[2])), sig.args[2]) and None
@@ -363,7 +365,7 @@ def store(a, i, x):
     a.array[i : i + lanes(a)] = x
 
 
-@_compiled(
+@lowered(
     lambda a, scalar: _VECTORS[a.dtype],
     lambda b, sig, a, scalar: _repeat(
         b,
@@ -378,7 +380,7 @@ def splat(a, scalar):
     return np.full(lanes(a), scalar, a.dtype)
 
 
-@_compiled(
+@lowered(
     lambda a, i: _VECTORS[a.dtype],
     lambda b, sig, a, i: _repeat(b, sig.return_type, b.load(b.gep(a, [i]))),
     BufferType,
@@ -389,7 +391,7 @@ def broadcast(a, i):
     return np.full(lanes(a), a[i], a.dtype)
 
 
-@_compiled(
+@lowered(
     lambda x: types.float64,
     lambda b, sig, x: _fold(b, sig.args[0], x, b.fadd),
     Vector,
@@ -399,7 +401,7 @@ def total(x):
     return float(x.sum(dtype=np.float64))
 
 
-@_compiled(
+@lowered(
     lambda x: types.float64,
     lambda b, sig, x: _fold(b, sig.args[0], x, lambda p, q: b.fadd(b.fadd(p, q), b.fmul(p, q))),
     Vector,
@@ -409,7 +411,7 @@ def total_product(x):
     return float(np.expm1(np.log1p(x.astype(np.float64)).sum()))
 
 
-@_compiled(lambda x: types.boolean, lambda b, sig, x: _any(b, sig.args[0], x), Vector)
+@lowered(lambda x: types.boolean, lambda b, sig, x: _any(b, sig.args[0], x), Vector)
 def any_nonzero(x):
     """Whether any lane differs from zero."""
     return bool(np.any(x != 0))

@@ -8,7 +8,6 @@ loop runs over contiguous samples. This file moves no parameters.
 
 from __future__ import annotations
 
-import math
 import os
 from typing import NamedTuple
 
@@ -16,8 +15,8 @@ import numpy as np
 from numba import njit
 
 from wlnn import wlmd_kernels
-from wlnn.collective import FLOOR, LOGIT_MARGIN, SCALE
 from wlnn.wlmd_kernels import FAST
+from wlnn.wlmd_losses import constants, coordinates, mean_loss, test_value
 
 # Matrix products run in SciPy's BLAS, which reads this when it is loaded. Tables and walkers run
 # side by side, so one thread each is best; whoever set a number has the last word.
@@ -25,8 +24,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
 RELU, TANH, SILU = 0, 1, 2
-SQUARED_ERROR, CROSS_ENTROPY = 0, 1
-LN_LOSS, LOGIT, SCALED = 0, 1, 2
 
 
 class FNNSystem(NamedTuple):
@@ -69,9 +66,6 @@ def fnn_system(variables) -> FNNSystem:
     def buffers(used=1):
         return tuple(np.zeros((units * used, n_samples * used), np.float32) for units in hidden)
 
-    axis = {"ln-test-loss": LN_LOSS}.get(task.y)
-    if axis is None:
-        axis = {"logit": LOGIT, "scaled": SCALED}[variables.axis_name]
     outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
     return FNNSystem(
         theta,
@@ -91,9 +85,7 @@ def fnn_system(variables) -> FNNSystem:
         len(data.y_train),
         len(data.y_test),
         {"relu": RELU, "tanh": TANH, "silu": SILU}[network.activation],
-        SQUARED_ERROR if regress else CROSS_ENTROPY,
-        axis,
-        float(task.alpha),
+        *constants(variables),
     )
 
 
@@ -188,113 +180,15 @@ def _forward(system):
                     _add_row(system.outputs[k], system.W[depth][k, j], h[j])
 
 
-@njit(cache=True)
-def _squares(system, first, end):
-    """Mean squared error of samples first..end; errors = residuals."""
-    total = 0.0
-    for p in range(first, end):
-        residual = system.outputs[0, p] - system.targets[p]
-        system.errors[0, p] = residual
-        total += np.float64(residual) * np.float64(residual)
-    return total / (end - first)
-
-
-@njit(cache=True)
-def _highest_wrong(system, p, right):
-    """Highest wrong output of sample p minus the right one, and its index (0 for one output)."""
-    outputs = system.outputs
-    if outputs.shape[0] == 1:
-        return np.float64(outputs[0, p]) * (1 - 2 * right), 0
-    highest = -1
-    for k in range(outputs.shape[0]):
-        if k != right and (highest < 0 or outputs[k, p] > outputs[highest, p]):
-            highest = k
-    return np.float64(outputs[highest, p]) - np.float64(outputs[right, p]), highest
-
-
-@njit(cache=True)
-def _entropies(system, first, end):
-    """Mean cross-entropy of samples first..end; errors = probabilities minus truth."""
-    outputs, errors = system.outputs, system.errors
-    total = 0.0
-    for p in range(first, end):
-        right = system.labels[p]
-        margin, _ = _highest_wrong(system, p, right)
-        top = max(margin, 0.0)
-        if outputs.shape[0] == 1:
-            e = math.exp(-abs(margin))
-            total += top + math.log1p(e)
-            errors[0, p] = (1 - 2 * right) * (e if margin < 0.0 else 1.0) / (1.0 + e)
-            continue
-        rest = 0.0
-        for k in range(outputs.shape[0]):
-            if k != right:
-                weight = math.exp(np.float64(outputs[k, p]) - np.float64(outputs[right, p]) - top)
-                errors[k, p] = weight
-                rest += weight
-        total += top + math.log1p(rest + math.expm1(-top))
-        whole = rest + math.exp(-top)
-        for k in range(outputs.shape[0]):
-            if k != right:
-                errors[k, p] /= whole
-        errors[right, p] = -rest / whole
-    return total / (end - first)
-
-
-@njit(cache=True)
-def _smoothed(system, first, end):
-    """Smoothed and true accuracy of samples first..end; errors = slopes by the outputs."""
-    total = 0.0
-    answered = 0
-    for p in range(first, end):
-        right = system.labels[p]
-        margin, highest = _highest_wrong(system, p, right)
-        if margin < 0.0:
-            answered += 1
-        z = system.alpha * margin
-        e = math.exp(-abs(z))
-        total += (1.0 if z <= 0.0 else e) / (1.0 + e)
-        bend = system.alpha * e / (1.0 + e) ** 2
-        if system.outputs.shape[0] == 1:
-            system.errors[0, p] = -(1 - 2 * right) * bend
-        else:
-            for k in range(system.outputs.shape[0]):
-                system.errors[k, p] = 0.0
-            system.errors[right, p] = bend
-            system.errors[highest, p] = -bend
-    return total / (end - first), answered / (end - first)
-
-
 def _evaluate(system, theta):
     for k in range(theta.shape[0]):
         system.theta[k] = theta[k]
     _forward(system)
     split, end = system.n_train, system.n_train + system.n_test
-    accuracy = 0.0
-    if system.loss == SQUARED_ERROR:
-        train_loss = max(_squares(system, 0, split), FLOOR)
-        system.scale[0] = 2.0 / (system.n_train * train_loss)
-    else:
-        train_loss = max(_entropies(system, 0, split), FLOOR)
-        system.scale[0] = 1.0 / (system.n_train * train_loss)
-    if system.y_axis == LN_LOSS:
-        if system.loss == SQUARED_ERROR:
-            test_loss = max(_squares(system, split, end), FLOOR)
-            system.scale[1] = 2.0 / (system.n_test * test_loss)
-        else:
-            test_loss = max(_entropies(system, split, end), FLOOR)
-            system.scale[1] = 1.0 / (system.n_test * test_loss)
-        y = math.log(test_loss)
-    else:
-        smoothed, accuracy = _smoothed(system, split, end)
-        if system.y_axis == LOGIT:
-            q = LOGIT_MARGIN + (1.0 - 2.0 * LOGIT_MARGIN) * smoothed
-            y = math.log(q) - math.log1p(-q)
-            system.scale[1] = (1.0 - 2.0 * LOGIT_MARGIN) / (q * (1.0 - q) * system.n_test)
-        else:
-            y = SCALE * smoothed
-            system.scale[1] = SCALE / system.n_test
-    return math.log(train_loss), y, accuracy
+    train_loss = mean_loss(system, 0, split)
+    value, accuracy = test_value(system, split, end)
+    x, y = coordinates(system, train_loss, value)
+    return x, y, accuracy
 
 
 @njit(cache=True, fastmath=FAST)

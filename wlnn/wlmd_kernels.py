@@ -250,4 +250,4 @@ def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng,
 
 
 if hasattr(walk, "stats"):  # not where NUMBA_DISABLE_JIT=1
-    drop_stale(walk, "wlmd_kernels", "wlmd_fnn")
+    drop_stale(walk, "wlmd_kernels", "wlmd_fnn", "wlmd_layers", "wlmd_losses")

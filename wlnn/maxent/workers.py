@@ -22,7 +22,7 @@ def default_processes() -> int:
 
 
 @contextmanager
-def _one_thread_each():
+def one_thread_each():
     """Processes started meanwhile use one BLAS thread: two that share cores halve each other."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
@@ -78,7 +78,7 @@ def over_settings(
     count = min(processes, len(jobs))
     others = set(multiprocessing.active_children())
     with (
-        _one_thread_each(),
+        one_thread_each(),
         ProcessPoolExecutor(count, mp_context=context, initializer=_ignore_ctrl_c) as pool,
     ):
         waiting = {pool.submit(function, *jobs[i]): i for i in order}
