@@ -283,6 +283,7 @@ def test_interrupted_at_any_minibatch_and_resumed_gives_the_same_bits(
     monkeypatch.setattr("wlnn.run_train.stoppable", lambda: nullcontext(flag))
     with pytest.raises(Interrupted):
         train_many(tiny_task, short, tmp_path / "run")
+    assert len(calls) == batches  # stopped at once
     assert not (tmp_path / "run" / "trained.npz").exists()
     monkeypatch.undo()
     resumed = train_many(tiny_task, short, tmp_path / "run")
