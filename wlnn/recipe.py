@@ -75,7 +75,9 @@ class Recipe:
                     f"'{task.name}' is a bare function: molecular dynamics needs a Task with a "
                     "network, whose gradient it can take."
                 )
-            problem = NetworkVariables(task, self.settings.wlmd.accuracy_axis).problem()
+            how = self.settings.wlmd
+            variables = NetworkVariables(task, how.accuracy_axis, start_part=how.start)
+            problem = variables.problem()
         else:
             problem = task if isinstance(task, Problem) else task.problem()
         about = {"task": problem.name, **problem.about}
