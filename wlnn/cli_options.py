@@ -141,6 +141,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         "wlmc": _named(given, "schedule", "step_rule", "precision"),
         "sampler": _named(given, "seed", "walkers", "steps", "keep_networks"),
     }
+    if "points" in given:
+        values["data"]["test_points"] = 0  # as many
     if given.get("data_seed") == "published":
         values["data"]["selection"] = "published"
     elif "data_seed" in given:

@@ -9,7 +9,15 @@ import pytest
 from wlnn.errors import UserError
 from wlnn.settings import Settings, WLMCSettings, parse_overrides, read_table
 
-TABLES = ("spiral-classify", "own")
+TABLES = (
+    "spiral-classify",
+    "spiral-regress",
+    "house-price",
+    "mnist",
+    "polymer",
+    "cifar",
+    "own",
+)
 
 
 def test_the_spiral_table_says_what_the_paper_says():
@@ -95,7 +103,7 @@ def test_values_of_overrides():
         ("network.logits=3", "network.logits"),
         ("network.bound_factor=0", "network.bound_factor must be above 0"),
         ("grid.x_width=0", "grid.x_width must be above 0"),
-        ("grid.x_low=1", "grid.x_low, x_high, x_width make 0 bins"),
+        ("grid.x_low=1", "grid.x_low, x_high, x_width make -5 bins"),
         ("grid.x_width=1e-9", "between 2 and 100000"),
         ("grid.y_low=9", "grid.y_low, y_high, y_width"),
     ],

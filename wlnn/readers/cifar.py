@@ -201,6 +201,8 @@ def _batches(path: Path):
     if path.suffix in (".gz", ".tar", ".tgz"):
         yield from _archived(path)
         return
+    if path.name not in (*PYTHON_NAMES, *BINARY_NAMES):
+        raise UserError(f"{path}: is no batch, archive or npz file of images; {WANTED} is needed.")
     folder = path.parent
     binary = path.suffix == ".bin"
     for name in BINARY_NAMES if binary else PYTHON_NAMES:
