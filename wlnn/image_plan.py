@@ -68,8 +68,7 @@ class Plan(NamedTuple):
     n_forward: int
     places: np.ndarray  # offsets of channels and taps
     packed: np.ndarray  # indices of parameters in the order of the loops; P stands for a zero
-    images: Value  # of one block, in a buffer of its own
-    outputs: Value
+    values: dict[int, Value]  # by place in the list of layers; 0, the images, in their own buffer
     size: int  # numbers of the buffer
 
 
@@ -114,8 +113,7 @@ def make_plan(network) -> Plan:
         n,
         np.array(planner.places, np.int64),
         np.array(planner.packed, np.int64),
-        planner.values[0],
-        planner.values[planner.makers[-1]],
+        planner.values,
         planner.size,
     )
 

@@ -57,6 +57,7 @@ def layer_system(variables) -> LayerSystem:
     task = variables.task
     network, data = task.network, task.data
     plan = image_plan.make_plan(network)
+    inputs, result = plan.values[0], plan.values[len(network.layers) - 1]
     regress = task.loss == "squared-error"
     truth = np.concatenate([_whole(data.y_train), _whole(data.y_test)])
     outputs, errors = np.zeros((2, network.layers[-1].shape[0], len(truth)), np.float32)
@@ -73,10 +74,10 @@ def layer_system(variables) -> LayerSystem:
         plan.packed,
         Buffer(_aligned(plan.packed.size)),
         Buffer(_aligned(plan.size)),
-        _images(variables, plan.images),
-        plan.images.shape[0] * plan.images.plane,
-        plan.outputs.at,
-        plan.outputs.gradient,
+        _images(variables, inputs),
+        inputs.shape[0] * inputs.plane,
+        result.at,
+        result.gradient,
         outputs,
         errors,
         np.zeros(2),
