@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from numba import njit
 
 from wlnn import conv_kernels, image_kernels, wlmd, wlmd_kernels
 from wlnn.collective import NetworkVariables
@@ -149,13 +150,20 @@ def test_the_compiled_network_is_the_same_function(name, y, axis):
     same(variables, random_theta(variables))
 
 
+@njit
+def compiled(system, theta, ux, uy):
+    """As the driver calls a system."""
+    found = wlmd_kernels.evaluate(system, theta)
+    found = wlmd_kernels.evaluate(system, theta)  # nothing is left over from the first time
+    wlmd_kernels.sweep(system, ux, uy)
+    return found
+
+
 def same(variables, theta):
     x, y, accuracy, tape = variables.evaluate(np, theta)
     gradient = variables.sweep(np, tape, np.array([1.3]), np.array([-0.7]))[0]
     system = variables.fast_system()
-    for _ in range(2):  # nothing is left over from the first time
-        found = wlmd_kernels.evaluate(system, theta[0])
-    wlmd_kernels.sweep(system, 1.3, -0.7)
+    found = compiled(system, theta[0], 1.3, -0.7)
     expected = (x[0], y[0], 0.0 if accuracy is None else accuracy[0])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=3e-6)
     np.testing.assert_allclose(system.gradient, gradient, atol=1e-4 * np.abs(gradient).max())
