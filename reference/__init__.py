@@ -31,7 +31,12 @@ CASES = (
     Case("maxnorm-start", "judge_start:judge_maxnorm"),
     Case("ternary-start", "judge_start:judge_ternary"),
     Case("maxnorm-flat", "judge_frozen:judge_flat"),
-    Case("maxnorm-flat-log-uniform", "judge_frozen:judge_flat", False, (("step_rule", "log-uniform"),)),
+    Case(
+        "maxnorm-flat-log-uniform",
+        "judge_frozen:judge_flat",
+        False,
+        (("step_rule", "log-uniform"),),
+    ),
     Case("twin-cache", "judge_frozen:judge_cache"),
     Case("network-cache", "judge_frozen:judge_network_cache"),
     Case("maxnorm", "judge_run:judge_maxnorm"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +57,9 @@ def test_the_driver_makes_the_decisions_of_the_definition_over_1e5_steps():
     ).problem()
     chain, *_, histogram, _, _ = same(problem, 100_000, ln_f=0.02)
     assert histogram.sum() == 100_000
-    assert chain.out_of_box > 1000 and chain.out_of_window > 100 and chain.round_trips > 2
+    assert chain.out_of_box > 1000
+    assert chain.out_of_window > 100
+    assert chain.round_trips > 2
     assert chain.drift < 1e-10
 
 
@@ -80,7 +83,9 @@ def network_tasks(rng):
     return {
         "tanh, one logit": Task("a", two, FNN((3, 4, 5, 1), "tanh"), Grid(x, y)),
         "relu, no hidden layer": Task("b", two, FNN((3, 2)), Grid(x, y)),
-        "silu, ln test loss": Task("c", two, FNN((3, 4, 4, 4, 2), "silu"), Grid(x, z), "ln-test-loss"),
+        "silu, ln test loss": Task(
+            "c", two, FNN((3, 4, 4, 4, 2), "silu"), Grid(x, z), "ln-test-loss"
+        ),
         "relu, three classes": Task("d", three, FNN((3, 5, 3)), Grid(x, y)),
         "tanh, squares": Task(
             "e", reals, FNN((3, 7, 1), "tanh"), Grid(x, z), "ln-test-loss", "squared-error"
@@ -137,7 +142,7 @@ print("same")
 
 def test_the_text_of_the_kernels_runs_without_compilation(tmp_path):
     """The same text, plain Python and NumPy bodies of the vector operations, same decisions."""
-    (tmp_path / "tests_twins.py").write_text(open(__file__).read())
+    (tmp_path / "tests_twins.py").write_text(Path(__file__).read_text())
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(tmp_path)}
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PLAIN],

@@ -1,4 +1,4 @@
-"""The Wang-Landau Monte Carlo loop in Numba: ONE driver for networks, toy systems and user functions.
+"""The Wang-Landau Monte Carlo loop in Numba: ONE driver for networks, toy systems, own functions.
 
 Twin of ``wlnn.wlmc.stage_numpy``, the readable definition. The driver knows nothing of a system but
 three functions, chosen by the *type* of the system (a NamedTuple) when Numba compiles the driver:
@@ -14,13 +14,13 @@ Every text below is also plain Python and runs with NUMBA_DISABLE_JIT=1.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numba.extending import overload
 
+from wlnn.compiled import drop_stale
 from wlnn.simd import Buffer
 
 REFRESH_EVERY = 10_000  # steps between full recomputations (0.03 % of the time, float32 drift 1e-5)
@@ -457,29 +457,5 @@ def draws_for(system):
     return _uniform_draws_uncached if isinstance(system, FunctionSystem) else uniform_draws
 
 
-def _drop_stale_caches() -> None:
-    """Delete compiled drivers older than any source of this package.
-
-    Numba's disk cache looks at the time stamp of this file alone, but the driver also contains the
-    systems of other files; an edit there must not run old machine code.
-    """
-    sources = list(Path(__file__).parent.glob("*.py"))
-    try:
-        import wlnn.reference
-
-        sources += list(Path(wlnn.reference.__file__).parent.glob("*.py"))
-    except ImportError:
-        pass
-    if not hasattr(wlmc_stage, "stats"):  # NUMBA_DISABLE_JIT: plain Python has no cache
-        return
-    newest = max(source.stat().st_mtime for source in sources)
-    folder = Path(wlmc_stage.stats.cache_path)
-    for index in folder.glob("kernels.*.nbi"):
-        try:
-            if index.stat().st_mtime < newest:
-                index.unlink()
-        except OSError:
-            pass  # another process was faster, or the folder is read-only
-
-
-_drop_stale_caches()
+if hasattr(wlmc_stage, "stats"):  # with NUMBA_DISABLE_JIT plain Python has no cache
+    drop_stale(wlmc_stage, "kernels")

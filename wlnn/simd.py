@@ -113,7 +113,7 @@ def _unbox_buffer(kind, value, c):
 @infer_global(operator.getitem)
 class _GetItem(AbstractTemplate):
     def generic(self, args, kws):
-        buffer, index = args
+        buffer, _ = args
         if isinstance(buffer, BufferType):
             return signature(buffer.dtype, buffer, types.intp)
         return None
@@ -122,7 +122,7 @@ class _GetItem(AbstractTemplate):
 @infer_global(operator.setitem)
 class _SetItem(AbstractTemplate):
     def generic(self, args, kws):
-        buffer, index, value = args
+        buffer, *_ = args
         if isinstance(buffer, BufferType):
             return signature(types.none, buffer, types.intp, buffer.dtype)
         return None

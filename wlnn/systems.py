@@ -5,7 +5,7 @@ then one row of activations, then by a rank-1 update the rows of the next layer;
 beyond are recomputed. For a 2-6-6-6-2 network that is 13 % of the multiply-adds of a full forward
 pass. Definition (what it must equal): ``Task.observe`` in NumPy. This file proposes no moves.
 
-Layout: one flat workspace of rows of N samples, [train, padded | test, padded], each row contiguous:
+Layout: one flat workspace of rows of N samples, [train, padded | test, padded], rows contiguous:
 inputs, ones (the input of biases), targets, three scratch rows, then for every hidden layer its
 rows z and h twice (current and proposed; accepting swaps them), then the output rows twice. Widths,
 depth and sample counts are run-time values; activation, loss, metric and precision are types.
@@ -13,6 +13,7 @@ depth and sample counts are run-time values; activation, loss, metric and precis
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -22,8 +23,26 @@ from numba.extending import overload
 
 from wlnn import kernels, simd
 from wlnn.errors import UserError
-from wlnn.simd import Buffer, absolute, add, any_nonzero, broadcast, divide, exp, fma, lanes, load
-from wlnn.simd import maximum, multiply, negative, splat, store, subtract, total, total_product
+from wlnn.simd import (
+    Buffer,
+    absolute,
+    add,
+    any_nonzero,
+    broadcast,
+    divide,
+    exp,
+    fma,
+    lanes,
+    load,
+    maximum,
+    multiply,
+    negative,
+    splat,
+    store,
+    subtract,
+    total,
+    total_product,
+)
 
 PRODUCT_BLOCKS = 4  # vectors of 1 + e multiplied before a logarithm is taken: 255^16 < 3e38
 
@@ -312,7 +331,7 @@ def _observables(system, out):
     return loss, _metric(system.metric, system, out)
 
 
-# --- rows ------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------
 
 
 @_inline
@@ -448,10 +467,7 @@ def _outputs(system, z_in, h_in, out):
             h = h_in + b
             s = broadcast(weights, w + n_in)
             for c in range(n_in):
-                if layer == 0:
-                    p = load(rows, z)
-                else:
-                    p = _hidden(system.activation, rows, z, h)
+                p = load(rows, z) if layer == 0 else _hidden(system.activation, rows, z, h)
                 s = fma(broadcast(weights, w + c), p, s)
                 z += n
                 h += n
@@ -515,10 +531,7 @@ def _propose(system, theta, i, new):
         h_old = _h(system, layer, system.current[layer]) + row * n
         largest = splat(rows, 0.0)
         for b in range(0, n, step):
-            if from_input:
-                h = load(rows, z_in + b)
-            else:
-                h = _hidden(tag, rows, z_in + b, h_in + b)
+            h = load(rows, z_in + b) if from_input else _hidden(tag, rows, z_in + b, h_in + b)
             z = fma(delta, h, load(rows, z_old + b))
             h = _activate(tag, rows, z)
             change = subtract(h, _hidden(tag, rows, z_old + b, h_old + b))
@@ -656,7 +669,7 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
     table[sizes[0]] = 1.0
     table[sizes[0] + 1 : scratch] = targets
     layer, row, column = [], [], []
-    for k, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         r, c = np.divmod(np.arange(n_in * n_out), n_in)
         row += [r, np.arange(n_out)]
         column += [c, np.full(n_out, -1)]

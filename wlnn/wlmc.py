@@ -259,7 +259,7 @@ class Outcome(NamedTuple):
 
 
 def random_words(state: np.ndarray):
-    """xoshiro256++ (Blackman & Vigna 2021) on Python integers; ``state (4,)`` is kept up to date."""
+    """xoshiro256++ (Blackman & Vigna 2021) on Python integers; ``state (4,)`` is kept current."""
     s, mask = [int(word) for word in state], (1 << 64) - 1
 
     def rotate(word: int, k: int) -> int:

@@ -130,7 +130,9 @@ class LeanNumpy(Definition):
             right = np.count_nonzero(m[n_train:] < 0)
             return math.log(loss), right / (sign.size - n_train)
 
-        self.problem = Problem("lean", start.problem.lo, start.problem.hi, start.problem.grid, observe)
+        self.problem = Problem(
+            "lean", start.problem.lo, start.problem.hi, start.problem.grid, observe
+        )
 
 
 @njit(nogil=True)
@@ -236,7 +238,9 @@ class Torch(Definition):
             layers += [torch.nn.Linear(n_in, n_out), kind()]
         model = torch.nn.Sequential(*layers[:-1])
         cross_entropy = torch.nn.CrossEntropyLoss()
-        x_train, x_test = (torch.tensor(x, dtype=torch.float32) for x in (data.x_train, data.x_test))
+        x_train, x_test = (
+            torch.tensor(x, dtype=torch.float32) for x in (data.x_train, data.x_test)
+        )
         y_train, y_test = (torch.tensor(y) for y in (data.y_train, data.y_test))
         flat = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
         at = 0
@@ -253,7 +257,9 @@ class Torch(Definition):
                 right = (model(x_test).argmax(1) == y_test).sum().item()
             return math.log(loss), right / len(y_test)
 
-        self.problem = Problem("torch", start.problem.lo, start.problem.hi, start.problem.grid, observe)
+        self.problem = Problem(
+            "torch", start.problem.lo, start.problem.hi, start.problem.grid, observe
+        )
 
 
 class _Grid(ctypes.Structure):
@@ -293,7 +299,8 @@ class Cpp:
         subprocess.run(
             [
                 compiler(), "-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-shared",
-                "-fPIC", *(f"-D{name}={value}" for name, value in macros.items()), SOURCE, "-o", path,
+                "-fPIC", *(f"-D{name}={value}" for name, value in macros.items()), SOURCE,
+                "-o", path,
             ],
             check=True,
         )  # fmt: skip
@@ -324,7 +331,8 @@ class Cpp:
         counters = np.zeros(4, np.int64)
         self.library.peer_run(
             self.walker, ctypes.c_int64(n), ctypes.c_double(LN_F),
-            ctypes.c_double(self.start.step_width), _pointer(problem.lo), _pointer(problem.hi), grid,
+            ctypes.c_double(self.start.step_width),
+            _pointer(problem.lo), _pointer(problem.hi), grid,
             *map(_pointer, (self.entropy, self.histogram, self.start.visits, self.rng, counters)),
         )  # fmt: skip
 

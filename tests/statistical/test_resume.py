@@ -132,7 +132,7 @@ def test_a_full_disk(here, monkeypatch):
     """The run ends with one sentence; what was saved before is whole, and goes on elsewhere."""
     disk = here / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no file system of its own may be mounted here")
     monkeypatch.setattr("wlnn.cli_results.draw", lambda *_: [])

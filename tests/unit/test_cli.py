@@ -4,13 +4,12 @@ import json
 import os
 import re
 import signal
-import threading
 
 import numpy as np
 import pytest
 from command_line import BALL, NETWORK, SHORT, SMOOTH, WIDE, contents, run
 
-from wlnn import cli_sample
+from wlnn import cli_sample, wlmc
 from wlnn.cli import COMMANDS
 from wlnn.landscape import Landscape
 from wlnn.network import FNN
@@ -88,14 +87,22 @@ def test_a_finished_run_is_shown_and_not_changed():
 
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_says_how_to_go_on_and_ends_with_the_same_bits(number):
+def test_a_stopped_run_says_how_to_go_on_and_ends_with_the_same_bits(number, monkeypatch):
+    """The signal comes in the middle of the sampling: when walker 0 is at its stage 40."""
     long = ("--steps", "5000", "--set", "wlmc.stages=100", "--threads", "2")
     whole = ball("--out", "whole", *long)
     assert whole.status == 0
-    killer = threading.Timer(0.3, os.kill, (os.getpid(), number))
-    killer.start()
+    advance, sent = wlmc.advance, []
+
+    def interrupted(problem, system, walker, plan, stop):
+        if (walker.number, walker.stage) == (0, 40) and not sent:
+            sent.append(number)
+            os.kill(os.getpid(), number)
+        return advance(problem, system, walker, plan, stop)
+
+    monkeypatch.setattr(wlmc, "advance", interrupted)
     stopped = ball("--out", "cut", *long)
-    killer.join()
+    assert sent == [number]
     assert stopped.status == 130
     assert stopped.out == ""
     assert "go on with:  wlnn resume cut" in stopped.err

@@ -1,4 +1,4 @@
-"""The systems of the exact cases: the driver's functions against NumPy, NumPy against the masses."""
+"""Systems of the exact cases: the driver's functions against NumPy, NumPy against the masses."""
 
 import numpy as np
 import pytest

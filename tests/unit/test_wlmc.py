@@ -63,7 +63,8 @@ def test_every_step_is_counted_once_and_production_leaves_s_frozen():
     walker = stages(ball(), settings(production=0.25))
     assert walker.visits.sum() == 20_000
     assert walker.production.sum() == 5_000
-    assert (walker.history["ln_f"][15:] == 0).all() and (walker.history["ln_f"][:15] > 0).all()
+    assert (walker.history["ln_f"][15:] == 0).all()
+    assert (walker.history["ln_f"][:15] > 0).all()
     assert walker.history["steps"].sum() == 20_000
 
 
