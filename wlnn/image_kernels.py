@@ -9,10 +9,10 @@ from functools import cache
 
 from numba import cfunc, config, njit, types
 
-from wlnn import image_plan
+from wlnn import image_steps
 from wlnn.conv import NORM_EPSILON
 from wlnn.conv_kernels import correlate, products, put, sums
-from wlnn.image_plan import LANES, Step
+from wlnn.image_steps import LANES, Step
 from wlnn.simd import (
     BufferType,
     add,
@@ -217,29 +217,29 @@ def run_steps(steps, first, end, places, packed, cells, images, shift, gradient)
     for k in range(first, end):
         s = _step(steps, k)
         source, at = (images, shift) if s.images else (cells, 0)
-        if s.kind == image_plan.CORRELATE:
+        if s.kind == image_steps.CORRELATE:
             correlate(source, cells, packed, places, s, at)
-        elif s.kind == image_plan.PRODUCTS:
+        elif s.kind == image_steps.PRODUCTS:
             products(source, cells, places, s, at, gradient)
-        elif s.kind == image_plan.SUMS:
+        elif s.kind == image_steps.SUMS:
             sums(cells, s, gradient)
-        elif s.kind == image_plan.MASK:
+        elif s.kind == image_steps.MASK:
             mask(cells, s)
-        elif s.kind == image_plan.ADD:
+        elif s.kind == image_steps.ADD:
             total_of_two(cells, s)
-        elif s.kind == image_plan.COPY:
+        elif s.kind == image_steps.COPY:
             copy(cells, s)
-        elif s.kind == image_plan.MAX_POOL:
+        elif s.kind == image_steps.MAX_POOL:
             max_pool(cells, s)
-        elif s.kind == image_plan.MAX_POOL_BACK:
+        elif s.kind == image_steps.MAX_POOL_BACK:
             max_pool_back(cells, s)
-        elif s.kind == image_plan.AVERAGE:
+        elif s.kind == image_steps.AVERAGE:
             average(cells, s)
-        elif s.kind == image_plan.AVERAGE_BACK:
+        elif s.kind == image_steps.AVERAGE_BACK:
             average_back(cells, s)
-        elif s.kind == image_plan.NORM:
+        elif s.kind == image_steps.NORM:
             norm(cells, packed, s)
-        elif s.kind == image_plan.NORM_BACK:
+        elif s.kind == image_steps.NORM_BACK:
             norm_back(cells, packed, s, gradient)
 
 

@@ -16,7 +16,7 @@ from numba import njit
 
 from wlnn import image_plan, wlmd_kernels
 from wlnn.image_kernels import compiled_run
-from wlnn.image_plan import LANES
+from wlnn.image_steps import LANES
 from wlnn.simd import Buffer
 from wlnn.wlmd_losses import constants, coordinates, mean_loss, test_value
 
