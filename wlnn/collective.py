@@ -120,6 +120,7 @@ class NetworkVariables:
         self.axis_name = accuracy_axis
         self.axis = ACCURACY_AXES[accuracy_axis] if task.y == "smoothed-accuracy" else None
         self.dtype = np.dtype(dtype)
+        self.image_blocks = None  # images as the compiled systems want them, which share them
         self.n_train = len(task.data.x_train)
         self.inputs = np.concatenate([task.data.x_train, task.data.x_test]).astype(dtype)
         regress = task.loss == "squared-error"
