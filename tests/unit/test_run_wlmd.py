@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from wlnn import run_wlmd, store
+from wlnn import run_wlmd, store, summary, wlmd
 from wlnn.collective import NetworkVariables
 from wlnn.datasets import spiral_classify
 from wlnn.errors import UserError
@@ -17,6 +17,7 @@ from wlnn.network import FNN
 from wlnn.run import Interrupted
 from wlnn.settings import WLMDSettings
 from wlnn.task import Task
+from wlnn.wlmd_results import hills_at, landscape_so_far, surface_of
 
 TINY = WLMDSettings(
     steps=1600,
@@ -149,6 +150,9 @@ def test_the_true_accuracy_is_kept_beside_a_smoothed_one(tmp_path):
     seen = arrays["visits"] > 0
     np.testing.assert_array_equal(np.isnan(arrays["accuracy"]), ~seen)
     assert 0 <= arrays["accuracy"][seen].min() <= arrays["accuracy"][seen].max() <= 1
+    error = arrays["smoothed"] - arrays["accuracy"]
+    np.testing.assert_array_equal(arrays["smoothing_error"], error)
+    assert np.nanmax(np.abs(error)) < 0.5
 
 
 def test_reweighted_estimator_needs_and_uses_production(tmp_path):
@@ -188,6 +192,70 @@ def test_a_lost_walker_is_reported(tmp_path):
     assert later.state.alive.tolist() == [True, False, True]
     assert "walker 1 diverged at step 1 " in later.notes[0]
     assert later.history["alive"].tolist() == [2]
+
+
+def test_a_run_that_diverges_for_one_walker_leaves_no_trace_of_it(tmp_path, monkeypatch):
+    """A walker is thrown out of its box in the third round; the result is that of the rounds of the
+    others, and what it had deposited before stays."""
+    settings = dataclasses.replace(TINY, walkers=3, tables=1)
+    advance, rounds = wlmd.advance, []
+
+    def kicked(problem, surface, motion, state, *rest):
+        rounds.append(state)
+        if state.t == 200:
+            v = state.v.copy()
+            v[2] = 1e4
+            state = state._replace(v=v)
+        return advance(problem, surface, motion, state, *rest)
+
+    monkeypatch.setattr(wlmd, "advance", kicked)
+    landscape, seen = run(tmp_path / "a", settings)
+    told = [note for progress in seen for note in progress.notes if "diverged" in note]
+    assert len(told) == 1
+    assert "table 0: walker 2 diverged at step 201 " in told[0]
+    arrays, _ = store.load(store.checkpoint_path(tmp_path / "a", 0))
+    assert arrays["state.visits"].sum() <= 3 * 200 + 2 * 1400
+    assert arrays["state.visits"].sum() > 0.98 * (3 * 200 + 2 * 1400)
+    assert landscape.history["alive"][0].tolist() == [2.0] * 4
+    assert "walkers lost" in "\n".join(summary.summary(landscape))
+
+
+def test_narrow_hills_in_the_tail(tmp_path):
+    """From t2 on; the heating that is expected grows with their height."""
+    narrow = dataclasses.replace(TINY, tail_sigma=0.1)
+    problem = tiny_problem()
+    _, surface = surface_of(problem, narrow)
+    assert hills_at(surface, narrow, 799) == surface
+    late = hills_at(surface, narrow, 800)
+    assert (late.sigma, late.reach) == (0.1, pytest.approx(0.4))
+    assert hills_at(surface, TINY, 800) == surface
+    first, _ = run(tmp_path / "a", narrow)
+    second, _ = run(tmp_path / "b")
+    expected = [landscape.history["expected"][0] - 1 for landscape in (first, second)]
+    np.testing.assert_allclose(expected[0] / expected[1], [1, 1, 4, 4])
+    with pytest.raises(UserError, match="tail_sigma"):
+        dataclasses.replace(TINY, tail_sigma=0.05)
+
+
+def test_a_finished_run_is_its_result_and_one_that_goes_on_can_be_read(tmp_path):
+    run(tmp_path / "a")
+    again, told = run(tmp_path / "a")
+    assert told == []
+    assert again.meta["finished"]
+    problem = tiny_problem()
+    (tmp_path / "a" / "walker-001.npz").unlink()
+    part = landscape_so_far(tmp_path / "a", problem, TINY)
+    shift = part.entropies[0] - again.entropies[0]  # another zero: fewer bins in common
+    assert np.nanmax(np.abs(shift - np.nanmean(shift))) < 1e-9
+    assert np.isfinite(shift).sum() > 10
+    assert not part.meta["finished"]
+    (tmp_path / "a" / "walker-000.npz").unlink()
+    assert landscape_so_far(tmp_path / "a", problem, TINY) is None
+
+
+def test_the_thermostat_fits_into_a_round():
+    with pytest.raises(UserError, match="thermostat_every"):
+        dataclasses.replace(TINY, thermostat_every=30)
 
 
 def test_damaged_checkpoints_are_told(tmp_path):
