@@ -14,6 +14,8 @@ from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
 from wlnn.landscape import Landscape
 from wlnn.network import FNN
+from wlnn.plot import plot_landscape
+from wlnn.results import join
 from wlnn.run import Interrupted
 from wlnn.settings import WLMDSettings
 from wlnn.task import Task
@@ -326,3 +328,27 @@ def test_curves_of_a_smoothed_accuracy_are_accuracies(tmp_path):
     assert np.nanmin(true.value) >= 0
     assert np.nanmax(true.value) <= 1
     assert (landscape.history["smoothing"] < 1).all()
+    other, _ = run(
+        tmp_path / "b", dataclasses.replace(settings, seed=1), tiny_problem("smoothed-accuracy")
+    )
+    joint = join([landscape, other], ["a", "b"])
+    both = np.isfinite(landscape.accuracy) & np.isfinite(other.accuracy)
+    middle = (joint.accuracy - landscape.accuracy) * (joint.accuracy - other.accuracy)
+    assert (middle[both] <= 1e-12).all()  # between the two
+    alone = np.isfinite(landscape.accuracy) & ~np.isfinite(other.accuracy)
+    np.testing.assert_allclose(joint.accuracy[alone], landscape.accuracy[alone])
+
+
+def test_pictures_of_a_smoothed_accuracy_are_labelled_with_it(tmp_path):
+    settings = dataclasses.replace(TINY, y_low=-8.0, y_high=8.0)
+    landscape, _ = run(tmp_path / "a", settings, tiny_problem("smoothed-accuracy"))
+    ax = plot_landscape(landscape)
+    ticks = {
+        label.get_text(): place
+        for place, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    }
+    assert ax.get_ylabel() == "smoothed test accuracy"
+    assert ticks
+    for words, place in ticks.items():
+        q = 1e-4 + (1 - 2e-4) * float(words)
+        assert place == pytest.approx(np.log(q / (1 - q)))
