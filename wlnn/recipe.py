@@ -152,21 +152,37 @@ class Recipe:
 
     def directory_name(self, task: Task | Problem) -> str:
         """``<task>-<layers>x<width>-s<seed>``, and what else tells it from other runs."""
-        parts = [task.name]
-        hidden = getattr(getattr(task, "network", None), "sizes", ())[1:-1]
+        parts, network = [task.name], getattr(task, "network", None)
+        hidden = getattr(network, "sizes", ())[1:-1]
         if hidden and len(set(hidden)) == 1:
             parts.append(f"{len(hidden)}x{hidden[0]}")
         elif hidden:
             parts.append("-".join(str(units) for units in hidden))
-        usual = read_table(self.source["task"], self.preset).data if "task" in self.source else None
-        for letter, option in (("n", "points"), ("d", "seed")):
-            value = getattr(self.settings.data, option)
-            if usual and value != getattr(usual, option):
-                parts.append(f"{letter}{value}")
+        elif hasattr(network, "channels"):
+            parts.append(f"w{network.width}")
+        if "task" in self.source:
+            parts += self._unusual(read_table(self.source["task"], self.preset))
         parts.append(f"s{getattr(self.settings, self.sampler).seed}")
         if self.preset != "default":
             parts.append(self.preset)
         return "-".join(parts)
+
+    def _unusual(self, usual: Settings) -> list[str]:
+        """Options of the task that are not those of its table, in a few letters each."""
+        found = []
+        for section, option, letter in (
+            ("data", "points", "n"),
+            ("data", "seed", "d"),
+            ("data", "scale", ""),
+            ("network", "activation", ""),
+            ("wlmd", "accuracy_axis", ""),
+        ):
+            value = getattr(getattr(self.settings, section), option)
+            if value != getattr(getattr(usual, section), option):
+                found.append(f"{letter}{value}")
+        pairs = ((s.data.first_class, s.data.second_class) for s in (self.settings, usual))
+        mine, theirs = pairs
+        return found + ([f"c{mine[0]}{mine[1]}"] if mine != theirs else [])
 
     def to_dict(self) -> dict:
         """As JSON, with the versions of the files at this moment left out: see :meth:`problem`."""

@@ -8,7 +8,8 @@ import pytest
 from command_line import run
 from data_files import house_rows, python2_batch, write_csv
 
-from wlnn.collective import NetworkVariables
+from wlnn.cli_options import recipe_of
+from wlnn.collective import ACCURACY_AXES, NetworkVariables
 from wlnn.errors import UserError
 from wlnn.network import network_from
 from wlnn.readers import cifar
@@ -96,8 +97,6 @@ def test_published_runs_that_differ_from_the_text():
 def test_every_y_axis_has_a_window_that_holds_its_accuracies(name, axis, preset):
     wlmd = read_table(name, preset, variants={"axis": axis}).wlmd
     assert wlmd.accuracy_axis == axis
-    from wlnn.collective import ACCURACY_AXES
-
     value = ACCURACY_AXES[axis].value
     assert wlmd.y_low <= value(np, np.float64(0.001))
     assert wlmd.y_high >= value(np, np.float64(0.9))
@@ -125,6 +124,35 @@ def test_walkers_start_in_the_part_of_the_box_that_the_settings_say():
     part = np.abs(theta / variables.bounds)
     assert 0.59 < part.max() < 0.6
     assert part.mean() == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"task": "mnist"}, "mnist-w2-s0"),
+        ({"task": "mnist", "width": 3, "scale": "unit", "seed": 4}, "mnist-w3-unit-s4"),
+        ({"task": "mnist", "y_axis": "plain", "points": 200}, "mnist-w2-n200-plain-s0"),
+        ({"task": "house-price", "activation": "silu"}, "house-price-1x20-silu-s0"),
+        ({"task": "polymer", "width": 2, "data_seed": "3"}, "polymer-1x2-d3-s0"),
+        (
+            {"task": "cifar", "classes": "cat,dog", "points": 40, "data_seed": "0"},
+            "cifar-w6-n40-c35-s0",
+        ),
+        (
+            {"task": "cifar", "classes": "3, 5", "points": 40, "data_seed": "0"},
+            "cifar-w6-n40-c35-s0",
+        ),
+    ],
+)
+def test_names_of_run_directories(folder, tmp_path, given, name):
+    images = np.zeros((100, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "cifar.npz", x=images, cifar_label=np.resize([3, 5], 100))
+    files = {"house-price": folder / "train.csv", "polymer": folder / "Egb.csv"}
+    files["cifar"] = tmp_path / "cifar.npz"
+    if given["task"] in files:
+        given = {**given, "data": str(files[given["task"]])}
+    recipe = recipe_of({"overrides": (), **given}, "default")
+    assert recipe.directory_name(recipe.task()) == name
 
 
 TINY = (
