@@ -131,13 +131,9 @@ class Recipe:
         """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
         settings = getattr(self.settings, self.sampler)
         if self.sampler == "wlmd":
-            from wlnn import run_wlmd
-
             busy = min(threads, settings.tables * settings.walkers)
-            short = {"steps": 1000, "round": 500, "report": 500, "production": 0.0}
-            trial = replace(settings, tables=busy, walkers=1, checks=False, **short)
-            history = run_wlmd.sample(problem, trial, threads=busy).history
-            pace = 1e-6 * history["us_per_step"][:, -1].mean()
+            trial = replace(settings, tables=busy, walkers=1, checks=False, production=0.0)
+            pace = _pace(problem, trial, busy)
             return settings.steps * math.ceil(settings.tables * settings.walkers / busy) * pace
         from wlnn import run
 
@@ -192,6 +188,22 @@ class Recipe:
             "preset": self.preset,
             "settings": self.settings.to_dict(),
         }
+
+
+def _pace(problem, settings, threads: int) -> float:
+    """Seconds of a step of molecular dynamics, from ever longer trials up to half a second."""
+    from wlnn import run, run_wlmd
+
+    steps, pace = settings.thermostat_every, 0.0
+    while steps * pace < 0.5 and steps < 1000:
+        steps *= 4  # a step takes from 100 microseconds to seconds
+        trial = replace(settings, steps=steps, round=steps, report=steps, keep_networks=False)
+        try:
+            history = run_wlmd.sample(problem, trial, threads=threads).history
+        except run.Interrupted as stop:
+            raise KeyboardInterrupt from stop
+        pace = 1e-6 * history["us_per_step"][:, -1].mean()
+    return pace
 
 
 def make_recipe(

@@ -1,5 +1,6 @@
 """The tasks on files: tables against the paper, parameter counts, commands from file to result."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from command_line import run
 from data_files import house_rows, python2_batch, write_csv
 
+from wlnn import run_wlmd
 from wlnn.cli_options import recipe_of
 from wlnn.collective import ACCURACY_AXES, NetworkVariables
 from wlnn.errors import UserError
@@ -124,6 +126,19 @@ def test_walkers_start_in_the_part_of_the_box_that_the_settings_say():
     part = np.abs(theta / variables.bounds)
     assert 0.59 < part.max() < 0.6
     assert part.mean() == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["house-price", "polymer"])
+@pytest.mark.parametrize("preset", ["default", "quick", "paper"])
+def test_walkers_of_every_preset_survive_their_start(name, preset, folder):
+    """They start at the loss of the constant answer, which may lie beyond the upper wall."""
+    settings = read_table(name, preset)
+    task = load_task(name, settings=settings, **options(name, folder), points=100, test_points=60)
+    problem = NetworkVariables(task, start_part=settings.wlmd.start).problem()
+    short = {"steps": 200, "round": 100, "report": 100, "tables": 1, "walkers": 1, "checks": False}
+    landscape = run_wlmd.sample(problem, dataclasses.replace(settings.wlmd, **short))
+    assert landscape.history["alive"][0, -1] == 1
+    assert landscape.history["outside"].max() == 0
 
 
 @pytest.mark.parametrize(
