@@ -11,19 +11,27 @@ FOLDERS = {ROOT / "wlnn": "wlnn", ROOT / "reference": "wlnn.reference"}
 COMMAND_LINE = {
     "wlnn.__main__",
     "wlnn.cli",
+    "wlnn.cli_canonical",
     "wlnn.cli_data",
     "wlnn.cli_options",
     "wlnn.cli_results",
     "wlnn.cli_sample",
+    "wlnn.cli_seek",
+    "wlnn.cli_train",
     "wlnn.maxent.commands",
+    "wlnn.maxent.commands_landscape",
+    "wlnn.maxent.commands_law",
+    "wlnn.maxent.commands_training",
     "wlnn.maxent.options",
 }
-PICTURES = {"wlnn.plot", "wlnn.maxent.figures"}
+PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.plot_trained", "wlnn.maxent.figures"}
 COMPILED = {
     "wlnn.conv_kernels",
     "wlnn.image_kernels",
     "wlnn.kernels",
+    "wlnn.langevin_kernels",
     "wlnn.simd",
+    "wlnn.system_losses",
     "wlnn.systems",
     "wlnn.wlmd_fnn",
     "wlnn.wlmd_kernels",
@@ -33,7 +41,10 @@ COMPILED = {
 }
 ONLY_IN = {"click": COMMAND_LINE, "matplotlib": PICTURES, "numba": COMPILED, "cupy": set()}
 # A file that asks for its compiled twin when it needs it; the twin takes its constants from it.
-COMPILED_TWINS = {"wlnn.collective": {"wlnn.wlmd_fnn", "wlnn.wlmd_layers"}}
+COMPILED_TWINS = {
+    "wlnn.collective": {"wlnn.wlmd_fnn", "wlnn.wlmd_layers"},
+    "wlnn.langevin": {"wlnn.langevin_kernels"},
+}
 # What the first line of a session loads: `import wlnn`, `wlnn --help`.
 LIGHT = {"wlnn", "wlnn.errors", "wlnn.progress", "wlnn.maxent", *COMMAND_LINE}
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}

@@ -32,7 +32,8 @@ per_x_option = click.option(
 def info(result, per, every):
     """Show a run (directory or landscape.npz): settings, trust, curves with 95 % intervals.
 
-    Also of a run that is still going on, or was killed: it then reads the checkpoints.
+    Also of a run that is still going on, or was killed: it then reads the checkpoints. Of trainings
+    (wlnn train) it shows where they end and their mean curve, with standard errors.
 
     \b
     What to look at:
@@ -43,8 +44,17 @@ def info(result, per, every):
     """
     from wlnn.results import find_landscape
     from wlnn.summary import summary
+    from wlnn.summary_trained import curve_in_words, in_words
+    from wlnn.trained import Trained, is_trained
 
-    click.echo("\n".join(summary(find_landscape(result), per, None if every else 12)))
+    rows = None if every else 12
+    if is_trained(result):
+        trained = Trained.load(result)
+        y = trained.meta["task"]["y"]
+        lines = [*in_words(trained, y), "", *curve_in_words(trained, y, rows)]
+    else:
+        lines = summary(find_landscape(result), per, rows)
+    click.echo("\n".join(lines))
 
 
 @click.command(short_help="Draw landscape.png and diagnostics.png.")

@@ -67,8 +67,9 @@ def sample(preset, yes, out, threads, **options):
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
     while they go: where they have been S grows, and states of large S are entered less, until all
-    macrostates are visited alike. The increment ln f falls as 1/t; the last quarter of the steps
-    is made with S frozen, so that error bars are honest.
+    macrostates are visited alike. The increment ln f falls with the steps; in the last part of them
+    S is measured: its mean while it still grows a little, or, for small problems, S + ln(visits)
+    while it is frozen. The spread of independent walkers gives the error bars.
 
     \b
       wlnn sample --quick
@@ -111,13 +112,21 @@ def resume(run, threads):
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
     without the interruption. CSV and Python files that changed since are refused.
     """
+    from wlnn import cli_canonical, cli_seek
+    from wlnn.cli_train import go_on
     from wlnn.recipe import read_recipe
 
     folders = [Path(run)]
     if not (folders[0] / "run.json").exists():
         folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
     for folder in folders:
-        execute(read_recipe(folder), folder, threads or cores(), Path(run))
+        recipe = read_recipe(folder)
+        if recipe.sampler in ("train", "tune"):
+            go_on(recipe, folder, threads, Path(run))
+        elif recipe.sampler in ("md", "seek"):
+            (cli_canonical if recipe.sampler == "md" else cli_seek).execute(recipe, folder, threads)
+        else:
+            execute(recipe, folder, threads or cores(), Path(run))
 
 
 @click.command(short_help="Find time step, friction and window of molecular dynamics.")

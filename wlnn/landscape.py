@@ -138,9 +138,13 @@ class Landscape:
         y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm, on one
         of a smoothed accuracy the mean of that accuracy.
         """
+        return self._curve(self.equilibrium_of_walkers())
+
+    def equilibrium_of_walkers(self) -> np.ndarray:
+        """<y>(x) of each walker ``(R, nx)``, NaN where it never was."""
         weights = np.exp(self.entropies - _ln_sum(self.entropies)[..., None])
         values = np.nansum(weights * self.y_values, axis=-1)
-        return self._curve(np.where(np.isnan(weights).all(axis=-1), np.nan, values))
+        return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
 
     def max_entropy_curve(self) -> Curve:
         """The y of largest S in each row, of the mean S; the error is from that of each walker."""

@@ -34,7 +34,8 @@ class Recipe:
             "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
             "kind": .., "standardise": bool}. Paths are absolute.
         settings: all sections; those that the source does not use are ignored.
-        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics).
+        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "md", "seek", "train" or
+            "tune" where no landscape is sampled.
         preset: of the table, "default", "quick" or "paper".
     """
 
@@ -67,7 +68,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler == "wlmd":
+        if self.sampler != "wlmc":
             from wlnn.collective import NetworkVariables
 
             if not isinstance(task, Task):
@@ -75,6 +76,8 @@ class Recipe:
                     f"'{task.name}' is a bare function: molecular dynamics needs a Task with a "
                     "network, whose gradient it can take."
                 )
+            if self.sampler in ("md", "seek") and task.y == "test-accuracy":
+                task = replace(task, y="smoothed-accuracy")  # the true one is recorded beside it
             how = self.settings.wlmd
             variables = NetworkVariables(task, how.accuracy_axis, start_part=how.start)
             problem = variables.problem()
@@ -158,7 +161,8 @@ class Recipe:
             parts.append(f"w{network.width}")
         if "task" in self.source:
             parts += self._unusual(read_table(self.source["task"], self.preset))
-        parts.append(f"s{getattr(self.settings, self.sampler).seed}")
+        sampler = "train" if self.sampler == "tune" else self.sampler
+        parts.append(f"s{getattr(self.settings, sampler).seed}")
         if self.preset != "default":
             parts.append(self.preset)
         return "-".join(parts)
@@ -228,11 +232,12 @@ def make_recipe(
             "your own."
         )
     sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
-    settings = read_table(name, preset, variants=variants)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
     for section, options in parse_overrides(overrides).items():
         changes.setdefault(section, {}).update(options)
+    width = changes.get("network", {}).get("width")
+    settings = read_table(name, preset, variants=variants, width=width)
     wlmc = changes.get("wlmc", {})
     if isinstance(wlmc.get("steps"), int | float) and 10 <= wlmc["steps"] < math.inf:
         fewer = max(1, int(wlmc["steps"]) // 1000)  # short runs have fewer stages
