@@ -33,13 +33,25 @@ def test_the_spiral_table_says_what_the_paper_says():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_number_of_a_table_tells_its_source(table):
+    """On its own line; or, of [[train]] and [tune], in words for the whole block or all of them."""
     text = (importlib.resources.files("wlnn.tables") / f"{table}.toml").read_text()
     assert {"default", "quick"} <= set(tomllib.loads(text)["preset"])
     if table == "own":  # all its numbers are choices, as its head says
         return
+    section, told = "", set()
     for line in text.splitlines():
-        if "=" in line.partition("#")[0]:
-            assert re.search(r"# .*(paper|published run|our choice)", line), line
+        value, _, comment = line.partition("#")
+        own = bool(re.search(r"paper|published run|our choice", comment))
+        if line.startswith("["):
+            section, throughout = value.strip(), own and "throughout" in comment
+        elif "=" in value:
+            key = value.partition("=")[0].strip()
+            if section in ("[[train]]", "[tune]") and own:
+                several = {" of all": "optimizer learning_rate batch_size width", " of both":
+                           "rate_low rate_high batch_low batch_high"}  # fmt: skip
+                said = [keys.split() for words, keys in several.items() if words in comment]
+                told |= {(section, name) for name in sum(said, [key])}
+            assert own or throughout or (section, key) in told, line
 
 
 @pytest.mark.parametrize("table", TABLES)
