@@ -156,7 +156,8 @@ def _temperatures(landscape: Landscape) -> list[str]:
         if stretches
         else []
     )
-    lost = int(history["alive"].max(axis=1).sum() - history["alive"][:, -1].sum())
+    began = _settings(landscape).get("walkers", 1) * landscape.n_walkers
+    lost = began - int(history["alive"][:, -1].sum())
     if lost:
         lines.append(("walkers lost", f"{lost} diverged; their last rounds were taken back"))
     if history["outside"].any():
