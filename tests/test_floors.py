@@ -20,6 +20,7 @@ COMMAND_LINE = {
 PICTURES = {"wlnn.plot", "wlnn.maxent.figures"}
 COMPILED = {
     "wlnn.conv_kernels",
+    "wlnn.dense_kernels",
     "wlnn.image_kernels",
     "wlnn.kernels",
     "wlnn.simd",
