@@ -79,14 +79,12 @@ CASES = {  # name: what makes task and model, and the goal for the ratio
 }
 
 
-def coordinates(model, task):
+def coordinates(model, task, precision=torch.float32):
     """Function that computes x and y in PyTorch."""
     regress = task.loss == "squared-error"
-    kind = torch.float32 if regress else torch.int64
+    kind = precision if regress else torch.int64
     data = task.data
-    x_train, x_test = (
-        torch.tensor(part, dtype=torch.float32) for part in (data.x_train, data.x_test)
-    )
+    x_train, x_test = (torch.tensor(part, dtype=precision) for part in (data.x_train, data.x_test))
     y_train, y_test = (torch.tensor(part, dtype=kind) for part in (data.y_train, data.y_test))
 
     def losses():

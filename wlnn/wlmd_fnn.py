@@ -217,7 +217,8 @@ def _evaluate(system, theta):
         system.theta[k] = theta[k]
     _forward(system)
     split, end = system.n_train, system.n_train + system.n_test
-    train_loss = mean_loss(system, 0, split)
+    # not a literal 0, for which everything below would be compiled once more
+    train_loss = mean_loss(system, split - system.n_train, split)
     value, accuracy = test_value(system, split, end)
     x, y = coordinates(system, train_loss, value)
     return x, y, accuracy
