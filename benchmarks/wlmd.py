@@ -24,10 +24,10 @@ import numpy as np
 from numba import njit
 
 from wlnn.collective import NetworkVariables
-from wlnn.run_wlmd import surface_of
 from wlnn.settings import read_table
 from wlnn.task import load_task
 from wlnn.wlmd import advance, make_motion, start
+from wlnn.wlmd_results import surface_of
 
 try:
     import torch

@@ -11,19 +11,28 @@ FOLDERS = {ROOT / "wlnn": "wlnn", ROOT / "reference": "wlnn.reference"}
 COMMAND_LINE = {
     "wlnn.__main__",
     "wlnn.cli",
+    "wlnn.cli_canonical",
+    "wlnn.cli_data",
     "wlnn.cli_options",
     "wlnn.cli_results",
     "wlnn.cli_sample",
+    "wlnn.cli_seek",
+    "wlnn.cli_train",
     "wlnn.maxent.commands",
+    "wlnn.maxent.commands_landscape",
+    "wlnn.maxent.commands_law",
+    "wlnn.maxent.commands_training",
     "wlnn.maxent.options",
 }
-PICTURES = {"wlnn.plot", "wlnn.maxent.figures"}
+PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.plot_trained", "wlnn.maxent.figures"}
 COMPILED = {
     "wlnn.conv_kernels",
     "wlnn.dense_kernels",
     "wlnn.image_kernels",
     "wlnn.kernels",
+    "wlnn.langevin_kernels",
     "wlnn.simd",
+    "wlnn.system_losses",
     "wlnn.systems",
     "wlnn.wlmd_fnn",
     "wlnn.wlmd_kernels",
@@ -33,7 +42,10 @@ COMPILED = {
 }
 ONLY_IN = {"click": COMMAND_LINE, "matplotlib": PICTURES, "numba": COMPILED, "cupy": set()}
 # A file that asks for its compiled twin when it needs it; the twin takes its constants from it.
-COMPILED_TWINS = {"wlnn.collective": {"wlnn.wlmd_fnn", "wlnn.wlmd_layers"}}
+COMPILED_TWINS = {
+    "wlnn.collective": {"wlnn.wlmd_fnn", "wlnn.wlmd_layers"},
+    "wlnn.langevin": {"wlnn.langevin_kernels"},
+}
 # What the first line of a session loads: `import wlnn`, `wlnn --help`.
 LIGHT = {"wlnn", "wlnn.errors", "wlnn.progress", "wlnn.maxent", *COMMAND_LINE}
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}
@@ -119,5 +131,9 @@ def test_floors():
             assert "wlnn.wlmc" not in below, name
     assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.wlmc"]
     assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.run"]
+    for name in graph:
+        if name.startswith("wlnn.readers."):  # arrays and sentences: no network, no sampler
+            readers = {other for other in graph if other.startswith("wlnn.readers")}
+            assert graph[name] <= readers | {"wlnn.datasets", "wlnn.errors", "wlnn.settings"}, name
     for name in ("wlnn.grid", "wlnn.losses", "wlnn.layers", "wlnn.store", "wlnn.datasets"):
         assert graph[name] <= {"wlnn.errors", "wlnn"}, name  # the ground floor

@@ -18,13 +18,20 @@ from wlnn.errors import UserError
 
 COMMANDS = {  # in the order of the help
     "tasks": "wlnn.cli_sample:tasks",
+    "data": "wlnn.cli_data:data",
     "sample": "wlnn.cli_sample:sample",
     "resume": "wlnn.cli_sample:resume",
     "probe": "wlnn.cli_sample:probe",
+    "md": "wlnn.cli_canonical:md",
+    "canonical": "wlnn.cli_canonical:canonical",
+    "seek": "wlnn.cli_seek:seek",
     "info": "wlnn.cli_results:info",
     "plot": "wlnn.cli_results:plot",
     "networks": "wlnn.cli_results:networks",
     "merge": "wlnn.cli_results:merge",
+    "train": "wlnn.cli_train:train",
+    "tune": "wlnn.cli_train:tune",
+    "advantage": "wlnn.cli_train:advantage",
     "verify": "wlnn.cli_results:verify",
     "maxent": "wlnn.maxent.commands:maxent",
 }

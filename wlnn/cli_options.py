@@ -11,15 +11,35 @@ from wlnn.errors import UserError
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
 NUMBER = {"type": float, "metavar": "N"}  # 6e7 is a number too; the settings check the rest
-KINDS = {"task": "--task NAME", "train": "--train", "file": "--task path.py:name"}
+KINDS = {  # where a task comes from
+    "task": "--task NAME",
+    "context": "--task context-select",
+    "train": "--train",
+    "file": "--task path.py:name",
+}
 GOES_WITH = {  # options that only some sources of a task understand
-    **dict.fromkeys(("width", "layers", "points", "data_seed"), ("task",)),
-    **dict.fromkeys(("activation", "logits", "window"), ("task", "train")),
+    **dict.fromkeys(
+        (
+            "width",
+            "layers",
+            "points",
+            "data_seed",
+            "data",
+            "embedding",
+            "scale",
+            "classes",
+            "y_axis",
+        ),
+        ("task",),
+    ),
+    **dict.fromkeys(("activation", "logits"), ("task", "train")),
+    "window": ("task", "train", "context"),
     **dict.fromkeys(("test", "target", "hidden", "kind", "raw"), ("train",)),
 }
 INSTEAD = {
     ("width", "train"): "; give --hidden",
     ("layers", "train"): "; give --hidden",
+    ("width", "context"): "; give --set context.units=N",
     **{(name, "file"): "; set it in the file" for name in GOES_WITH},
 }
 
@@ -46,6 +66,17 @@ task_options = options_of(
     click.option("--points", **NUMBER, help="Points in each of the two data sets."),
     click.option(
         "--data-seed", metavar="N", help="Seed of the data set; spiral-regress: or 'published'."
+    ),
+    click.option(
+        "--data", metavar="PATH", help="File or folder that the task needs: see `wlnn data`."
+    ),
+    click.option(
+        "--embedding", metavar="FILE", help="polymer: 768 numbers for each row (npz, npy, CSV)."
+    ),
+    click.option("--scale", metavar="NAME", help="Inputs of images: raw, unit or standard."),
+    click.option("--classes", metavar="A,B", help="cifar: labels of the two classes [4,6]."),
+    click.option(
+        "--y-axis", metavar="NAME", help="Of a smoothed accuracy: logit, scaled or plain."
     ),
     click.option("--train", metavar="CSV", help="Your data: numbers, one header line."),
     click.option("--test", metavar="CSV", help="Its test set, with the same columns."),
@@ -114,21 +145,27 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         "network": _named(given, "width", "layers", "activation", "logits"),
         "data": _named(given, "points"),
         "grid": {},
-        "wlmc": _named(given, "schedule", "step_rule", "precision", "keep_networks"),
-        "sampler": _named(given, "seed", "walkers", "steps"),
+        "wlmc": _named(given, "schedule", "step_rule", "precision"),
+        "sampler": _named(given, "seed", "walkers", "steps", "keep_networks"),
     }
     if given.get("data_seed") == "published":
         values["data"]["selection"] = "published"
     elif "data_seed" in given:
-        values["data"]["seed"] = numbers("--data-seed", given["data_seed"], 1)[0]
+        seed = numbers("--data-seed", given["data_seed"], 1)[0]
+        values["data"] |= {"selection": "seeded", "seed": seed}
+    if "classes" in given:
+        first, second = numbers("--classes", given["classes"], 2)
+        values["data"] |= {"first_class": first, "second_class": second}
     if "window" in given:
         low, high = numbers("--window", given["window"], 2)
         if not low < high:
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
         values["grid"] = {"x_low": low, "x_high": high}
+    chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
+    variants = {name: choice for name, choice in chosen.items() if choice}
     recipe = make_recipe(
         _source(kind, given), preset, sampler or given.get("sampler"), values,
-        options["overrides"],
+        options["overrides"], variants,
     )  # fmt: skip
     if recipe.sampler == "wlmd" and values["wlmc"]:
         name = next(iter(values["wlmc"])).replace("_", "-")
@@ -139,7 +176,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
 def _kind(given: dict) -> str:
     """Where the task comes from: a key of :data:`KINDS`."""
     if "train" not in given:
-        return "file" if ".py" in given.get("task", "") else "task"
+        name = given.get("task", "")
+        return "file" if ".py" in name else "context" if name == "context-select" else "task"
     if "task" in given:
         raise UserError("--task and --train exclude each other: a CSV file is a task of its own.")
     for name in ("test", "target"):
@@ -149,8 +187,11 @@ def _kind(given: dict) -> str:
 
 
 def _source(kind: str, given: dict) -> dict:
+    if kind == "context":
+        return {"task": given["task"]}
     if kind != "train":
-        return {kind: given.get("task", "spiral-classify")}
+        paths = _named(given, "data", "embedding")
+        return {kind: given.get("task", "spiral-classify"), **paths}
     hidden = given.get("hidden", "8,8").split(",")
     if not all(units.strip().isdigit() for units in hidden):
         raise UserError(f"--hidden {given['hidden']}: write whole numbers of units, as in 8,8.")

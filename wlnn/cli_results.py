@@ -32,7 +32,8 @@ per_x_option = click.option(
 def info(result, per, every):
     """Show a run (directory or landscape.npz): settings, trust, curves with 95 % intervals.
 
-    Also of a run that is still going on, or was killed: it then reads the checkpoints.
+    Also of a run that is still going on, or was killed: it then reads the checkpoints. Of trainings
+    (wlnn train) it shows where they end and their mean curve, with standard errors.
 
     \b
     What to look at:
@@ -43,8 +44,17 @@ def info(result, per, every):
     """
     from wlnn.results import find_landscape
     from wlnn.summary import summary
+    from wlnn.summary_trained import curve_in_words, in_words
+    from wlnn.trained import Trained, is_trained
 
-    click.echo("\n".join(summary(find_landscape(result), per, None if every else 12)))
+    rows = None if every else 12
+    if is_trained(result):
+        trained = Trained.load(result)
+        y = trained.meta["task"]["y"]
+        lines = [*in_words(trained, y), "", *curve_in_words(trained, y, rows)]
+    else:
+        lines = summary(find_landscape(result), per, rows)
+    click.echo("\n".join(lines))
 
 
 @click.command(short_help="Draw landscape.png and diagnostics.png.")
@@ -97,9 +107,10 @@ def draw(landscape, folder: Path, per: tuple[str, str] = ("bin", "bin")) -> list
 def networks(result, at, count, export):
     """List stored networks near a macrostate (x, y), and export one: parameters by name.
 
-    A run made with --keep-networks holds one network of every bin that walker 0 came to. The npz
-    file has the flat vector "theta" and, for fully connected networks, the tensors W0 (out, in),
-    b0 (out,), W1 and so on.
+    A run made with --keep-networks holds one network of every bin that walker 0 came to (Monte
+    Carlo), or of every cell of x and y that a walker was in at the end of a round (molecular
+    dynamics). Where y is a smoothed accuracy, --at takes that accuracy, 0 to 1. The npz file has
+    the flat vector "theta" and its tensors by name: W0 (out, in), b0 (out,), conv0.W and so on.
 
     \b
       wlnn networks runs/spiral-classify-3x6-s0 --at -3,0.9 --export network.npz
@@ -109,11 +120,13 @@ def networks(result, at, count, export):
     landscape = find_landscape(result)
     x, y = numbers("--at", at, 2)
     found = nearest_networks(landscape, x, y, count)
-    axes = landscape.grid
-    click.echo(f"{axes.x.name:>16}  {axes.y.name:>16}  {'S (nats)':>10}  largest |parameter|")
+    axes, true = landscape.grid, "true accuracy  " * bool(landscape.accuracy_axis)
+    y_name = "smoothed accuracy" if true else axes.y.name
+    click.echo(f"{axes.x.name:>16}  {y_name:>17}  {true}{'S (nats)':>10}  largest |parameter|")
     for kept in found:
         size = abs(kept.theta).max()
-        click.echo(f"{kept.x:16.3f}  {kept.y:16.3f}  {kept.entropy:10.2f}  {size:.3f}")
+        accuracy = f"{kept.accuracy:13.3f}  " * bool(true)
+        click.echo(f"{kept.x:16.3f}  {kept.y:17.3f}  {accuracy}{kept.entropy:10.2f}  {size:.3f}")
     if export is not None:
         click.echo(export_network(landscape, found[0], export))
 

@@ -67,8 +67,9 @@ def sample(preset, yes, out, threads, **options):
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
     while they go: where they have been S grows, and states of large S are entered less, until all
-    macrostates are visited alike. The increment ln f falls as 1/t; the last quarter of the steps
-    is made with S frozen, so that error bars are honest.
+    macrostates are visited alike. The increment ln f falls with the steps; in the last part of them
+    S is measured: its mean while it still grows a little, or, for small problems, S + ln(visits)
+    while it is frozen. The spread of independent walkers gives the error bars.
 
     \b
       wlnn sample --quick
@@ -111,41 +112,52 @@ def resume(run, threads):
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
     without the interruption. CSV and Python files that changed since are refused.
     """
+    from wlnn import cli_canonical, cli_seek
+    from wlnn.cli_train import go_on
     from wlnn.recipe import read_recipe
 
     folders = [Path(run)]
     if not (folders[0] / "run.json").exists():
         folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
     for folder in folders:
-        execute(read_recipe(folder), folder, threads or cores(), Path(run))
+        recipe = read_recipe(folder)
+        if recipe.sampler in ("train", "tune"):
+            go_on(recipe, folder, threads, Path(run))
+        elif recipe.sampler in ("md", "seek"):
+            (cli_canonical if recipe.sampler == "md" else cli_seek).execute(recipe, folder, threads)
+        else:
+            execute(recipe, folder, threads or cores(), Path(run))
 
 
-@click.command(short_help="Find the time step of molecular dynamics.")
+@click.command(short_help="Find time step, friction and window of molecular dynamics.")
 @task_options
 @click.option(
     "--set", "overrides", metavar="SECTION.OPTION=VALUE", multiple=True, help="Any setting."
 )
 @click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
 def probe(preset, **options):
-    """Try time steps before a long run of molecular dynamics, some seconds each.
+    """Try settings before a long run of molecular dynamics: half a minute or so.
 
     A walker is pressed down to the lowest losses of the window, where the motion is fastest. A time
-    step that is too large heats it there: the temperature must stay 1.
+    step that is too large heats it there: the temperature must stay 1. How hard the entropy pushes
+    back tells how much of it there is to fill, and so how long that takes. What is advised is
+    printed with its reason, and as options for `wlnn sample`.
     """
     from wlnn import wlmd_probe
 
     recipe = recipe_of(options, preset or "default", "wlmd")
-    problem = recipe.problem(recipe.task())
-    trials = wlmd_probe.probe(
-        problem, recipe.settings.wlmd, lambda text: click.echo(text, err=True)
-    )
-    click.echo("   wlmd.dt  temperature        x  us/step")
-    for trial in trials:
+    problem, settings = recipe.problem(recipe.task()), recipe.settings.wlmd
+    found = wlmd_probe.probe(problem, settings, lambda text: click.echo(text, err=True))
+    click.echo("   wlmd.dt    temperature        x  us/step")
+    for trial in found.trials:
         temperature = f"{trial.temperature:.3f} ± {trial.noise:.3f}"
         click.echo(f"{trial.dt:10.2g}  {temperature}  {trial.x:7.2f}  {trial.us_per_step:7.0f}")
-    advised = wlmd_probe.advised_step(trials)
-    words = f"--set wlmd.dt={advised:g}" if advised else "a smaller wlmd.dt than all of these"
-    click.echo(f"advised: {words}; the settings have {recipe.settings.wlmd.dt:g}")
+    click.echo("\n       setting     advised         now  why")
+    advised = wlmd_probe.advise(problem, settings, found)
+    for option, value, now, why in advised:
+        click.echo(f"{option:>14}  {value:10.3g}  {now:10.3g}  {why}")
+    changed = [f"--set {option}={value:g}" for option, value, now, _ in advised if value != now]
+    click.echo("\n" + " ".join(changed))
 
 
 def cores() -> int:
@@ -196,6 +208,8 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
         f"{problem.n_parameters} parameters, {threads} threads",
         err=True,
     )
+    for note in problem.about.get("data", {}).get("notes", ()):
+        click.echo(f"  note: {note}", err=True)
     try:
         with Progress("" if directory == whole else directory.name, quiet=0) as progress:
             landscape = recipe.sample(problem, directory, threads, report)

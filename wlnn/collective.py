@@ -37,6 +37,7 @@ class SmoothProblem:
         names: of x and y, for axes.
         about: JSON description stored with every result.
         network: the network whose parameters these are, if any; only used to name tensors.
+        accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SmoothProblem:
     names: tuple[str, str] = ("x", "y")
     about: dict = field(default_factory=dict)
     network: object = None
+    accuracy_at: Callable | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -85,6 +87,11 @@ ACCURACY_AXES = {
         lambda xp, accuracy: SCALE + 0 * accuracy,
         lambda xp, y: y / SCALE,
     ),
+    "plain": Observable(
+        lambda xp, accuracy: accuracy,
+        lambda xp, accuracy: 1 + 0 * accuracy,
+        lambda xp, y: y,
+    ),
 }
 
 
@@ -92,8 +99,8 @@ class NetworkVariables:
     """x = ln(train loss) and y = ln(test loss) or a function of the smoothed test accuracy.
 
     Built from a :class:`wlnn.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A becomes
-    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A; on A itself a hill
-    would be as wide as the axis.
+    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A, "plain" A itself,
+    where a hill of the usual width would be as wide as the axis.
     """
 
     def __init__(self, task, accuracy_axis: str = "logit", dtype=np.float64):
@@ -189,6 +196,7 @@ class NetworkVariables:
             names=("ln train loss", y_name),
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
+            accuracy_at=self.axis and self.axis.inverse,
         )
 
     def fast_system(self):

@@ -77,6 +77,21 @@ def _generator(seed: int, stream: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(stream,)))
 
 
+def seeded_split(where, n: int, seed: int, points: int, test_points: int):
+    """Indices of ``points`` training and ``test_points`` test rows of n, shuffled by a seed.
+
+    Raises:
+        UserError: more points than rows; ``where`` names what has the rows.
+    """
+    if min(points, test_points) < 1 or points + test_points > n:
+        raise UserError(
+            f"{where}: {points} training and {test_points} test points cannot be drawn from {n} "
+            "rows; set data.points and data.test_points."
+        )
+    order = _generator(seed, 0).permutation(n)
+    return order[:points], order[points : points + test_points]
+
+
 def spiral_classify(
     seed: int, points: int = 40, noise: float = 0.1, test_radii: str = "random"
 ) -> Dataset:
@@ -199,7 +214,7 @@ def read_csv(
         "inputs": [name for name in columns if name != target],
     }
     if standardise:
-        x_train, x_test, source["input_mean"], source["input_std"] = _scaled(x_train, x_test)
+        x_train, x_test, source["input_mean"], source["input_std"] = scaled(x_train, x_test)
 
     y_train, y_test = rows[:, at], test_rows[:, at]
     whole = all((y == np.round(y)).all() for y in (y_train, y_test))
@@ -215,7 +230,7 @@ def read_csv(
         if np.ptp(y_train) == 0:
             raise UserError(f"{train}: the target '{target}' is the same in every row.")
         if standardise:
-            y_train, y_test, mean, std = _scaled(y_train[:, None], y_test[:, None])
+            y_train, y_test, mean, std = scaled(y_train[:, None], y_test[:, None])
             y_train, y_test = y_train[:, 0], y_test[:, 0]
             source |= {"target_mean": mean[0], "target_std": std[0]}
         return Dataset(x_train, y_train, x_test, y_test, source)
@@ -234,7 +249,7 @@ def read_csv(
     return Dataset(x_train, labels[0], x_test, labels[1], source)
 
 
-def _scaled(train: np.ndarray, test: np.ndarray):
+def scaled(train: np.ndarray, test: np.ndarray):
     """Both sets standardised by the training columns, and the means and deviations as lists."""
     mean, std = train.mean(axis=0), train.std(axis=0)
     constant = np.ptp(train, axis=0) == 0  # exactly: the rounded mean may differ from the value

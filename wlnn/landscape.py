@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn import store
+from wlnn.collective import ACCURACY_AXES
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
 
@@ -67,7 +68,10 @@ class Landscape:
         history: diagnostics per walker and stage, each ``(R, stages)``.
         networks: one microstate of every bin walker 0 entered, where they were kept: "bins"
             ``(m, 2)`` and "theta" ``(m, P)``. Each is the state of the first visit in the last
-            stage that came to the bin.
+            stage that came to the bin. Of molecular dynamics: the last state of every cell at the
+            end of a round, and "points" ``(m, 3)``, its x, y and true accuracy.
+        accuracy: mean true accuracy of the visits of each bin ``(nx, ny)``, NaN where there were
+            none, if y is a smoothed accuracy; otherwise empty.
     """
 
     grid: Grid
@@ -77,11 +81,24 @@ class Landscape:
     meta: dict = field(default_factory=dict)
     history: dict[str, np.ndarray] = field(default_factory=dict)
     networks: dict[str, np.ndarray] = field(default_factory=dict)
+    accuracy: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def n_walkers(self) -> int:
         """Number R of independent walkers (or groups)."""
         return len(self.entropies)
+
+    @property
+    def accuracy_axis(self):
+        """Functions of y where it is one of a smoothed accuracy (``collective``), else None."""
+        name = self.meta.get("task", {}).get("y_axis")
+        return ACCURACY_AXES[name] if name else None
+
+    @property
+    def y_values(self) -> np.ndarray:
+        """What the bins of y stand for ``(ny,)``: their centres, or smoothed accuracies 0 to 1."""
+        axis, centres = self.accuracy_axis, self.grid.y.centres
+        return np.clip(axis.inverse(np, centres), 0, 1) if axis else centres
 
     @property
     def entropy(self) -> np.ndarray:
@@ -118,15 +135,20 @@ class Landscape:
     def equilibrium_accuracy(self) -> Curve:
         """<y>(x) = sum_y y exp S(x, y) / sum_y exp S(x, y) (paper, Eq. (1)), mean over walkers.
 
-        y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm.
+        y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm, on one
+        of a smoothed accuracy the mean of that accuracy.
         """
+        return self._curve(self.equilibrium_of_walkers())
+
+    def equilibrium_of_walkers(self) -> np.ndarray:
+        """<y>(x) of each walker ``(R, nx)``, NaN where it never was."""
         weights = np.exp(self.entropies - _ln_sum(self.entropies)[..., None])
-        values = np.nansum(weights * self.grid.y.centres, axis=-1)
-        return self._curve(np.where(np.isnan(weights).all(axis=-1), np.nan, values))
+        values = np.nansum(weights * self.y_values, axis=-1)
+        return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
 
     def max_entropy_curve(self) -> Curve:
         """The y of largest S in each row, of the mean S; the error is from that of each walker."""
-        y = self.grid.y.centres
+        y = self.y_values
 
         def highest(entropy: np.ndarray) -> np.ndarray:
             never = np.isnan(entropy)
@@ -134,6 +156,19 @@ class Landscape:
             return np.where(never.all(axis=-1), np.nan, best)
 
         return self._curve(highest(self.entropies))._replace(value=highest(self.entropy))
+
+    def true_accuracy(self) -> Curve:
+        """Mean true accuracy of all networks of a training loss, where y is a smoothed accuracy.
+
+        That of each bin is the mean over its visits, weighted by exp S as in Eq. (1).
+        """
+        known = ~np.isnan(self.accuracy)
+        weights = np.exp(self.entropy - _ln_sum(self.entropy)[:, None])
+        weights = np.where(known, np.nan_to_num(weights), 0.0)
+        total = weights.sum(axis=1)
+        values = np.where(known, weights * np.nan_to_num(self.accuracy), 0.0).sum(axis=1)
+        values = np.where(total > 0, values / np.where(total > 0, total, 1), np.nan)
+        return Curve(self.grid.x.centres, values, np.full(values.shape, np.nan), self._rows)
 
     def marginal_entropy(self) -> Curve:
         """S(x) = ln sum_y exp S(x, y), nats per row of bins."""
@@ -163,6 +198,7 @@ class Landscape:
             "y_edges": self.grid.y.edges,
             **{f"history.{name}": array for name, array in self.history.items()},
             **{f"networks.{name}": array for name, array in self.networks.items()},
+            **({"accuracy": self.accuracy} if self.accuracy.size else {}),
         }
         axes = {"x": list(self.grid.x), "y": list(self.grid.y)}
         return store.save(path, arrays, {"kind": "landscape", "axes": axes, "meta": self.meta})
@@ -179,7 +215,8 @@ class Landscape:
         )
         grid = Grid(Axis(*meta["axes"]["x"]), Axis(*meta["axes"]["y"]))
         main = (arrays[name] for name in ("entropies", "visits", "reliable"))
-        return cls(grid, *main, meta["meta"], history, networks)
+        accuracy = arrays.get("accuracy", np.zeros((0, 0)))
+        return cls(grid, *main, meta["meta"], history, networks, accuracy)
 
 
 def merge(

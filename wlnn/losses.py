@@ -15,12 +15,12 @@ def _wrong_margins(xp, logits, labels):
     """Wrong minus right logits ``(R, N, K)``, -inf at the right one; ``(R, N, 1)`` for one logit.
 
     The second value is what turns a gradient by margins into one by logits: the sign ``(N, 1)`` of
-    the one logit, or the mask ``(N, K)`` of the right answers.
+    the one logit, or the mask ``(N, K)`` of the right answers (``(R, N, ..)`` for own labels).
     """
     if logits.shape[-1] == 1:
-        sign = (1 - 2 * labels)[:, None].astype(logits.dtype)
+        sign = (1 - 2 * labels)[..., None].astype(logits.dtype)
         return logits * sign, sign
-    right = labels[:, None] == xp.arange(logits.shape[-1])
+    right = labels[..., None] == xp.arange(logits.shape[-1])
     right_logit = xp.where(right, logits, 0).sum(-1, keepdims=True)
     return xp.where(right, -xp.inf, logits - right_logit), right
 
@@ -35,8 +35,8 @@ def _to_logits(xp, dmargins, key):
 def cross_entropy(xp, logits, labels):
     """Mean cross-entropy in nats, ``mean_i ln(1 + sum_wrong exp(d_i))``.
 
-    Shapes: logits ``(R, N, K)``, labels ``(N,)`` integers -> ``(R,)``. K = 1 is the binary
-    cross-entropy of ``sigmoid(logit)`` as the probability of label 1.
+    Shapes: logits ``(R, N, K)``, integer labels ``(N,)`` or ``(R, N)`` -> ``(R,)``. K = 1 is the
+    binary cross-entropy of ``sigmoid(logit)`` as the probability of label 1.
     """
     margins, _ = _wrong_margins(xp, logits, labels)
     top = xp.maximum(margins.max(-1), 0)
@@ -56,16 +56,23 @@ def cross_entropy_back(xp, logits, labels):
 def squared_error(xp, outputs, targets):
     """Mean squared error over rows and outputs.
 
-    Shapes: outputs ``(R, N, K)``, targets ``(N, K)`` or ``(N,)`` for K = 1 -> ``(R,)``.
+    Shapes: outputs ``(R, N, K)``, targets ``(N, K)`` or ``(N,)`` for K = 1, or the same with the
+    walker axis before it -> ``(R,)``.
     """
-    residuals = outputs - targets.reshape(outputs.shape[-2:])
+    residuals = outputs - _like(outputs, targets)
     return (residuals * residuals).mean((-2, -1))
 
 
 def squared_error_back(xp, outputs, targets):
     """Gradient of :func:`squared_error` by the outputs, ``(R, N, K)``."""
-    shape = outputs.shape[-2:]
-    return (outputs - targets.reshape(shape)) * (2.0 / (shape[0] * shape[1]))
+    rows, columns = outputs.shape[-2:]
+    return (outputs - _like(outputs, targets)) * (2.0 / (rows * columns))
+
+
+def _like(outputs, targets):
+    """Targets in the shape of the outputs, where they are shared without the walker axis."""
+    own = targets.size == outputs.size
+    return targets.reshape(outputs.shape if own else outputs.shape[-2:])
 
 
 def accuracy(xp, logits, labels):

@@ -21,6 +21,8 @@ from wlnn.summary import describe, unit_name
 MAGENTA = "#d6006d"
 INK = "#222222"
 ENTROPY_COLOURS = "viridis"
+ACCURACIES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)  # on a logit axis
+TENTHS = tuple(k / 10 for k in range(11))
 FORMATS = ("png", "pdf", "svg")
 
 
@@ -58,23 +60,29 @@ def plot_landscape(
             bar.set_label(_entropy_label(landscape, per))
             bar.outline.set_linewidth(0.6)
     highest = landscape.max_entropy_curve()
-    _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2)
-    _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
-    _draw(ax, landscape.equilibrium_accuracy(), landscape.t_factor(), MAGENTA, linewidth=1.8)
+    smoothed = landscape.accuracy_axis
+    placed = {"place": lambda value: smoothed.value(np, value)} if smoothed else {}
+    _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
+    _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
+    equilibrium = landscape.equilibrium_accuracy()
+    _draw(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
     shown = ~np.isnan(entropy)
     if shown.any():
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
         ax.set_xlim(x.edges[rows[0]] - x.width, x.edges[rows[-1] + 1] + x.width)
         ax.set_ylim(y.edges[columns[0]] - y.width, y.edges[columns[-1] + 1] + y.width)
     handles = [
-        Line2D([], [], color=MAGENTA, linewidth=1.8, label=f"equilibrium {_quantity(y.name)}"),
+        Line2D([], [], color=MAGENTA, linewidth=1.8, label=f"equilibrium {_quantity(landscape)}"),
         Line2D([], [], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label="maximum entropy"),
     ]
     if (~landscape.reliable & shown).any():
-        handles.append(Patch(facecolor="#b9c6cf", label="not seen by all walkers"))
+        words = "at an edge or wall" if _dynamics(landscape) else "not seen by all walkers"
+        handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
-    _label(ax, x.name, y.name)
+    _label(ax, x.name, _y_name(landscape))
+    if smoothed:
+        _accuracy_ticks(ax, smoothed)
     ax.set_title(describe(landscape)[0], fontsize="medium")
     if own:
         _provenance(ax.figure, landscape)
@@ -84,7 +92,8 @@ def plot_landscape(
 def plot_diagnostics(landscape: Landscape) -> Figure:
     """Six panels: S(x), equilibrium curve, visits of rows; ln f, round trips, acceptance by steps.
 
-    Bands and bars are 95 % intervals over walkers; thin lines are single walkers.
+    Of molecular dynamics f, and the kinetic temperature beside the one expected (dashed). Bands and
+    bars are 95 % intervals over walkers; thin lines are single walkers.
     """
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
     (a, b, c), (d, e, f) = figure.subplots(2, 3)
@@ -98,10 +107,12 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     if np.isfinite(y.lo):
         curve = landscape.equilibrium_accuracy()
         bars = dict(color=MAGENTA, fmt=".", markersize=3, linewidth=0.8)
-        b.errorbar(curve.x, curve.value, np.nan_to_num(factor * curve.error), **bars)
+        some = slice(None, None, max(1, x.n // 60))  # more bars could not be told apart
+        half = np.nan_to_num(factor * curve.error)[some]
+        b.errorbar(curve.x[some], curve.value[some], half, **bars)
         _draw(b, landscape.max_entropy_curve(), 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
         b.set_title("equilibrium (dots), max. entropy", fontsize="medium")
-        _label(b, x.name, y.name)
+        _label(b, x.name, _y_name(landscape))
     else:
         b.set_visible(False)
 
@@ -110,13 +121,21 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     c.set_title("visits of all walkers", fontsize="medium")
     _label(c, x.name, "visits per row")
 
-    history = landscape.history
-    _walkers(d, history, "ln_f", "ln f (nats per visit)", logarithmic=True)
+    history, dynamics = landscape.history, _dynamics(landscape)
+    name, words = ("f", "f (counts per step)") if dynamics else ("ln_f", "ln f (nats per visit)")
+    _walkers(d, history, name, words, logarithmic=True)
     d.set_title("modification factor", fontsize="medium")
-    _walkers(e, history, "round_trips", "round trips so far", cumulative=True)
+    _walkers(e, history, "round_trips", "round trips so far", cumulative=not dynamics)
     e.set_title("round trips in x", fontsize="medium")
-    _walkers(f, history, "acceptance", "accepted moves / steps")
-    f.set_title("acceptance", fontsize="medium")
+    if dynamics:
+        _walkers(f, history, "temperature", "kinetic temperature")
+        f.plot(history["t"][0], history["expected"].mean(0), "--", color=MAGENTA, linewidth=1.0)
+        low, high = np.nanpercentile(history["temperature"], [1, 99])
+        f.set_ylim(min(low, 1.0) - 0.05, high + 0.05)
+        f.set_title("temperature, and expected", fontsize="medium")
+    else:
+        _walkers(f, history, "acceptance", "accepted moves / steps")
+        f.set_title("acceptance", fontsize="medium")
     figure.suptitle(describe(landscape)[0], fontsize="medium")
     _provenance(figure, landscape)
     return figure
@@ -129,6 +148,10 @@ def save(figure: Figure, path) -> Path:
     if kind not in FORMATS:
         raise UserError(f"{path}: a picture's name must end in .{', .'.join(FORMATS)}.")
     return store.write_file(path, lambda file: figure.savefig(file, format=kind, dpi=200))
+
+
+def _dynamics(landscape: Landscape) -> bool:
+    return landscape.meta.get("sampler") == "wlmd" and "f" in landscape.history
 
 
 def _provenance(figure: Figure, landscape: Landscape) -> None:
@@ -144,8 +167,22 @@ def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) 
     return f"entropy S ({words}{', relative' * (landscape.meta.get('gauge') == 'window')})"
 
 
-def _quantity(name: str) -> str:
-    return name.removeprefix("test ").removeprefix("smoothed test ")
+def _accuracy_ticks(ax: Axes, smoothed) -> None:
+    """Label the y axis, a function of the smoothed accuracy, with that accuracy."""
+    straight = smoothed.slope(np, 0.1) == smoothed.slope(np, 0.5)
+    ticks = np.array(TENTHS if straight else ACCURACIES)
+    places = smoothed.value(np, ticks)
+    inside = (places >= ax.get_ylim()[0]) & (places <= ax.get_ylim()[1])
+    ax.set_yticks(places[inside], [f"{tick:g}" for tick in ticks[inside]])
+
+
+def _y_name(landscape: Landscape) -> str:
+    """What the curves show; the axis itself may be a function of it."""
+    return "smoothed test accuracy" if landscape.accuracy_axis else landscape.grid.y.name
+
+
+def _quantity(landscape: Landscape) -> str:
+    return _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
 
 
 def _label(ax: Axes, x: str, y: str) -> None:
@@ -155,14 +192,20 @@ def _label(ax: Axes, x: str, y: str) -> None:
     ax.set_ylabel(said.get(y, y))
 
 
-def _draw(ax: Axes, curve: Curve, factor: float, color: str, **style) -> None:
-    """The curve over its reliable rows, faint over the others, with a band of factor x error."""
+def _draw(
+    ax: Axes, curve: Curve, factor: float, color: str, place=lambda value: value, **style
+) -> None:
+    """The curve over its reliable rows, faint over the others, with a band of factor x error.
+
+    ``place`` takes its values to the axis.
+    """
     safe = np.where(curve.reliable, curve.value, np.nan)
-    ax.plot(curve.x, curve.value, color=color, **{**style, "alpha": 0.35})
-    ax.plot(curve.x, safe, color=color, **style)
+    ax.plot(curve.x, place(curve.value), color=color, **{**style, "alpha": 0.35})
+    ax.plot(curve.x, place(safe), color=color, **style)
     if factor > 0:
         half = factor * curve.error
-        ax.fill_between(curve.x, safe - half, safe + half, color=color, alpha=0.25, linewidth=0)
+        low, high = place(safe - half), place(safe + half)
+        ax.fill_between(curve.x, low, high, color=color, alpha=0.25, linewidth=0)
 
 
 def _walkers(
@@ -182,8 +225,8 @@ def _walkers(
     if logarithmic:  # ln f = 0 in the production stage
         values = np.where(values > 0, values, np.nan)
         ax.set_yscale("log")
-    if "steps" in history:
-        along = np.cumsum(history["steps"], axis=1)
+    if "steps" in history or "t" in history:
+        along = history["t"] if "t" in history else np.cumsum(history["steps"], axis=1)
         ax.set_xlabel("steps per walker")
     else:
         along = np.tile(np.arange(1, values.shape[1] + 1), (len(values), 1))

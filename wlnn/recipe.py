@@ -16,10 +16,12 @@ from wlnn import store
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
 from wlnn.problem import Problem
+from wlnn.readers import catalogue
 from wlnn.settings import Settings, parse_overrides, read_table
 from wlnn.task import TASKS, Task, line_of, load_task, task_from_csv, task_from_file
 
-USUAL_SAMPLER = {"spiral-regress": "wlmd"}  # of every other task: "wlmc"
+USUAL_SAMPLER = dict.fromkeys(("spiral-regress", *catalogue.FILES), "wlmd")  # others: "wlmc"
+PATHS = ("train", "test", "file", "data", "embedding")  # of a source
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
 
 
@@ -28,10 +30,12 @@ class Recipe:
     """Everything a run depends on.
 
     Attributes:
-        source: {"task": name}, {"file": "path.py:name"}, or {"train": path, "test": path,
-            "target": column, "hidden": [..], "kind": .., "standardise": bool}; paths are absolute.
+        source: {"task": name}, with "data" and "embedding" if it needs files; {"file":
+            "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
+            "kind": .., "standardise": bool}. Paths are absolute.
         settings: all sections; those that the source does not use are ignored.
-        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics).
+        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "md", "seek", "train" or
+            "tune" where no landscape is sampled.
         preset: of the table, "default", "quick" or "paper".
     """
 
@@ -45,13 +49,16 @@ class Recipe:
         """The files of the user that the run depends on."""
         if "file" in self.source:
             return {"file": Path(self.source["file"].rpartition(":")[0])}
+        if "data" in self.source:
+            return catalogue.paths(**self.source)
         return {name: Path(self.source[name]) for name in ("train", "test") if name in self.source}
 
     def task(self) -> Task | Problem:
         """Load or make the task; UserError if it cannot be."""
         source, settings = self.source, self.settings
         if "task" in source:
-            return load_task(source["task"], settings=settings)
+            paths = {name: source[name] for name in ("data", "embedding") if name in source}
+            return load_task(source["task"], settings=settings, **paths)
         if "file" in source:
             task = task_from_file(source["file"])
             if isinstance(task, Problem):
@@ -61,7 +68,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler == "wlmd":
+        if self.sampler != "wlmc":
             from wlnn.collective import NetworkVariables
 
             if not isinstance(task, Task):
@@ -69,6 +76,8 @@ class Recipe:
                     f"'{task.name}' is a bare function: molecular dynamics needs a Task with a "
                     "network, whose gradient it can take."
                 )
+            if self.sampler in ("md", "seek") and task.y == "test-accuracy":
+                task = replace(task, y="smoothed-accuracy")  # the true one is recorded beside it
             problem = NetworkVariables(task, self.settings.wlmd.accuracy_axis).problem()
         else:
             problem = task if isinstance(task, Problem) else task.problem()
@@ -155,7 +164,8 @@ class Recipe:
             value = getattr(self.settings.data, option)
             if usual and value != getattr(usual, option):
                 parts.append(f"{letter}{value}")
-        parts.append(f"s{getattr(self.settings, self.sampler).seed}")
+        sampler = "train" if self.sampler == "tune" else self.sampler
+        parts.append(f"s{getattr(self.settings, sampler).seed}")
         if self.preset != "default":
             parts.append(self.preset)
         return "-".join(parts)
@@ -176,14 +186,14 @@ def make_recipe(
     sampler: str | None = None,
     values: dict[str, dict] | None = None,
     overrides: tuple[str, ...] = (),
+    variants: dict[str, str] | None = None,
 ) -> Recipe:
     """A recipe from the table of the task, then ``values`` by section, then dotted ``overrides``.
 
     The section "sampler" of ``values`` goes to the section of the sampler in use.
     """
     source = {
-        name: os.path.abspath(value) if name in ("train", "test", "file") else value
-        for name, value in source.items()
+        name: os.path.abspath(value) if name in PATHS else value for name, value in source.items()
     }
     name = source.get("task", "own")
     if "task" in source and name not in TASKS:
@@ -192,11 +202,12 @@ def make_recipe(
             "your own."
         )
     sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
-    settings = read_table(name, preset)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
     for section, options in parse_overrides(overrides).items():
         changes.setdefault(section, {}).update(options)
+    width = changes.get("network", {}).get("width")
+    settings = read_table(name, preset, variants=variants, width=width)
     wlmc = changes.get("wlmc", {})
     if isinstance(wlmc.get("steps"), int | float) and 10 <= wlmc["steps"] < math.inf:
         fewer = max(1, int(wlmc["steps"]) // 1000)  # short runs have fewer stages
@@ -233,18 +244,22 @@ def landscape_so_far(directory) -> Landscape:
     """The landscape of the checkpoints in a run directory, in the relative gauge.
 
     Raises:
-        UserError: no checkpoint yet, a damaged one, or a run of molecular dynamics.
+        UserError: no checkpoint yet, or a damaged one.
     """
-    from wlnn import checkpoints, run
-
     recipe = read_recipe(directory)
-    if recipe.sampler != "wlmc":
-        raise UserError(f"{directory}: has no landscape.npz yet; continue it with wlnn resume.")
-    problem, settings = recipe.problem(recipe.task()), recipe.settings.wlmc
-    walkers = list(checkpoints.load_walkers(Path(directory), problem, settings).values())
-    if not walkers:
+    problem, settings = recipe.problem(recipe.task()), getattr(recipe.settings, recipe.sampler)
+    if recipe.sampler == "wlmd":
+        from wlnn import wlmd_results
+
+        landscape = wlmd_results.landscape_so_far(directory, problem, settings)
+    else:
+        from wlnn import checkpoints, run
+
+        walkers = list(checkpoints.load_walkers(Path(directory), problem, settings).values())
+        landscape = run.merge_walkers(problem, settings, walkers, None) if walkers else None
+    if landscape is None:
         raise UserError(f"{directory}: holds no checkpoint of a walker yet.")
-    return run.merge_walkers(problem, settings, walkers, None)
+    return landscape
 
 
 def fingerprint(path: Path) -> str:

@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Timer
 from typing import NamedTuple
@@ -22,25 +21,26 @@ import numpy as np
 from wlnn import store, wlmd
 from wlnn.collective import SmoothProblem
 from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape, WalkerResult, merge
-from wlnn.run import Interrupted
+from wlnn.landscape import Landscape
+from wlnn.run import Interrupted, finished, stoppable
 from wlnn.schedule import PaperRamp
 from wlnn.settings import WLMDSettings
-from wlnn.surface import Surface, Walls, make_surface
-from wlnn.wlmd_checks import Report, failure, summary
+from wlnn.wlmd_checks import Report, advice, failure, summary, warnings
+from wlnn.wlmd_results import (
+    Table,
+    check_kept,
+    hills_at,
+    identity,
+    keep_networks,
+    load_table,
+    merge_tables,
+    save_results,
+    save_table,
+    surface_of,
+)
 
 PERIOD, LONGEST = 5e7, 50_000  # parameters x steps, and steps, between two reports: seconds
 COMPILING = "compiling the sampler, once per kind of network"
-
-
-class Table(NamedTuple):
-    """One independent table: its state, and one number per period and field of a report."""
-
-    number: int
-    state: wlmd.MDState
-    history: dict[str, np.ndarray]
-    notes: tuple[str, ...] = ()  # of the last period: walkers that were lost
 
 
 class Progress(NamedTuple):
@@ -54,7 +54,7 @@ class Progress(NamedTuple):
     def line(self) -> str:
         """The progress in one line: means over the tables, the lowest x of any."""
         if not self.reports:
-            return f"{self.part:4.0%}  {' '.join(self.notes)}"
+            return ""
         f, temperature, expected, cells, pace = (
             float(np.mean([getattr(report, name) for report in self.reports]))
             for name in ("f", "temperature", "expected", "cells", "us_per_step")
@@ -62,23 +62,9 @@ class Progress(NamedTuple):
         trips = sum(report.round_trips for report in self.reports)
         low = min(report.x_low for report in self.reports)
         return (
-            f"{self.part:4.0%}  {self.seconds_left:6.0f} s left  f {f:.3g}  temperature "
-            f"{temperature:.3f} (expected {expected:.3f})  x from {low:.2f}  {cells:.0f} bins  "
-            f"{trips:.0f} round trips  {pace:.0f} us/step"
+            f"x from {low:.2f}  {cells:,.0f} bins  {trips:.0f} round trips  f {f:.3g}  temperature "
+            f"{temperature:.3f} (expected {expected:.3f})  {pace:.0f} us/step"
         )
-
-
-def surface_of(problem: SmoothProblem, settings: WLMDSettings) -> tuple[Grid, Surface]:
-    """Grid and surface: the window, and a margin that walkers enter in spite of the walls."""
-    windows = (settings.x_low, settings.x_high), (settings.y_low, settings.y_high)
-    grid = Grid(
-        *(
-            Axis.of_width(name, low - settings.margin, high + settings.margin, settings.spacing)
-            for name, (low, high) in zip(problem.names, windows, strict=True)
-        )
-    )
-    walls = Walls(*windows[0], *windows[1], settings.wall_low, settings.wall_high)
-    return grid, make_surface(grid, settings.sigma, walls, settings.cutoff)
 
 
 def sample(
@@ -107,43 +93,40 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
+    check_kept(problem, settings)
     report = report or (lambda _: None)
     _, surface = surface_of(problem, settings)
     if directory is not None:
-        identity = {
-            "task": problem.name,
-            "sampler": "wlmd",
-            "problem": problem.about,
-            "parameters": problem.n_parameters,
-            "wlmd": asdict(settings),
-        }
         notes = {**(notes or {}), "versions": store.versions()}
-        directory = store.open_run(directory, identity, notes)
+        directory = store.open_run(directory, identity(problem, settings), notes)
+        if (landscape := finished(directory)) is not None:
+            return landscape
     tables = [
-        _load_table(directory, problem, surface, number) or _start(problem, settings, number)
+        load_table(directory, problem, surface, number) or _start(problem, settings, number)
         for number in range(settings.tables)
     ]
-    tables, interrupted = _all_periods(problem, settings, tables, directory, threads, report)
-    done = [table for table in tables if table.history["t"].size]
-    if not done:
+    with stoppable() as stop:
+        tables = _all_periods(problem, settings, tables, directory, threads, report, stop)
+    tables = [table for table in tables if table.history["t"].size]
+    if not tables:
         raise Interrupted(None)
-    landscape = merge_tables(problem, settings, done)
+    landscape = merge_tables(problem, settings, tables)
     if directory is not None:
-        landscape.save(directory / "landscape.npz")
-        _save_accuracy(directory, done, landscape.meta)
-    if interrupted:
+        save_results(directory, problem, landscape)
+    if not landscape.meta["finished"]:
         raise Interrupted(landscape)
     return landscape
 
 
-def _all_periods(problem, settings, tables, directory, threads, report):
-    """All tables to their last step, period by period; and whether Ctrl-C was pressed."""
-    stop = np.zeros(1, np.uint8)
-    first = sum(table.state.t for table in tables)
+def _all_periods(problem, settings, tables, directory, threads, report, stop):
+    """All tables to their last step, or to where they are when ``stop`` is set, in periods."""
+    first, whole = sum(table.state.t for table in tables), settings.steps * len(tables)
+    rules = advice(problem, settings, surface_of(problem, settings)[1])
+    report(Progress(first / whole, math.nan, [], rules))
     systems = [None] * len(tables)
     if problem.system is not None:
         systems = [[problem.system() for _ in range(settings.walkers)] for _ in tables]
-        compiling = Progress(first / (settings.steps * len(tables)), math.nan, [], [COMPILING])
+        compiling = Progress(first / whole, math.nan, [], [COMPILING])
         timer = Timer(1.5, lambda: report(compiling))
         timer.start()
         try:
@@ -157,33 +140,29 @@ def _all_periods(problem, settings, tables, directory, threads, report):
         def advance(table: Table) -> Table:
             if table.state.t >= settings.steps:
                 return table
-            later = advance_table(
-                problem, settings, table, systems[table.number], stop, walkers_map
-            )
+            own = systems[table.number]
+            later = advance_table(problem, settings, table, own, stop, walkers_map)
             if later is not None and directory is not None:
-                _save_table(directory, later)
+                save_table(directory, later)
             return later or table
 
-        while min(table.state.t for table in tables) < settings.steps:
+        while min(table.state.t for table in tables) < settings.steps and not stop[0]:
             jobs = [pool.submit(advance, table) for table in tables]
             try:
                 tables = [job.result() for job in jobs]
-            except KeyboardInterrupt:
-                stop[0] = 1
-                return [job.result() for job in jobs], True
             except BaseException:
-                stop[0] = 1
+                stop[0] = 1  # the other tables end at once
                 raise
             done = sum(table.state.t for table in tables)
-            rate = (time.monotonic() - begun) / max(done - first, 1)
+            left = (time.monotonic() - begun) / max(done - first, 1) * (whole - done)
             last = [
                 Report(**{name: values[-1] for name, values in table.history.items()})
                 for table in tables
+                if table.history["t"].size
             ]
             said = [note for table in tables for note in table.notes]
-            whole = settings.steps * len(tables)
-            report(Progress(done / whole, rate * (whole - done), last, said))
-    return tables, False
+            report(Progress(done / whole, left, last, said))
+    return tables
 
 
 def _compile(problem, settings, table: Table, systems: list) -> None:
@@ -233,15 +212,16 @@ def advance_table(
     schedule = PaperRamp(settings.f_max, settings.t1, settings.t2, settings.t3)
     learning = settings.steps - round(settings.steps * settings.production)
     began, state, traces, lost, f = time.perf_counter(), table.state, [], [], 0.0
-    period = period_of(problem, settings)
+    period, kept = period_of(problem, settings), table.kept
     end = min((state.t // period + 1) * period, settings.steps)
     while state.t < end and state.alive.any():
         number = 1 + state.t // settings.round
         t = np.arange(state.t + 1, min(number * settings.round, end) + 1)
         f_of_t = np.where(t <= learning, schedule.f(t), 0.0)
+        hills = hills_at(surface, settings, state.t)
         result = wlmd.advance(
             problem,
-            surface,
+            hills,
             motion,
             state,
             f_of_t,
@@ -255,13 +235,15 @@ def advance_table(
         state = result.state
         if settings.average_from * settings.steps < state.t <= learning:
             state = wlmd.sampled(state)
+        if settings.keep_networks and len(result.traces):
+            kept = keep_networks(kept, settings.keep_width, state, result.traces)
         traces.append(result.traces.reshape(-1, 4))
         lost += result.lost
         f = float(f_of_t[-1])
     seconds = time.perf_counter() - began
     trace = np.concatenate(traces)[None]
     own = f / max(int(state.alive.sum()), 1)  # counts a step of one walker's own hills
-    report = summary(surface, state, trace, own, settings.friction, problem, seconds)
+    report = summary(hills, state, trace, own, settings.friction, problem, seconds)
     wrong = failure(report, settings.dt, settings.friction)
     if wrong and (settings.checks or not state.alive.any()):
         raise UserError(f"table {table.number}, {wrong}")
@@ -269,78 +251,10 @@ def advance_table(
         name: np.append(table.history[name], value)
         for name, value in zip(Report._fields, report, strict=True)
     }
-    notes = tuple(
+    notes = tuple(f"table {table.number}: {words}" for words in warnings(report, table.history))
+    notes += tuple(
         f"table {table.number}: walker {walker.walker} diverged at step {walker.step} (x = "
         f"{walker.x:.3g}, kinetic temperature {walker.kinetic:.3g}); its last round is taken back."
         for walker in lost
     )
-    return Table(table.number, state, history, notes)
-
-
-def _save_table(directory: Path, table: Table) -> None:
-    arrays = {f"state.{name}": np.asarray(value) for name, value in table.state._asdict().items()}
-    arrays |= {f"history.{name}": values for name, values in table.history.items()}
-    path = store.checkpoint_path(directory, table.number)
-    store.save(path, arrays, {"kind": "wlmd-table", "number": table.number})
-
-
-def _load_table(directory, problem: SmoothProblem, surface: Surface, number: int) -> Table | None:
-    """The table of a checkpoint, None where there is none.
-
-    Raises:
-        UserError: the file is damaged, or the checkpoint of something else.
-    """
-    path = None if directory is None else store.checkpoint_path(directory, number)
-    if path is None or not path.exists():
-        return None
-    arrays, meta = store.load(path)
-    wanted = {f"state.{name}" for name in wlmd.MDState._fields}
-    wanted |= {f"history.{name}" for name in Report._fields}
-    if meta.get("kind") != "wlmd-table" or meta.get("number") != number or wanted - set(arrays):
-        raise UserError(f"{path}: is not the checkpoint of table {number}; delete it.")
-    state = wlmd.MDState(
-        **{
-            name: arrays[f"state.{name}"]
-            if arrays[f"state.{name}"].ndim
-            else arrays[f"state.{name}"].item()
-            for name in wlmd.MDState._fields
-        }
-    )
-    fits = state.theta.shape[1:] == (problem.n_parameters,)
-    if not fits or state.table.shape != (surface.nx, surface.ny):
-        raise UserError(f"{path}: has another number of parameters or of bins; delete it.")
-    return Table(number, state, {name: arrays[f"history.{name}"] for name in Report._fields})
-
-
-def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Table]) -> Landscape:
-    """The landscape of all tables; reliable bins are so in every one (``wlmd.reliable``)."""
-    grid, surface = surface_of(problem, settings)
-    results = [
-        WalkerResult(
-            wlmd.entropy(table.state, surface, settings.estimator),
-            table.state.visits,
-            None,
-            table.history,
-        )
-        for table in tables
-    ]
-    meta = {
-        "task": problem.about or {"task": problem.name},
-        "sampler": "wlmd",
-        "wlmd": asdict(settings),
-        "versions": store.versions(),
-        "ln_box_volume": float(np.log(problem.hi - problem.lo).sum()),
-        "steps_done": [table.state.t for table in tables],
-    }
-    landscape = merge(grid, results, meta=meta)
-    safe = [wlmd.reliable(table.state, surface) for table in tables]
-    return replace(landscape, reliable=np.all(safe, axis=0))
-
-
-def _save_accuracy(directory: Path, tables: list[Table], meta: dict) -> None:
-    """``accuracy.npz``: mean true accuracy of every visited bin, where y is a smoothed one."""
-    if tables[0].state.right.size:
-        right = sum(table.state.right for table in tables)
-        visits = sum(table.state.visits for table in tables)
-        accuracy = np.where(visits > 0, right / np.maximum(visits, 1), math.nan)
-        store.save(directory / "accuracy.npz", {"accuracy": accuracy, "visits": visits}, meta)
+    return Table(table.number, state, history, notes, kept)

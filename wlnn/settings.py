@@ -10,10 +10,15 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
-from math import isfinite
+from math import isfinite, log
 from numbers import Real
 
 from wlnn.errors import UserError
+
+VARIANTS = {
+    "axis": "y axis",
+    "scale": "scale of inputs",
+}  # tables of a table: [axis.logit] and so on
 
 
 def _option(default, low=None, high=None, above=None, choices=None):
@@ -67,7 +72,11 @@ class _Section:
 
 @dataclass(frozen=True)
 class NetworkSettings(_Section):
-    """Fully connected network of ``layers`` hidden layers of ``width`` units, and its box."""
+    """The network's size and its box.
+
+    ``layers`` hidden layers of ``width`` units; the channels of the first layer, where the task has
+    a convolutional network.
+    """
 
     name = "network"
     layers: int = _option(3, low=0, high=64)
@@ -80,14 +89,18 @@ class NetworkSettings(_Section):
 
 @dataclass(frozen=True)
 class DataSettings(_Section):
-    """What a generated data set is drawn with."""
+    """What a data set is drawn with, and how its inputs are scaled."""
 
     name = "data"
     seed: int = _option(0, low=0)
-    points: int = _option(40, low=2)  # in each of the two sets
+    points: int = _option(40, low=2)  # in each of the two sets, or in the training set ...
+    test_points: int = _option(0, low=0)  # ... and in the test set; 0 = as many (files only)
     noise: float = _option(0.1, low=0)  # standard deviation, units of the inputs
     test_radii: str = _option("random", choices=("random", "even"))
-    selection: str = _option("seeded", choices=("seeded", "published"))  # spiral-regress only
+    selection: str = _option("seeded", choices=("seeded", "published"))  # regression and images
+    scale: str = _option("raw", choices=("raw", "unit", "standard"))  # of images and embeddings
+    first_class: int = _option(4, low=0, high=9)  # cifar only: labels of the two classes
+    second_class: int = _option(6, low=0, high=9)
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,7 @@ class GridSettings(_Section):
     y_low: float = _option(-7.0)  # y_low, y_high: ln(test loss) only
     y_high: float = _option(5.0)
     y_width: float = _option(0.1, above=0)  # of a bin; test-accuracy has one bin per count instead
+    alpha: float = _option(5.0, above=0)  # sharpness of the smoothed accuracy, Eq. (2)
 
     def __post_init__(self):
         super().__post_init__()
@@ -118,17 +132,91 @@ class GridSettings(_Section):
 
 
 @dataclass(frozen=True)
+class ContextSettings(_Section):
+    """Context-dependent input selection: sizes, box and units; used by ``context-select`` only."""
+
+    name = "context"
+    contexts: int = _option(2, low=1)  # K, which is the number of inputs too
+    units: int = _option(16, low=1)  # N
+    net: str = _option("gain-linear", choices=("gain-linear", "relu"))
+    box: float = _option(2.0, above=0)  # b: every parameter lies in [-b, b]
+    inputs: int = _option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
+    input_scale: float = _option(0.3, above=0)  # s_x
+    input_seed: int = _option(0, low=0)
+
+
+@dataclass(frozen=True)
+class MDSettings(_Section):
+    """Molecular dynamics on the training loss at a temperature (`wlnn md`).
+
+    Units: mass 1, k_B = 1, temperature in units of the loss.
+    """
+
+    name = "md"
+    temperature: float = _option(0.01, above=0)
+    steps: int = _option(200_000, low=1)  # of one walker
+    record: int = _option(200, low=1)  # steps between two records
+    walkers: int = _option(8, low=1, high=10_000)  # independent: their spread is the error
+    dt: float = _option(0.01, above=0)
+    friction: float = _option(0.002, low=0, high=0.5)  # per step; 0 is Newtonian motion
+    thermostat_every: int = _option(10, low=1)  # steps
+    seed: int = _option(0, low=0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.record % self.thermostat_every:
+            raise UserError(
+                f"md.record must be a multiple of md.thermostat_every = {self.thermostat_every}, "
+                f"not {self.record}."
+            )
+        if self.steps % self.record or self.steps < 20 * self.record:
+            raise UserError(
+                f"md.steps must be a multiple of md.record = {self.record}, 20 or more of it, not "
+                f"{self.steps}."
+            )
+
+
+@dataclass(frozen=True)
+class SeekSettings(_Section):
+    """Ways to the equilibrium states (`wlnn seek`); time step and friction are those of "md".
+
+    One gradient evaluation is that of the whole training set; an epoch of minibatches is one too.
+    """
+
+    name = "seek"
+    evaluations: int = _option(100_000, low=1)  # of each run, all its replicas together
+    runs: int = _option(8, low=2, high=10_000)  # independent: their spread is the error
+    stretch: int = _option(100, low=1)  # steps between exchanges, or changes of the temperature
+    low: float = _option(0.002, above=0)  # temperature of constant and annealed motion at the end
+    high: float = _option(0.02, above=0)  # where annealing begins, and of the hottest replica
+    replicas: int = _option(6, low=2, high=1000)  # of parallel tempering
+    sgd_rate: float = _option(0.1, above=0)  # where the table has no rate of that optimiser ...
+    adam_rate: float = _option(1e-3, above=0)  # ... our choice: the usual ones
+    seed: int = _option(0, low=0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.low < self.high:
+            raise UserError(f"seek.low must be below seek.high = {self.high:g}, not {self.low:g}.")
+        if self.evaluations < 20 * self.stretch * self.replicas:
+            raise UserError(
+                "seek.evaluations must be 20 times seek.stretch x seek.replicas = "
+                f"{self.stretch * self.replicas} or more, not {self.evaluations}."
+            )
+
+
+@dataclass(frozen=True)
 class WLMCSettings(_Section):
     """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run."""
 
     name = "wlmc"
     steps: int = _option(60_000_000, low=1)  # of one walker, adaptive part and production together
     stages: int = _option(400, low=1, high=1_000_000)  # the run is reported and saved after each
-    production: float = _option(
-        0.25, low=0, high=0.95
-    )  # last part of the steps, made with S frozen
+    production: float = _option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
+    estimator: str = _option("frozen", choices=("frozen", "average"))  # S + ln H, or mean of S
     schedule: str = _option("one-over-t", choices=("one-over-t", "paper", "halving"))
     ln_f0: float = _option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
+    c: float = _option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
     step_rule: str = _option("freeze", choices=("freeze", "log-uniform", "paper"))
     step_width: float = _option(0.1, above=0, high=1)  # first half width of a move / width of box
     late_bins: str = _option("nearby", choices=("nearby", "minimum", "previous"))
@@ -174,6 +262,7 @@ class WLMDSettings(_Section):
     t2: float = _option(2e6, above=0)
     t3: float = _option(1.75e6)
     sigma: float = _option(0.2, above=0)  # width of a hill
+    tail_sigma: float = _option(0.0, low=0)  # the same after t2; 0 = sigma
     cutoff: float = _option(4.0, low=2, high=8)  # where a hill is cut, in sigma
     spacing: float = _option(0.02, above=0)  # bin width of the table
     x_low: float = _option(-5.0)  # walls of ln(train loss) ...
@@ -183,7 +272,7 @@ class WLMDSettings(_Section):
     wall_low: float = _option(300.0, above=0)  # c of the walls c (distance)^2 at the low ends ...
     wall_high: float = _option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
     margin: float = _option(2.2, above=0)  # of the table beyond the walls
-    accuracy_axis: str = _option("logit", choices=("logit", "scaled"))  # of a smoothed accuracy
+    accuracy_axis: str = _option("logit", choices=("logit", "scaled", "plain"))  # y = smoothed ...
     dt: float = _option(2e-4, above=0)
     friction: float = _option(4e-4, low=0, high=0.5)  # per step
     thermostat_every: int = _option(10, low=1)  # steps
@@ -196,6 +285,8 @@ class WLMDSettings(_Section):
     estimator: str = _option("average", choices=("last", "average", "reweighted"))
     checks: bool = _option(True)  # stop when a temperature or the table is wrong
     seed: int = _option(0, low=0)
+    keep_networks: bool = _option(False)  # store one network of every macrostate of this width:
+    keep_width: float = _option(0.25, above=0)  # units of x and of y
 
     def __post_init__(self):
         super().__post_init__()
@@ -206,6 +297,16 @@ class WLMDSettings(_Section):
                     f"wlmd.{axis}_low = {low:g}, {axis}_high = {high:g}: the window must be at "
                     f"least 4 wlmd.sigma = {4 * self.sigma:g} wide."
                 )
+        if 0 < self.tail_sigma < self.spacing:
+            raise UserError(
+                f"wlmd.tail_sigma must be at least wlmd.spacing = {self.spacing:g}, or 0, not "
+                f"{self.tail_sigma:g}."
+            )
+        if self.round % self.thermostat_every:
+            raise UserError(
+                f"wlmd.round must be a multiple of wlmd.thermostat_every = {self.thermostat_every},"
+                f" not {self.round}."
+            )
         if self.report % self.round:
             raise UserError(
                 f"wlmd.report must be a multiple of wlmd.round = {self.round}, not {self.report}."
@@ -215,14 +316,58 @@ class WLMDSettings(_Section):
 
 
 @dataclass(frozen=True)
+class TrainSettings(_Section):
+    """Trainings by gradient descent, and how many of them."""
+
+    name = "train"
+    optimizer: str = _option("adam", choices=("sgd", "adam"))
+    learning_rate: float = _option(1e-3, above=0)
+    momentum: float = _option(0.0, low=0, high=0.999)  # of sgd
+    beta1: float = _option(0.9, low=0, high=0.999999)  # beta1, beta2, epsilon: of adam
+    beta2: float = _option(0.999, low=0, high=0.999999)
+    epsilon: float = _option(1e-8, above=0)
+    batch_size: int = _option(0, low=0)  # rows of a minibatch; 0 = the whole training set
+    epochs: int = _option(1000, low=1)
+    initialisation: str = _option("fan-in", choices=("fan-in", "xavier-uniform", "kaiming-normal"))
+    precision: str = _option("float32", choices=("float32", "float64"))
+    runs: int = _option(100, low=1, high=1_000_000)  # independent trainings
+    together: int = _option(0, low=0)  # on one leading axis; 0 = judged by network and minibatch
+    seed: int = _option(0, low=0)
+
+
+@dataclass(frozen=True)
+class TuneSettings(_Section):
+    """The grid of learning rates and batch sizes that `wlnn tune` tries."""
+
+    name = "tune"
+    rate_low: float = _option(1e-4, above=0)
+    rate_high: float = _option(1e-1, above=0)
+    rates: int = _option(7, low=1, high=1000)  # evenly spaced in ln(learning rate), ends included
+    batch_low: int = _option(16, low=0)  # 0 = the whole training set, the only one then
+    batch_high: int = _option(128, low=0)  # batch sizes double from batch_low; this is the last
+    runs: int = _option(10, low=2, high=1_000_000)  # trainings of each setting
+
+    def __post_init__(self):
+        super().__post_init__()
+        for low, high in (("rate_low", "rate_high"), ("batch_low", "batch_high")):
+            if getattr(self, low) > getattr(self, high):
+                raise UserError(f"tune.{low} must be at most tune.{high}.")
+
+
+@dataclass(frozen=True)
 class Settings:
     """Every section of one table."""
 
     network: NetworkSettings = NetworkSettings()
     data: DataSettings = DataSettings()
     grid: GridSettings = GridSettings()
+    context: ContextSettings = ContextSettings()
+    md: MDSettings = MDSettings()
+    seek: SeekSettings = SeekSettings()
     wlmc: WLMCSettings = WLMCSettings()
     wlmd: WLMDSettings = WLMDSettings()
+    train: TrainSettings = TrainSettings()
+    tune: TuneSettings = TuneSettings()
 
     def with_values(self, values: Mapping[str, Mapping], where: str = "settings") -> Settings:
         """A copy with ``{section: {option: value}}`` replaced; unknown names are refused."""
@@ -248,7 +393,7 @@ class Settings:
         homes = {
             option.name: part.name
             for part in fields(self)
-            if part.name not in ("wlmc", "wlmd")
+            if part.name not in ("md", "seek", "wlmc", "wlmd", "train", "tune")
             for option in fields(getattr(self, part.name))
         }
         values: dict[str, dict] = {}
@@ -287,16 +432,28 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
     return values
 
 
-def read_table(task: str, preset: str | None = None, overrides: Iterable[str] = ()) -> Settings:
+def read_table(
+    task: str,
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+    variants: Mapping[str, str] | None = None,
+    width: float | None = None,
+) -> Settings:
     """Settings of ``wlnn/tables/<task>.toml``, then a preset of that table, then dotted overrides.
+
+    A table may have several ``[[train]]`` blocks, each with the ``width`` it was tuned for: the one
+    of the nearest width (by its logarithm) is taken.
 
     Args:
         task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
         preset: a name below ``[preset]`` in the table; None is "default".
         overrides: texts such as "wlmc.steps=1e7".
+        variants: settings that go together, by the name of their choice: {"axis": "plain"} takes
+            those below ``[axis.plain]`` of the table, {"scale": "unit"} those of ``[scale.unit]``.
+        width: of the network, where it will not be that of the table and the overrides.
 
     Raises:
-        UserError: for an unknown table, preset, section or option, and for every wrong value.
+        UserError: for an unknown table, preset, variant, section or option, and every wrong value.
     """
     folder = resources.files("wlnn.tables")
     known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
@@ -305,9 +462,26 @@ def read_table(task: str, preset: str | None = None, overrides: Iterable[str] = 
     where = f"tables/{task}.toml"
     table = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
     presets = table.pop("preset", {})
+    choices = {name: table.pop(name, {}) for name in VARIANTS}
     preset = preset or "default"
     if preset not in presets:
         raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
+    blocks, changes = table.pop("train", []), parse_overrides(overrides)
     settings = Settings().with_values(table, where)
+    width = width or changes.get("network", {}).get("width", settings.network.width)
+    if blocks:
+        settings = settings.with_values({"train": _block(blocks, width)}, where)
     settings = settings.with_values(presets[preset], f"{where}, preset {preset}")
-    return settings.with_values(parse_overrides(overrides), "--set")
+    for name, choice in (variants or {}).items():
+        if choice not in choices[name]:
+            said = f"; use one of {', '.join(choices[name])}." if choices[name] else "."
+            raise UserError(f"task '{task}' has no {VARIANTS[name]} '{choice}'{said}")
+        settings = settings.with_values(choices[name][choice], f"{where}, {name} {choice}")
+    return settings.with_values(changes, "--set")
+
+
+def _block(blocks: list[dict], width) -> dict:
+    """The ``[[train]]`` block whose width is nearest, without its width; a sole one needs none."""
+    if isinstance(width, Real) and width > 0:
+        blocks = sorted(blocks, key=lambda block: abs(log(block.get("width", width) / width)))
+    return {key: value for key, value in blocks[0].items() if key != "width"}

@@ -77,6 +77,11 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
+def as_json(value):
+    """The value as it comes back from JSON: tuples become lists, NumPy numbers plain ones."""
+    return json.loads(json.dumps(value, default=_plain))
+
+
 def _plain(value):
     """NumPy numbers and arrays as JSON."""
     if isinstance(value, np.generic | np.ndarray):
@@ -133,7 +138,7 @@ def open_run(directory, identity: dict, notes: dict) -> Path:
             difference), holds foreign files but no ``run.json``, or cannot be made.
     """
     directory = Path(directory)
-    identity = json.loads(json.dumps(identity, default=_plain))
+    identity = as_json(identity)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         present = any(not entry.name.startswith(".") for entry in directory.iterdir())

@@ -57,6 +57,12 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     network = task.get("network", {})
     if "sizes" in network:
         title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+    elif "title" in network:
+        title.append(network["title"])
+    elif "channels" in network:
+        channels = network["channels"]
+        said = channels if isinstance(channels, int) else "-".join(str(k) for k in channels)
+        title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
     if "parameters" in task:
         title.append(f"{task['parameters']} parameters")
     kind = "table" if meta.get("sampler") == "wlmd" else "walker"
@@ -107,7 +113,9 @@ def _trust(landscape: Landscape) -> list[str]:
     error = meta.get("anchor_error", 0)
     say("zero of S", gauge + (f" (± {error:.2g} nats, common to all bins)" if error else ""))
     say("reached", reached(landscape))
-    when = " while S was frozen" if settings.get("production") else ""
+    averaged = settings.get("estimator") == "average"
+    when = f" while S was {'averaged' if averaged else 'frozen'}"
+    when = when if settings.get("production") else ""
     say("reliable", f"{landscape.reliable.sum():,} bins, seen by every walker{when}")
     if "flatness" in history:
         say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
@@ -123,14 +131,44 @@ def _trust(landscape: Landscape) -> list[str]:
             "time",
             f"{seconds.mean():.0f} s a walker, {1e9 * (seconds / steps).mean():.0f} ns a step",
         )
+    if "temperatures" in meta:
+        lines += _temperatures(landscape)
+    smoothing = history.get("smoothing", np.full((1, 1), np.nan))[:, -1].mean()
+    if np.isfinite(smoothing):
+        say("smoothing error", f"{smoothing:.1%}: mean |A^s - A| over the last steps")
     if "us_per_step" in history:
         say("time", f"{history['us_per_step'].mean():.0f} us a step")
     return lines
 
 
+def _temperatures(landscape: Landscape) -> list[str]:
+    """Of molecular dynamics: kinetic temperatures, and what was lost on the way."""
+    history, found = landscape.history, landscape.meta["temperatures"]
+    stretches = [
+        f"{value:.3f}" for value in found["temperature"] if value is not None
+    ]  # from the lowest x to the highest
+    excess = np.abs(history["temperature"] - history["expected"]).max()
+    lines = (
+        [
+            ("temperature", f"{' '.join(stretches)} in stretches of x from {found['x'][0]:.2f} up"),
+            ("", f"at most {excess:.3f} from what the heat of the hills explains, in any period"),
+        ]
+        if stretches
+        else []
+    )
+    lost = int(history["alive"].max(axis=1).sum() - history["alive"][:, -1].sum())
+    if lost:
+        lines.append(("walkers lost", f"{lost} diverged; their last rounds were taken back"))
+    if history["outside"].any():
+        lines.append(("outside the table", f"{history['outside'].max():.3%} of a period, at most"))
+    return [f"  {name:<22}{text}" for name, text in lines]
+
+
 def _resolution(landscape: Landscape, settings: dict) -> list[str]:
-    """Whether the error bars can be trusted, from the last ln f and the crossing time."""
+    """Whether the error bars can be trusted: from the last ln f and the time of a crossing."""
     history = landscape.history
+    if settings.get("estimator") == "average" and settings.get("production"):
+        return _averaged(landscape, settings)
     last = history["ln_f"][history["ln_f"] > 0][-1]
     steps = int(history["steps"].sum(axis=1).mean())
     trips = _round_trips(landscape) / landscape.n_walkers
@@ -144,6 +182,20 @@ def _resolution(landscape: Landscape, settings: dict) -> list[str]:
     return [f"  {'error bars':<22}{words} ({number}; below {diagnostics.TRUSTED} is good)"]
 
 
+def _averaged(landscape: Landscape, settings: dict) -> list[str]:
+    """The same where S was averaged: from the round trips made meanwhile."""
+    first = settings["stages"] - round(settings["production"] * settings["stages"])
+    trips = landscape.history["round_trips"][:, first:].sum() / landscape.n_walkers
+    words = "can be trusted" if trips >= diagnostics.AVERAGED_TRIPS else "may be too small"
+    if landscape.n_walkers < 2:
+        words = "need two walkers or more"
+    least = diagnostics.AVERAGED_TRIPS
+    return [
+        f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was averaged; "
+        f"{least} or more are good)"
+    ]
+
+
 def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
     """Table of S(x) and of the curves of y, with 95 % intervals over walkers."""
     x, y = landscape.grid.x, landscape.grid.y
@@ -154,11 +206,15 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
     unit = unit_name(x, per)
     columns = [(f"S (nats per {f'unit of {unit}' if unit else 'row'})", marginal, ".2f")]
     if np.isfinite(y.lo):
+        name = "smoothed accuracy" if landscape.accuracy_axis else y.name
         columns = [
-            (f"equilibrium {y.name}", landscape.equilibrium_accuracy(), ".3f"),
+            (f"equilibrium {name}", landscape.equilibrium_accuracy(), ".3f"),
             ("at maximum entropy", landscape.max_entropy_curve()._replace(error=None), ".3f"),
             *columns,
         ]
+        if landscape.accuracy.size:
+            true = landscape.true_accuracy()._replace(error=None)
+            columns.insert(1, ("true accuracy", true, ".3f"))
     table = [[x.name, *(name for name, _, _ in columns), ""]]
     for k in _chosen(landscape, rows):
         cells = [f"{x.centres[k]:.3f}"]

@@ -33,7 +33,9 @@ class MDState(NamedTuple):
     frozen: np.ndarray  # (nx, ny), visits since S is frozen
     average: np.ndarray  # (nx, ny), sum of the tables sampled so far ...
     n_averaged: int  # ... and how many they are
+    known: np.ndarray  # (nx, ny) bool, visited before the average began; all until then
     right: np.ndarray  # (nx, ny), sum over visits of the true accuracy; (0, 0) if y is a loss
+    warmth: np.ndarray  # (2, nx), by bin of x since the average began: steps, sum of temperatures
     t: int  # steps made by each walker
     alive: np.ndarray  # (K,) bool; a walker that diverged is not moved again
     direction: np.ndarray  # (K,) +1 after the low end of x, -1 after the high end, 0 before
@@ -106,7 +108,9 @@ def start(
         frozen=np.zeros(shape, np.int64),
         average=np.zeros(shape),
         n_averaged=0,
+        known=np.ones(shape, bool),
         right=np.zeros(none),
+        warmth=np.zeros((2, surface.nx)),
         t=0,
         alive=np.ones(walkers, bool),
         direction=np.zeros(walkers, np.int64),
@@ -230,6 +234,9 @@ def _recorded(state: MDState, surface: Surface, traces: np.ndarray, frozen: bool
     if right.size:
         weights = traces[..., ACCURACY].ravel()[seen]
         right = right + np.bincount(flat[seen], weights, minlength=size).reshape(shape)
+    column = flat[seen] // surface.ny
+    warm = np.bincount(column, traces[..., KINETIC].ravel()[seen], minlength=surface.nx)
+    warmth = state.warmth + np.stack([np.bincount(column, minlength=surface.nx), warm])
     direction, round_trips = state.direction.copy(), state.round_trips.copy()
     low, high = trip_ends(surface)
     for k, trace in zip(np.flatnonzero(state.alive), traces, strict=True):
@@ -239,6 +246,7 @@ def _recorded(state: MDState, surface: Surface, traces: np.ndarray, frozen: bool
         visits=state.visits + counts,
         frozen=state.frozen + counts if frozen else state.frozen,
         right=right,
+        warmth=warmth,
         direction=direction,
         round_trips=round_trips,
     )
@@ -271,7 +279,9 @@ def count_round_trips(x: np.ndarray, low: float, high: float, direction: int) ->
 
 
 def sampled(state: MDState) -> MDState:
-    """The state with its present table added to the average."""
+    """The state with its present table added to the average; the first one begins it."""
+    if not state.n_averaged:
+        state = state._replace(known=state.visits > 0, warmth=np.zeros_like(state.warmth))
     return state._replace(average=state.average + state.table, n_averaged=state.n_averaged + 1)
 
 
@@ -305,7 +315,8 @@ def reliable(state: MDState, surface: Surface) -> np.ndarray:
     """Bins ``(nx, ny)`` that were visited and lie 2 sigma inside the walls and the visited region.
 
     Within 2 sigma of a wall, or of the end of what parameters can reach, the hills cannot form S.
-    Gaps of up to sigma / 2 between visits are no end.
+    Gaps of up to sigma / 2 between visits are no end. What was found after the average began could
+    not be filled any more and is no part of the region.
     """
     from scipy.ndimage import binary_closing, binary_erosion
 
@@ -315,7 +326,7 @@ def reliable(state: MDState, surface: Surface) -> np.ndarray:
         for width in (0.25, 2.0)
     )
     margin = [(size // 2, size // 2) for size in gap.shape]
-    seen = np.pad(state.visits > 0, margin)
+    seen = np.pad((state.visits > 0) & state.known, margin)
     seen = binary_closing(seen, gap)[tuple(slice(a, -a if a else None) for a, _ in margin)]
     safe = binary_erosion(seen, reach)
     walls, width = surface.walls, 2 * surface.sigma

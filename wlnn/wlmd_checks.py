@@ -1,23 +1,28 @@
-"""Whether molecular dynamics is sound: temperatures, lost ground, coverage; from recorded arrays.
+"""Whether molecular dynamics is sound: settings before a run, recorded arrays while it goes on.
 
-:func:`summary` turns the traces of a period into one :class:`Report`, :func:`failure` says in one
-sentence what is wrong with it, if anything is. Nothing here samples; ``run_wlmd`` stops the run.
+:func:`advice` looks at the settings, :func:`summary` turns the traces of a period into one
+:class:`Report`, :func:`warnings` and :func:`failure` say in one sentence each what is doubtful and
+what is wrong with it. Nothing here samples or stops; ``run_wlmd`` does.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.schedule import PaperRamp
+from wlnn.settings import WLMDSettings
 from wlnn.surface import Surface, hill_height, inside
-from wlnn.wlmd import KINETIC, MDState, X, Y
+from wlnn.wlmd import ACCURACY, KINETIC, MDState, X, Y
 
 TOLERANCE = 0.05  # of a kinetic temperature, besides half the expected heating and the noise
 HOTTEST = 2.0  # of any mean kinetic temperature
 OUTSIDE = 1e-3  # of the steps may be outside the table
-NOISE = 5.0  # standard deviations
+NOISE, DOUBT = 5.0, 3.0  # standard deviations of a temperature: wrong, doubtful
+WARM = 0.01  # heating of the averaged tables that is worth a word: S is too large by this share
 BLOCKS = 8  # stretches of x whose temperatures are compared
 LEAST = 500  # steps in a stretch, before its temperature is looked at
 
@@ -40,6 +45,7 @@ class Report(NamedTuple):
     round_trips: int  # of all walkers since the run began
     alive: int  # walkers
     us_per_step: float  # microseconds of one walker's step
+    smoothing: float = math.nan  # mean |A^s - A| of a period, where y is a smoothed accuracy
 
 
 def heating(surface: Surface, f: float, friction: float, n_parameters: int) -> float:
@@ -50,6 +56,38 @@ def heating(surface: Surface, f: float, friction: float, n_parameters: int) -> f
     if surface.ny == 1 or friction == 0:
         return 0.0
     return f * hill_height(surface.sigma) / (friction * n_parameters)
+
+
+def advice(problem, settings: WLMDSettings, surface: Surface) -> list[str]:
+    """What the settings will do to the result, one sentence each; nothing if they are sound."""
+    said, n_parameters = [], problem.n_parameters
+    ramp = PaperRamp(settings.f_max, settings.t1, settings.t2, settings.t3)
+    heat = heating(surface, settings.f_max / settings.walkers, settings.friction, n_parameters)
+    if heat > TOLERANCE:
+        enough = settings.friction * heat / TOLERANCE
+        said.append(
+            f"at f_max the hills will heat the walkers by {heat:.0%}; wlmd.friction = {enough:.1g} "
+            f"would keep that to {TOLERANCE:.0%}."
+        )
+    if settings.friction == 0:
+        said.append("wlmd.friction = 0: nothing takes the heat of the hills out of the walkers.")
+    learning = settings.steps * (1 - settings.production)
+    begin = settings.average_from * settings.steps
+    if settings.estimator == "average":
+        if begin < settings.t2:
+            said.append(
+                f"the average begins at step {begin:.3g}, before the tail of the schedule at "
+                f"wlmd.t2 = {settings.t2:.3g}: tables that are still being filled spoil it; more "
+                "wlmd.steps or an earlier wlmd.t2 would help."
+            )
+        f = ramp.f(np.linspace(begin, max(learning, begin), 100)).mean() / settings.walkers
+        narrow = surface._replace(sigma=settings.tail_sigma or settings.sigma)
+        heat = heating(narrow, f, settings.friction, n_parameters)
+        if heat > WARM:
+            said.append(
+                f"in the averaged part hills still heat by {heat:.1%}: S comes out larger by that."
+            )
+    return said
 
 
 def summary(
@@ -82,6 +120,10 @@ def summary(
         if enough.size:
             low_temperature = float(sums[enough[0]] / counts[enough[0]])
             low_noise = noise(int(counts[enough[0]]))
+    smoothing = math.nan
+    if x.size and problem.accuracy_at is not None:
+        true = traces[..., ACCURACY].ravel()
+        smoothing = float(np.abs(problem.accuracy_at(np, y) - true).mean())
     half = 0.5 * (problem.hi - problem.lo)
     middle = 0.5 * (problem.hi + problem.lo)
     near = np.abs(state.theta[state.alive] - middle) > 0.98 * half
@@ -101,6 +143,7 @@ def summary(
         round_trips=int(state.round_trips.sum()),
         alive=alive,
         us_per_step=1e6 * seconds / steps,
+        smoothing=smoothing,
     )
 
 
@@ -133,3 +176,54 @@ def failure(report: Report, dt: float, friction: float) -> str | None:
             f"wlmd.dt, now {dt:g}."
         )
     return None
+
+
+def warnings(report: Report, history: dict[str, np.ndarray]) -> list[str]:
+    """What is doubtful about a report and was not so in the one before, one sentence each."""
+    before = {name: values[-1] for name, values in history.items() if values.size}
+    now, then = _doubts(report), _doubts(Report(**before)) if before else {}
+    return [sentence for kind, sentence in now.items() if kind not in then]
+
+
+def _doubts(report: Report) -> dict[str, str]:
+    found = {}
+    if report.outside > 0:
+        found["outside"] = (
+            f"step {report.t:.0f}: {report.outside:.3%} of the steps are outside the table and add "
+            f"nothing; above {OUTSIDE:.1%} the run stops. A larger wlmd.margin avoids it."
+        )
+    if abs(report.temperature - report.expected) > TOLERANCE + DOUBT * report.noise:
+        found["temperature"] = (
+            f"step {report.t:.0f}: kinetic temperature {report.temperature:.3f}, expected "
+            f"{report.expected:.3f} from the heat of the hills."
+        )
+    warmer = report.low_temperature - report.temperature
+    if warmer > 0.5 * TOLERANCE + DOUBT * report.low_noise:
+        found["time step"] = (
+            f"step {report.t:.0f}: kinetic temperature {report.low_temperature:.3f} at x from "
+            f"{report.x_low:.2f}, {report.temperature:.3f} overall: wlmd.dt is near its limit."
+        )
+    return found
+
+
+def temperature_by_x(surface: Surface, warmth: np.ndarray) -> dict[str, list[float]]:
+    """Kinetic temperature in stretches of x of equal width, from ``MDState.warmth (2, nx)``.
+
+    Keys: "x" (BLOCKS + 1 limits), "temperature" (None where there are too few steps), "steps".
+    """
+    steps, heat = warmth
+    seen = np.flatnonzero(steps)
+    if not seen.size:
+        return {"x": [], "temperature": [], "steps": []}
+    limits = np.linspace(seen[0], seen[-1] + 1, BLOCKS + 1).round().astype(int)
+    stretches = [slice(a, b) for a, b in itertools.pairwise(limits)]
+    counts = [float(steps[part].sum()) for part in stretches]
+    sums = [float(heat[part].sum()) for part in stretches]
+    return {
+        "x": [float(x) for x in surface.x_node + (limits - 0.5) / surface.x_per_bin],
+        "temperature": [
+            total / count if count >= LEAST else None
+            for total, count in zip(sums, counts, strict=True)
+        ],
+        "steps": counts,
+    }

@@ -16,7 +16,7 @@ from numba import njit
 from wlnn.collective import FLOOR, LOGIT_MARGIN, SCALE
 
 SQUARED_ERROR, CROSS_ENTROPY = 0, 1
-LN_LOSS, LOGIT, SCALED = 0, 1, 2
+LN_LOSS, LOGIT, SCALED, PLAIN = 0, 1, 2, 3
 
 
 def constants(variables) -> tuple[int, int, float]:
@@ -25,7 +25,7 @@ def constants(variables) -> tuple[int, int, float]:
     task = variables.task
     axis = LN_LOSS
     if task.y != "ln-test-loss":
-        axis = {"logit": LOGIT, "scaled": SCALED}[variables.axis_name]
+        axis = {"logit": LOGIT, "scaled": SCALED, "plain": PLAIN}[variables.axis_name]
     loss = SQUARED_ERROR if task.loss == "squared-error" else CROSS_ENTROPY
     return loss, axis, float(task.alpha)
 
@@ -139,6 +139,7 @@ def coordinates(system, train_loss, value):
         system.scale[1] = (1.0 - 2.0 * LOGIT_MARGIN) / (q * (1.0 - q) * system.n_test)
         y = math.log(q) - math.log1p(-q)
     else:
-        system.scale[1] = SCALE / system.n_test
-        y = SCALE * value
+        steepness = SCALE if system.y_axis == SCALED else 1.0
+        system.scale[1] = steepness / system.n_test
+        y = steepness * value
     return math.log(train_loss), y

@@ -1,7 +1,9 @@
-"""A short trial before a long run: which time step the lowest losses bear, and what a step costs.
+"""A short trial before a long run: time step, friction and window that a task bears, and why.
 
-The stiffest motion is at the lowest loss, where the frequency grows as 1 / sqrt(L); a time step
-that is too large heats the walker there. Nothing is learnt about S.
+A walker is pressed down to the low wall of x by that wall turned round. There the motion is
+stiffest, since its frequency grows as 1 / sqrt(L), and a time step that is too large heats it; and
+there the wall balances the entropy, ``2 c (x - x_low) = dS/dx``, which tells how much there is to
+fill. Nothing else is learnt about S.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ import numpy as np
 from wlnn import wlmd
 from wlnn.collective import SmoothProblem
 from wlnn.errors import UserError
-from wlnn.run_wlmd import surface_of
 from wlnn.settings import WLMDSettings
+from wlnn.surface import A0
+from wlnn.wlmd_checks import TOLERANCE as HEATING
+from wlnn.wlmd_checks import heating
+from wlnn.wlmd_results import surface_of
 
 FACTORS = (0.5, 1.0, 2.0, 4.0, 8.0)  # time steps tried, in units of that of the settings
 TOLERANCE = 0.02  # of the kinetic temperature
@@ -25,6 +30,7 @@ NEAR = 1.0  # above the low wall of x, entropy against wall: where the trials ma
 FRICTION = 0.01  # per step, of the trials: a steady temperature soon
 DESCENT, TRIAL = 400_000, 10_000  # most steps of the way down, steps of a trial (fewer if P > 1e4)
 PIECE = 500  # steps between two looks
+ORDINARY = 200  # networks drawn from the whole box: where ordinary losses lie
 
 
 class Trial(NamedTuple):
@@ -37,9 +43,29 @@ class Trial(NamedTuple):
     us_per_step: float
 
 
+class Probe(NamedTuple):
+    """What the trials showed."""
+
+    trials: list[Trial]
+    start: tuple[float, float]  # x and y where walkers start
+    ordinary: float  # lowest x of networks drawn from the whole box
+    descent: np.ndarray  # (steps, 2), x and y on the way down
+    low: tuple[float, float]  # mean x and y at the low wall
+    slope: float  # dS/dx there, from the balance with the wall; 0 where none was found
+
+
+class Advice(NamedTuple):
+    """One setting: what it should be, what it is, and why."""
+
+    option: str
+    value: float
+    now: float
+    why: str
+
+
 def probe(
     problem: SmoothProblem, settings: WLMDSettings, say: Callable[[str], None] = lambda _: None
-) -> list[Trial]:
+) -> Probe:
     """Press a walker down to the low wall of x by that wall turned round; try time steps there.
 
     Raises:
@@ -71,7 +97,13 @@ def probe(
             traces.append(result.traces[0])
         return state, np.concatenate(traces)
 
-    reached = math.inf
+    x, y, *_ = problem.evaluate(np, state.theta)
+    start = float(x[0]), float(y[0])
+    draws = np.random.default_rng([settings.seed, 2]).uniform(
+        problem.lo, problem.hi, (max(1, int(ORDINARY * scale)), problem.n_parameters)
+    )
+    ordinary = float(np.min([problem.evaluate(np, theta[None])[0] for theta in draws]))
+    reached, way = math.inf, [np.zeros((0, 4))]
     while reached > settings.x_low + NEAR and state.t < DESCENT * scale:
         state, trace = go(state, settings.dt, 0.25 * FRICTION, 4 * PIECE)
         if trace is None:
@@ -79,14 +111,16 @@ def probe(
                 f"a walker diverges on its way to x = {settings.x_low:g} with a time step of "
                 f"{settings.dt:g}; lower wlmd.dt."
             )
+        way.append(trace)
         reached = float(trace[-PIECE:, wlmd.X].mean())
         say(f"on the way down: x = {reached:.2f} after {state.t} steps")
     if reached > settings.x_low + NEAR:
+        lowest = math.ceil(10 * reached) / 10
         raise UserError(
             f"a walker does not get below x = {reached:.2f} in {state.t} steps; the low wall "
-            f"wlmd.x_low = {settings.x_low:g} is out of reach, raise it."
+            f"wlmd.x_low = {settings.x_low:g} is out of reach, raise it to {lowest:g} or above."
         )
-    trials = []
+    trials, low = [], None
     steps = max(2 * PIECE, int(TRIAL * scale) // PIECE * PIECE)
     for factor in FACTORS:
         dt = factor * settings.dt
@@ -101,7 +135,16 @@ def probe(
         mean = settled.mean(0)
         trials.append(Trial(dt, float(mean[wlmd.KINETIC]), noise, float(mean[wlmd.X]), pace))
         say(f"dt {dt:g}: temperature {mean[wlmd.KINETIC]:.3f} at x = {mean[wlmd.X]:.2f}")
-    return trials
+        if factor <= 1.0:
+            low = float(mean[wlmd.X]), float(mean[wlmd.Y])
+    if low is None:
+        raise UserError(
+            f"a walker diverges at x = {reached:.2f} with time steps of {trials[0].dt:g} and "
+            f"{trials[1].dt:g}; lower wlmd.dt."
+        )
+    slope = max(2 * settings.wall_low * (low[0] - settings.x_low), 0.0)
+    descent = np.concatenate(way)[:, [wlmd.X, wlmd.Y]]
+    return Probe(trials, start, ordinary, descent, low, slope)
 
 
 def advised_step(trials: list[Trial]) -> float | None:
@@ -112,3 +155,61 @@ def advised_step(trials: list[Trial]) -> float | None:
             break
         best = trial.dt
     return best
+
+
+def advise(problem: SmoothProblem, settings: WLMDSettings, found: Probe) -> list[Advice]:
+    """Time step, friction, window, margin and length from what the trials showed, with reasons.
+
+    The rules are those of the checks of a run (``wlmd_checks``) and of the schedule: heating below
+    5 % at f_max, walls entered by sqrt(range of S / c) + 4 sigma, and a plateau as long as filling.
+    """
+    _, surface = surface_of(problem, settings)
+    said = []
+
+    def say(option: str, value: float, why: str) -> None:
+        said.append(Advice(f"wlmd.{option}", value, getattr(settings, option), why))
+
+    dt = advised_step(found.trials)
+    if dt is None:
+        dt = 0.25 * settings.dt
+        say("dt", dt, f"all of the time steps tried heat the walker at x = {found.low[0]:.2f}")
+    else:
+        say("dt", dt, f"the largest that keeps the temperature at x = {found.low[0]:.2f}")
+    own = settings.f_max / settings.walkers
+    least = heating(surface, own, 1.0, problem.n_parameters) / HEATING
+    friction = _two_digits(min(max(least, 100 / settings.steps), 0.5))
+    say("friction", friction, f"heat of the hills at most {HEATING:.0%} at f_max")
+    x_low = settings.x_low
+    if dt < settings.dt:  # frequencies grow as 1 / sqrt(L): a higher wall would bear the old step
+        x_low = round(settings.x_low + 2 * math.log(settings.dt / dt), 1)
+        why = f"from there up the present time step {settings.dt:g} would do"
+    else:
+        why = "within reach, and the time step bears it"
+    say("x_low", x_low, why)
+    x_high = round(max(found.start[0], min(found.ordinary, found.start[0] + 0.5)) + 0.2, 1)
+    say("x_high", x_high, f"above the start, x = {found.start[0]:.2f}: nothing is learnt yet there")
+    y_low, y_high = found.descent[:, 1].min(), found.descent[:, 1].max()
+    if problem.accuracy_at is None:
+        y_high = max(y_high + 1.5, found.start[1] + 1.5)
+        say("y_low", min(x_low, _tenth(y_low)), "a test loss below all train losses is never seen")
+    else:
+        span = 0.1 * (y_high - y_low)
+        y_high = y_high + span
+        say("y_low", _tenth(y_low - span), "the way down, and a tenth")
+    say("y_high", _tenth(y_high), "above the way down; networks that fit the train set alone")
+    depth = found.slope * (x_high - settings.x_low)  # S falls steepest at the low end
+    margin = math.sqrt(depth / settings.wall_low) + settings.cutoff * settings.sigma
+    why = f"dS/dx = {found.slope:.0f} at the low wall: S spans at most {depth:.0f} nats"
+    say("margin", max(_tenth(margin), 1.0), why)
+    area = (x_high - settings.x_low) * (settings.y_high - settings.y_low)
+    fill = 0.5 * depth * area / (settings.f_max * A0)
+    say("t2", _two_digits(max(fill, settings.t1)), "filling takes about so long at f_max")
+    return said
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.1e}")
+
+
+def _tenth(value: float) -> float:
+    return round(float(value), 1)

@@ -6,7 +6,7 @@ reach. Seeds are 0, chosen once.
 
 import pytest
 
-from wlnn.reference import wlmd_cases, wlmd_judge
+from wlnn.reference import wlmd_cases, wlmd_judge, wlmd_judge_cases
 
 
 def test_exact_starts_stay_exact():
@@ -20,9 +20,15 @@ def test_whole_run_finds_the_exact_masses():
 
 
 @pytest.mark.slow
+def test_both_forces_keep_two_losses_at_their_exact_probabilities():
+    verdict = wlmd_judge.frozen_two_losses()
+    assert verdict.passed, verdict
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", wlmd_cases.CASES)
 def test_smooth_cases(name):
-    verdict = wlmd_judge.smooth_case(name)
+    verdict = wlmd_judge_cases.smooth_case(name)
     assert verdict.passed, verdict
 
 

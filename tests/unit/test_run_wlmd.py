@@ -192,6 +192,7 @@ def test_a_lost_walker_is_reported(tmp_path):
 
 def test_damaged_checkpoints_are_told(tmp_path):
     run(tmp_path / "a")
+    (tmp_path / "a" / "landscape.npz").unlink()
     path = store.checkpoint_path(tmp_path / "a", 1)
     store.save(path, {"theta": np.zeros(3)}, {"kind": "walker"})
     with pytest.raises(UserError, match=r"walker-001\.npz: is not the checkpoint of table 1"):

@@ -1,0 +1,185 @@
+"""`wlnn train`, `tune`, `advantage` as a user types them, on tiny tasks."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from command_line import contents, run
+
+from wlnn import run_train
+from wlnn.grid import Axis, Grid
+from wlnn.landscape import Landscape
+from wlnn.task import load_task
+from wlnn.trained import Trained
+from wlnn.tuning import Tuning
+
+TASK = ("--layers", "1", "--width", "3", "--points", "8")
+FEW = ("--runs", "6", "--epochs", "30", "--learning-rate", "0.02", "--processes", "1")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def trained(*options):
+    return run("train", *TASK, *FEW, *options)
+
+
+def test_train_writes_a_result_and_says_where_it_ends(here):
+    done = trained()
+    assert done.status == 0, done.err
+    assert done.out == "runs/trained-spiral-classify-1x3-n8-s0-adam-0.02/trained.npz\n"
+    assert "6 trainings of 30 epochs, Adam, learning rate 0.02, batch all rows" in done.err
+    found = Trained.load(here / done.out.strip())
+    assert found.records["test-accuracy"].shape == (6, 31)
+    assert found.meta["train"]["learning_rate"] == 0.02
+    before = contents(here)
+    assert trained().status == 0  # finished: nothing is done again
+    assert contents(here) == before
+    shown = run("info", here / "runs/trained-spiral-classify-1x3-n8-s0-adam-0.02")
+    assert "trained test accuracy" in shown.out
+
+
+def test_every_option_reaches_the_settings():
+    done = trained(
+        "--optimizer", "sgd", "--momentum", "0.5", "--batch-size", "3", "--seed", "4",
+        "--initialisation", "xavier-uniform", "--set", "train.precision=float64", "--out", "here",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    settings = Trained.load("here").meta["train"]
+    wanted = {
+        "optimizer": "sgd", "momentum": 0.5, "batch_size": 3, "seed": 4, "epochs": 30, "runs": 6,
+        "initialisation": "xavier-uniform", "precision": "float64",
+    }  # fmt: skip
+    assert {name: settings[name] for name in wanted} == wanted
+
+
+def test_ctrl_c_loses_nothing(monkeypatch):
+    """The signal comes in the middle; `wlnn resume` gives the bits of a run left alone."""
+    whole = trained("--out", "whole")
+    assert whole.status == 0
+    right, calls = run_train.train.advance, []
+
+    def interrupts(plan, state, stop):
+        calls.append(1)
+        if len(calls) == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+        return right(plan, state, stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_train.train, "advance", interrupts)
+        stopped = trained("--out", "parts")
+    assert stopped.status == 130
+    assert "go on with:  wlnn resume parts" in stopped.err
+    assert len(calls) == 40
+    resumed = run("resume", "parts", "--threads", "1")
+    assert resumed.status == 0, resumed.err
+    for name, values in Trained.load("whole").records.items():
+        np.testing.assert_array_equal(values, Trained.load("parts").records[name])
+
+
+def test_ctrl_c_stops_worker_processes():
+    """The parent alone is told; its workers save and end."""
+    timer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        done = run(
+            "train", *TASK, "--runs", "8", "--epochs", "1000000", "--processes", "2", "--out", "run"
+        )
+    finally:
+        timer.cancel()
+    assert done.status == 130, done.err
+    found = list(os.listdir("run"))
+    assert "trained.npz" not in found
+    assert any(name.startswith("trainings-") for name in found)
+
+
+def test_tune_then_train_with_the_best(here):
+    done = run(
+        "tune", *TASK, "--runs", "3", "--epochs", "5", "--rates", "2", "--rate-range", "1e-3,1e-1",
+        "--batch-range", "4,8", "--processes", "1", "--out", "tuned",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "best: train.learning_rate" in done.out
+    assert (here / "tuned/tuning.png").stat().st_size > 1000
+    best = Tuning.load("tuned").best_settings
+    again = run("resume", "tuned")
+    assert again.out == done.out
+    done = run(
+        "train", *TASK, "--runs", "3", "--epochs", "5", "--processes", "1", "--tuned", "tuned",
+        "--out", "run",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    settings = Trained.load("run").meta["train"]
+    assert {name: settings[name] for name in best} == best
+
+
+def landscape(folder, seed):
+    """A landscape of the task whose two walkers know everything: accuracy 0.9 at every loss."""
+    task = load_task("spiral-classify", layers=1, width=3, points=8, seed=seed)
+    grid = Grid(Axis("ln train loss", -4, 1, 50), Axis.counts("test accuracy", 8))
+    share = np.array([0, 0, 0, 0, 0, 0, 0.1, 0.6, 0.3]) + 1e-9
+    entropies = np.log(np.tile(share, (2, 50, 1)))
+    everywhere = np.ones(grid.shape)
+    folder.mkdir()
+    meta = {"task": task.describe(), "gauge": "window"}
+    Landscape(grid, entropies, everywhere, everywhere > 0, meta).save(folder / "landscape.npz")
+
+
+def test_advantage_of_one_and_of_several(here):
+    for seed in (0, 1):
+        landscape(here / f"s{seed}", seed)
+        assert trained("--out", f"t{seed}", "--data-seed", f"{seed}").status == 0
+    done = run("advantage", "s0", "t0", "--at", "-0.4", "--until", "20")
+    assert done.status == 0, done.err
+    assert "95 %" in done.out
+    assert "equilibrium is better" in done.out
+    assert done.out.splitlines()[-1] == "t0/advantage.png"
+    assert (here / "t0/advantage.png").stat().st_size > 10_000
+    done = run("advantage", "t1", "s0", "s1", "t0", "--until", "3", "--out", "all.png")
+    assert done.status == 0, done.err
+    assert "2 data sets" in done.out
+    assert done.out.splitlines()[-3:] == ["all.png", "all-ends.png", "all-parameters.png"]
+
+
+def test_mistakes_are_told_in_one_sentence(here):
+    assert trained("--out", "t0").status == 0
+    (here / "text.npz").write_text("nothing")
+    cases = {
+        ("advantage", "t0"): "there is no landscape among t0",
+        ("advantage", "text.npz"): "text.npz: this is no file of wlnn",
+        ("train", "--learning-rate", "-1"): "train.learning_rate must be above 0, not -1.0",
+        ("train", "--optimizer", "rmsprop"): "train.optimizer must be one of 'sgd', 'adam'",
+        ("tune", "--learning-rate", "1"): "--learning-rate is what tune looks for",
+        ("train", "--tuned", "t0"): "t0/tuning.npz: cannot be read",
+        ("train", *TASK, "--out", "t0"): "t0: belongs to another run",
+        (
+            "train",
+            "--window",
+            "-1.5,1.5",
+            "--steps",
+            "4000",
+            "--set",
+            "grid.x_width=0.25",
+        ): "No such option '--window'",
+    }
+    before = contents(here)
+    for arguments, sentence in cases.items():
+        done = run(*arguments)
+        assert done.status == 2, arguments
+        assert sentence in done.err
+        assert len([line for line in done.err.splitlines() if "wlnn:" in line]) == 1
+        assert "Traceback" not in done.err
+    assert contents(here) == before
+
+
+def test_an_unfinished_training_is_named(monkeypatch, here):
+    assert trained("--out", "t0").status == 0
+    (here / "t0/trained.npz").unlink()
+    done = run("info", "t0")
+    assert done.status == 2
+    assert "t0: holds no trained.npz yet; finish it with wlnn resume" in done.err

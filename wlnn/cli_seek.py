@@ -1,0 +1,125 @@
+"""`wlnn seek`: search for the equilibrium states of low train loss, beside SGD and Adam.
+
+It parses, calls and prints; everything heavy is imported inside the command.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wlnn.cli_options import STOPPED, options_of, recipe_of, task_options, threads_option
+from wlnn.errors import UserError
+from wlnn.progress import Progress
+
+METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
+seek_options = options_of(
+    click.option("--evaluations", type=float, metavar="N", help="Gradient evaluations of a run."),
+    click.option("--runs", type=float, metavar="N", help="Independent runs of each method."),
+    click.option("--low", type=float, metavar="T", help="The low temperature."),
+    click.option("--high", type=float, metavar="T", help="Where annealing and replicas begin."),
+    click.option("--replicas", type=float, metavar="N", help="Of parallel tempering."),
+    click.option("--seed", type=float, metavar="N", help="Seed of all methods."),
+    click.option(
+        "--set", "overrides", metavar="SECTION.OPTION=VALUE", multiple=True, help="Any setting."
+    ),
+)
+
+
+@click.command(short_help="Search for the equilibrium states of low train loss.")
+@task_options
+@seek_options
+@click.option(
+    "--method", "methods", type=click.Choice(METHODS), multiple=True,
+    help="Only this one; repeatable [all].",
+)  # fmt: skip
+@click.option("--landscape", type=click.Path(), help="A run of `wlnn sample` of the same task.")
+@click.option(
+    "--at", type=float, metavar="X", help="The ln(train loss) to aim at; needs --landscape."
+)
+@click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
+@click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/seek-...].")
+@threads_option
+def seek(preset, out, threads, methods, landscape, at, **options):
+    """Compare ways to networks of low train loss and high entropy, which generalise best.
+
+    Langevin dynamics at a constant low temperature, simulated annealing and parallel tempering move
+    in the train loss inside the box; SGD and Adam train as usual. All get the same number of
+    gradients of the whole training set. Reported: ln(train loss) and test quantity reached, and,
+    with a landscape, their distance from its max-entropy and equilibrium curves.
+
+    \b
+      wlnn seek --task spiral-classify --low 0.002 --high 0.02
+      wlnn seek --task spiral-classify --landscape runs/spiral-classify-3x6-s0 --at -2.5
+
+    With --at the low temperature is that whose most probable state has this ln(train loss), from
+    the slope of S. Writes seek.png and a file per method. Ctrl-C loses nothing; the same command,
+    or `wlnn resume`, goes on.
+    """
+    from wlnn.results import find_landscape
+    from wlnn.reweight import temperature_of
+
+    given = {name: options.pop(name) for name in ("evaluations", "low", "high", "replicas")}
+    if at is not None:
+        if landscape is None or given["low"] is not None:
+            raise UserError("--at needs --landscape, which tells the temperature, and no --low.")
+        given["low"] = temperature_of(find_landscape(landscape), at)
+    given |= {"runs": options.pop("runs")}
+    words = tuple(f"seek.{name}={value!r}" for name, value in given.items() if value is not None)
+    options["overrides"] += words
+    recipe = recipe_of(options, preset or "default", "seek")
+    if out is None:
+        out = Path("runs") / f"seek-{recipe.directory_name(recipe.task())}"
+    execute(recipe, Path(out), threads, methods or METHODS, landscape)
+
+
+def execute(recipe, directory: Path, threads, methods=METHODS, landscape=None) -> None:
+    """Begin or continue a search with all methods; print the table and draw."""
+    from wlnn import plot, run, run_seek, store, summary_seek
+    from wlnn.maxent.workers import default_processes
+    from wlnn.plot_canonical import plot_seek
+    from wlnn.results import find_landscape
+
+    surface = None if landscape is None else find_landscape(landscape)
+    task, settings, threads = recipe.task(), recipe.settings, threads or default_processes()
+    problem = recipe.problem(task)
+    notes = {"recipe": recipe.to_dict(), "versions": store.versions()}
+    store.open_run(directory, run_seek.identity(problem, settings), notes)
+    low, high = settings.seek.low, settings.seek.high
+    click.echo(
+        f"{directory}: {settings.seek.runs} runs x {settings.seek.evaluations:,} gradient "
+        f"evaluations of each method; temperatures {high:.3g} to {low:.3g}",
+        err=True,
+    )
+    found = []
+    try:
+        for name in methods:
+            with Progress(name, quiet=1.0) as progress:
+                if name in run_seek.PLANS:
+                    found.append(
+                        run_seek.search(
+                            problem,
+                            settings,
+                            name,
+                            directory,
+                            threads,
+                            lambda part, line, progress=progress: progress(part, 1.0, line),
+                        )
+                    )
+                else:
+                    found.append(run_seek.train(task, settings, name, directory, threads, progress))
+    except run.Interrupted:
+        click.echo(f"stopped; everything so far is saved in {directory}", err=True)
+        click.echo("  go on with the same command", err=True)
+        sys.exit(STOPPED)
+    metric = "ln test loss" if task.loss == "squared-error" else "test accuracy"
+    if surface is not None and surface.grid.y.name != metric:
+        raise UserError(
+            f"{landscape}: its y is '{surface.grid.y.name}', and the search has '{metric}'; give "
+            "a landscape of that."
+        )
+    x = summary_seek.over_runs(found[0].last()[0]).value
+    click.echo("\n".join(summary_seek.table(found, metric, surface, x)))
+    click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))

@@ -1,0 +1,266 @@
+"""`wlnn train`, `tune`, `advantage`: trainings, their hyper-parameters, and the comparison.
+
+It parses, calls and prints; everything heavy is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wlnn.cli_options import NUMBER, STOPPED, options_of, recipe_of, task_options
+from wlnn.errors import UserError
+from wlnn.progress import Progress
+
+TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
+training_options = options_of(
+    click.option("--optimizer", metavar="NAME", help="sgd or adam."),
+    click.option("--learning-rate", **NUMBER, help="Step size."),
+    click.option("--momentum", **NUMBER, help="Of sgd [0]."),
+    click.option("--batch-size", **NUMBER, help="Rows of a minibatch; 0: the whole set."),
+    click.option("--epochs", **NUMBER, help="Passes through the training set."),
+    click.option(
+        "--initialisation", metavar="NAME", help="fan-in, xavier-uniform or kaiming-normal."
+    ),
+    click.option("--seed", **NUMBER, help="Seed of the trainings."),
+    click.option("--runs", **NUMBER, help="Independent trainings (of each setting)."),
+    click.option(
+        "--set",
+        "overrides",
+        metavar="SECTION.OPTION=VALUE",
+        multiple=True,
+        help="Any setting of the table that `wlnn tasks NAME` shows.",
+    ),
+    click.option("--quick", "preset", flag_value="quick", help="Few and short trainings."),
+    click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...]."),
+    click.option(
+        "--processes", type=click.IntRange(1), metavar="N", help="Worker processes [the cores]."
+    ),
+)
+
+
+@click.command(short_help="Train a network many times by SGD or Adam.")
+@task_options
+@training_options
+@click.option(
+    "--tuned", type=click.Path(), metavar="DIR", help="Rate and batch of a `wlnn tune` directory."
+)
+def train(preset, out, processes, tuned, **options):
+    """Train many times from independent initial parameters; records every epoch.
+
+    At the end of every epoch the whole training and test set are evaluated. The result,
+    trained.npz, is what `wlnn advantage` compares with a landscape. Hyper-parameters come from the
+    task's table (`wlnn tasks NAME`, block [[train]] of the nearest width).
+
+    A training whose loss or parameters stop being finite, or whose loss is e^10 times that at its
+    start, has diverged: it is named in the output and left out of every mean.
+
+    \b
+      wlnn train --task spiral-classify --runs 100
+      wlnn train --task spiral-regress --width 30 --epochs 300
+      wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
+
+    Ctrl-C loses nothing: the same command, or `wlnn resume`, goes on, with the same bits.
+    """
+    if tuned is not None:
+        from wlnn.tuning import Tuning
+
+        for name, value in Tuning.load(tuned).best_settings.items():
+            if options[name] is None:
+                options[name] = value
+    from wlnn.experiment import training_name
+
+    recipe = _recipe(options, preset, "train", ("runs",))
+    directory = Path(out) if out else Path("runs") / training_name("trained", recipe)
+    go_on(recipe, directory, processes)
+
+
+@click.command(short_help="Find learning rate and batch size by trial.")
+@task_options
+@training_options
+@click.option("--rates", **NUMBER, help="Number of learning rates.")
+@click.option("--rate-range", metavar="LO,HI", help="Lowest and highest learning rate.")
+@click.option("--batch-range", metavar="LO,HI", help="Batch sizes double from LO; the last is HI.")
+def tune(preset, out, processes, rate_range, batch_range, **options):
+    """Try a grid of learning rates (evenly spaced in the logarithm) and batch sizes.
+
+    The best setting has the best mean test metric at each training's best epoch, among settings
+    where no training diverged. That choice favours training: it looks at the test set, as the
+    published one did. The table and the choice are stored; use them with
+
+    \b
+      wlnn train --tuned runs/tuned-...
+
+    All settings get the same number of epochs. Ctrl-C loses nothing; the same command goes on.
+    """
+    from wlnn.cli_options import numbers
+    from wlnn.experiment import training_name
+
+    changes = []
+    for option, text, name in (
+        ("--rate-range", rate_range, "rate"),
+        ("--batch-range", batch_range, "batch"),
+    ):
+        if text is not None:
+            low, high = numbers(option, text, 2)
+            changes += [f"tune.{name}_low={low!r}", f"tune.{name}_high={high!r}"]
+    for name in ("learning_rate", "batch_size"):
+        if options[name] is not None:
+            raise UserError(
+                f"--{name.replace('_', '-')} is what tune looks for; give --rate-range or "
+                "--batch-range."
+            )
+    options["overrides"] = (*options["overrides"], *changes)
+    recipe = _recipe(options, preset, "tune", ("runs", "rates"))
+    directory = Path(out) if out else Path("runs") / training_name("tuned", recipe)
+    go_on(recipe, directory, processes)
+
+
+def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
+    """The recipe of options; training options become overrides of their section."""
+    options = dict(options)
+    given = []
+    for section, names in (("train", TRAIN), (sampler, own)):
+        for name in names:
+            value = options.pop(name, None)
+            if value is not None:
+                given.append(f"{section}.{name}={value}")
+    seed = options.pop("seed", None)
+    if seed is not None:
+        given.append(f"train.seed={seed}")
+    options["overrides"] = (*given, *options["overrides"])
+    return recipe_of(options, preset or "default", sampler)
+
+
+def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = None) -> None:
+    """Begin or continue trainings (sampler "train") or tuning ("tune"), with progress."""
+    from dataclasses import replace
+
+    from wlnn.maxent.workers import default_processes
+    from wlnn.run import Interrupted
+    from wlnn.run_train import train_many
+    from wlnn.summary_trained import in_words
+    from wlnn.task import Task
+    from wlnn.tuning import tune as try_grid
+
+    task = recipe.task()
+    if not isinstance(task, Task):
+        raise UserError(f"'{task.name}' is a bare function: only a Task with a network is trained.")
+    about = recipe.problem(task).about
+    settings, processes = recipe.settings, processes or default_processes()
+    extra = {
+        "processes": processes,
+        "notes": {"recipe": recipe.to_dict()},
+        "about": about,
+        "make_task": recipe.task,
+    }
+    try:
+        with Progress("") as progress:
+            if recipe.sampler == "train":
+                click.echo(
+                    f"{directory}: {settings.train.runs} trainings × {settings.train.epochs} "
+                    f"epochs, {task.network.n_parameters} parameters, {processes} processes",
+                    err=True,
+                )
+                trained = train_many(task, settings.train, directory, report=progress, **extra)
+                paths = [directory / "trained.npz"]
+                lines = in_words(trained, task.y)
+            else:
+                click.echo(
+                    f"{directory}: {settings.tune.rates} learning rates, {settings.tune.runs} "
+                    f"trainings × {settings.train.epochs} epochs of each setting",
+                    err=True,
+                )
+                tuning = try_grid(task, replace(settings), directory, report=progress, **extra)
+                from wlnn import plot, plot_trained
+
+                picture = plot_trained.plot_tuning(tuning)
+                paths = [directory / "tuning.npz", plot.save(picture, directory / "tuning.png")]
+                best = tuning.best_settings
+                lines = [
+                    *tuning.table(),
+                    f"best: train.learning_rate = {best['learning_rate']:g}, train.batch_size = "
+                    f"{best['batch_size']}; use it with --tuned {directory}",
+                ]
+    except Interrupted:
+        click.echo(f"stopped; everything trained so far is saved in {directory}", err=True)
+        click.echo(f"  go on with:  wlnn resume {whole or directory}", err=True)
+        sys.exit(STOPPED)
+    click.echo("\n".join(lines), err=recipe.sampler == "train")
+    for path in paths:
+        click.echo(path)
+
+
+for command in (train, tune):  # trainings have no window and no y axis
+    unknown = ("window", "y_axis")
+    command.params = [option for option in command.params if option.name not in unknown]
+
+
+@click.command(short_help="Equilibrium against trained networks.")
+@click.argument("results", nargs=-1, required=True, type=click.Path())
+@click.option("--at", "where", type=float, metavar="X", help="Also the verdict at this ln L.")
+@click.option("--until", type=click.IntRange(1), metavar="EPOCH", help="Stop the trainings there.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Picture, .png, .pdf or .svg.")
+def advantage(results, where, until, out):
+    """Compare landscapes with trainings of the same task, at equal training loss.
+
+    RESULTS are run directories of `wlnn sample` and of `wlnn train` in any order; trainings are
+    compared with the landscape of their own task. The table gives equilibrium minus trained in bins
+    of ln(train loss) with its 95 % interval (walkers and trainings combined) and a verdict: whether
+    the equilibrium networks are better, worse, or 95 % do not decide. Of twenty undecided bins one
+    is expected to look decided by chance.
+
+    \b
+      wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
+
+    Several landscapes (widths, data sets) give one picture of all of them, and the difference where
+    training ends against the number of parameters; data sets of one network are averaged.
+    """
+    from wlnn import advantage as comparison
+    from wlnn import plot, plot_trained
+    from wlnn.results import find_landscape
+    from wlnn.summary_trained import advantage_in_words, in_words, report
+    from wlnn.trained import Trained, is_trained
+
+    landscapes, trained, names = [], [], []
+    for result in results:
+        if is_trained(result):
+            trained.append(Trained.load(result))
+            names.append(str(result))
+        else:
+            landscapes.append(find_landscape(result))
+    if not landscapes or not trained:
+        missing = "trainings; make some with wlnn train" if landscapes else "landscape"
+        raise UserError(f"there is no {missing} among {', '.join(map(str, results))}.")
+    pairs = comparison.pairs(landscapes, trained, names)
+    record = comparison.record_of(pairs[0][0])
+    for landscape, own in pairs:
+        from wlnn.summary import describe
+
+        for one in own:
+            click.echo(describe(landscape)[0])
+            click.echo("\n".join(in_words(one if until is None else one.until(until), record)))
+            click.echo("\n".join(report(landscape, one, until, where)) + "\n")
+    first = next(Path(name) for name in names)
+    folder = first if first.is_dir() else first.parent
+    path = Path(out) if out else folder / "advantage.png"
+    if len(pairs) == 1:
+        click.echo(plot.save(plot_trained.plot_advantage(*pairs[0], until), path))
+        return
+    pictures = {"": plot_trained.plot_widths(comparison.one_per_network(pairs), until)}
+    points = comparison.by_network(pairs, until)
+    click.echo("where training ends, by network")
+    for name, parameters, sets, one in points:
+        click.echo(f"{name} ({parameters} parameters, {sets} data set{'s' * (sets > 1)})")
+        click.echo(f"  ln L {one.x:.2f}, {advantage_in_words(one, record)}")
+    if points:
+        ends = [(name, one) for name, _, _, one in points]
+        sizes = [(parameters, one) for _, parameters, _, one in points]
+        pictures["-ends"] = plot_trained.plot_endings(ends, record)
+        pictures["-parameters"] = plot_trained.plot_differences(sizes, record)
+    else:
+        click.echo("  no training comes to losses that its landscape holds")
+    for suffix, figure in pictures.items():
+        click.echo(plot.save(figure, path.with_name(path.stem + suffix + path.suffix)))

@@ -1,0 +1,220 @@
+"""Pictures of trainings against equilibrium: on the landscape, against width, and of tuning.
+
+It looks at loaded results and changes none; colours and looks are those of ``plot.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from wlnn import advantage
+from wlnn.advantage import Difference
+from wlnn.landscape import Landscape
+from wlnn.plot import INK, MAGENTA, plot_landscape
+from wlnn.summary import describe
+from wlnn.trained import Trained, recipe_words
+from wlnn.tuning import Tuning
+
+GREY = "#666666"
+STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # of several sets of trainings
+VERDICT_COLOURS = {advantage.BETTER: MAGENTA, advantage.UNDECIDED: GREY, advantage.WORSE: INK}
+
+
+def plot_advantage(
+    landscape: Landscape,
+    trained: Sequence[Trained],
+    until: int | None = None,
+    axes: tuple[Axes, Axes] | None = None,
+) -> Figure:
+    """The landscape in colour, equilibrium in magenta, trained curves in black; below, differences.
+
+    Bands and bars are 95 % intervals. Dots below are magenta where the equilibrium networks are
+    better, black where they are worse, grey where 95 % do not decide.
+    """
+    own = axes is None
+    if own:
+        figure = Figure(figsize=(6.4, 6.4), layout="constrained")
+        axes = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+    upper, lower = axes
+    plot_landscape(landscape, upper)
+    record, limits = advantage.record_of(landscape), upper.get_ylim()
+    handles = []
+    for one, style in zip(trained, STYLES * len(trained), strict=False):
+        _trained_curve(upper, landscape, one if until is None else one.until(until), style)
+        words = recipe_words(one.meta.get("train", {}))
+        label = f"trained: {words}" if len(trained) > 1 else "trained"
+        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
+        found = advantage.in_common(landscape, one, until=until)
+        _differences(lower, found, style if len(trained) > 1 else "none")
+    upper.set_ylim(limits)
+    legend = upper.get_legend()
+    known = [*legend.legend_handles]
+    for handle, text in zip(known, legend.get_texts(), strict=True):
+        handle.set_label(text.get_text())
+    corner = "lower left" if record != "ln-test-loss" else "best"
+    upper.legend(handles=[known[0], *handles, *known[1:]], loc=corner, fontsize="x-small")
+    lower.axhline(0, color=INK, linewidth=0.8)
+    lower.set_xlabel(upper.get_xlabel())
+    upper.set_xlabel("")
+    lower.set_ylabel("equilibrium\nminus trained")
+    better = "up" if advantage.sign_of(record) > 0 else "down"
+    lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
+    if own:
+        notes = [describe(landscape)[1], *(_notes(one, until) for one in trained)]
+        figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+    return upper.figure
+
+
+def _notes(trained: Trained, until: int | None) -> str:
+    epochs = trained.epochs if until is None else until
+    return f"{trained.kept.sum()} trainings × {epochs} epochs, " + recipe_words(
+        trained.meta.get("train", {})
+    )
+
+
+def _trained_curve(ax: Axes, landscape: Landscape, trained: Trained, style) -> None:
+    curve = trained.curve(advantage.record_of(landscape))
+    with np.errstate(invalid="ignore"):
+        half = np.nan_to_num(advantage.half_interval(curve.error, curve.trainings, 0.0, 2))
+    band = (curve.value - half, curve.value, curve.value + half)
+    low, value, high = (advantage.on_axis(landscape, values) for values in band)
+    safe = curve.reliable
+    ax.fill_between(curve.x[safe], low[safe], high[safe], color="black", alpha=0.2, linewidth=0)
+    ax.plot(curve.x, value, color="white", linewidth=3.4, alpha=0.7)
+    ax.plot(curve.x, value, color="black", linewidth=1.8, linestyle=style, alpha=0.35)
+    ax.plot(curve.x[safe], value[safe], color="black", linewidth=1.8, linestyle=style)
+
+
+def _differences(ax: Axes, found: Difference, style) -> None:
+    order = np.argsort(found.x)
+    ax.plot(found.x[order], found.difference[order], color=GREY, linewidth=0.8, linestyle=style)
+    for verdict, colour in VERDICT_COLOURS.items():
+        for safe, alpha in ((True, 1.0), (False, 0.35)):
+            chosen = (found.verdict == verdict) & (found.reliable == safe)
+            if chosen.any():
+                ax.errorbar(
+                    found.x[chosen],
+                    found.difference[chosen],
+                    np.nan_to_num(found.half[chosen]),
+                    fmt="o",
+                    markersize=3,
+                    linewidth=0.9,
+                    color=colour,
+                    alpha=alpha,
+                )
+
+
+def plot_widths(
+    pairs: Sequence[tuple[Landscape, Sequence[Trained]]], until: int | None = None
+) -> Figure:
+    """One column per network: landscape and curves above, differences below (Figs. 3, 7, 8, 9)."""
+    figure = Figure(figsize=(4.6 * len(pairs) + 0.4, 5.8), layout="constrained")
+    axes = figure.subplots(2, len(pairs), squeeze=False, sharex="col", height_ratios=(2.4, 1))
+    for (landscape, trained), column in zip(pairs, axes.T, strict=True):
+        plot_advantage(landscape, trained, until, tuple(column))
+    return figure
+
+
+def plot_endings(points: Sequence[tuple[str, Difference]], record: str) -> Figure:
+    """Equilibrium against trained at the loss where training ends, one point a network (Fig. 1(b)).
+
+    Bars are standard errors of each side; above the diagonal equilibrium is higher.
+    """
+    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+    ax = figure.subplots()
+    spread = [
+        value + sign * np.nan_to_num(error)
+        for _, one in points
+        for value, error in (
+            (one.equilibrium, one.equilibrium_error),
+            (one.trained, one.trained_error),
+        )
+        for sign in (-1, 1)
+    ]
+    margin = 0.06 * (max(spread) - min(spread)) + 1e-3
+    limits = min(spread) - margin, max(spread) + margin
+    ax.plot(limits, limits, color=GREY, linewidth=0.8)
+    colours = ["#0b6fa4", "#d6006d", "#e08a00", "#3a8f3a", "#7b4fb5", "#222222"]
+    names = list(dict.fromkeys(name.split(",")[0] for name, _ in points))
+    markers = {}
+    for name, one in points:
+        network, _, length = name.partition(",")
+        marker = markers.setdefault(length.strip(), "osD^vP"[len(markers) % 6])
+        ax.errorbar(
+            one.trained,
+            one.equilibrium,
+            xerr=np.nan_to_num(one.trained_error),
+            yerr=np.nan_to_num(one.equilibrium_error),
+            fmt=marker,
+            color=colours[names.index(network) % len(colours)],
+            markersize=5,
+            linewidth=0.9,
+            label=name,
+        )
+    ax.set_xlim(limits)
+    ax.set_ylim(limits)
+    unit = record.replace("-", " ")
+    ax.set_xlabel(f"trained: {unit}")
+    ax.set_ylabel(f"equilibrium at the same train loss: {unit}")
+    ax.legend(fontsize="x-small")
+    return figure
+
+
+def plot_differences(points: Sequence[tuple[int, Difference]], record: str) -> Figure:
+    """Equilibrium minus trained where training ends, against the number of parameters."""
+    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    ax = figure.subplots()
+    ax.axhline(0, color=INK, linewidth=0.8)
+    for parameters, one in points:
+        ax.errorbar(
+            parameters,
+            one.difference,
+            np.nan_to_num(one.half),
+            fmt="o",
+            color=VERDICT_COLOURS[int(one.verdict)],
+            linewidth=1.0,
+        )
+    if len({parameters for parameters, _ in points}) > 1:
+        ax.set_xscale("log")
+    ax.set_xlabel("parameters")
+    better = "up" if advantage.sign_of(record) > 0 else "down"
+    ax.set_ylabel(f"{record.replace('-', ' ')}:\nequilibrium minus trained ({better} is better)")
+    return figure
+
+
+def plot_tuning(tuning: Tuning) -> Figure:
+    """Best mean test metric over rate and batch size; a cross where a training diverged."""
+    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
+    ax = figure.subplots()
+    columns = tuning.columns
+    sign = -1 if tuning.meta["y"] == "ln-test-loss" else 1
+    for k, batch in enumerate(np.unique(columns["batch_size"])):
+        chosen = columns["batch_size"] == batch
+        words = f"batch {batch:.0f}" if batch else "all rows"
+        rate, value = columns["learning_rate"][chosen], columns["best"][chosen]
+        colour = f"C{k}"
+        bars = np.nan_to_num(columns["best_error"][chosen])
+        ax.errorbar(rate, value, bars, fmt="o-", markersize=3.5, color=colour, label=words)
+        lost = columns["diverged"][chosen] > 0
+        ax.plot(rate[lost], value[lost], "x", color=colour, markersize=9)
+    best = tuning.best
+    ax.plot(
+        columns["learning_rate"][best],
+        columns["best"][best],
+        "o",
+        markersize=11,
+        markerfacecolor="none",
+        color=MAGENTA,
+        label="chosen",
+    )
+    ax.set_xscale("log")
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel(f"{tuning.meta['y'].replace('-', ' ')} at the best epoch")
+    ax.set_title(f"better: {'up' if sign > 0 else 'down'}", fontsize="x-small", loc="right")
+    ax.legend(fontsize="x-small")
+    return figure

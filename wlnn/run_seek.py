@@ -1,0 +1,200 @@
+"""Whole searches for the equilibrium states by the plans of ``seek.py``, and SGD and Adam beside.
+
+All get the same number of gradient evaluations. A search depends on (seed, plan, run, replica,
+stretch) alone, so interrupted searches and other numbers of threads give the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn import langevin, seek, store
+from wlnn.collective import SmoothProblem
+from wlnn.errors import UserError
+from wlnn.run import Interrupted
+from wlnn.settings import SeekSettings, Settings
+
+SAVE_EVERY, REPORT_EVERY = 10.0, 0.5  # seconds; they change no bit of the result
+PLANS = ("langevin", "annealing", "tempering")
+OPTIMISERS = ("sgd", "adam")
+EXCHANGES = 2**31 - 3  # in the place of a walker's number
+
+
+class Search(NamedTuple):
+    """Where the independent runs of one method have been."""
+
+    name: str
+    evaluations: np.ndarray  # (n,) gradient evaluations of a run before each record
+    x: np.ndarray  # (M, n) ln(train loss)
+    metric: np.ndarray  # (M, n) the test quantity
+    accepted: np.ndarray  # (K - 1,) share of exchanges accepted, by pair; empty for one replica
+
+    def last(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means ``(M,)`` of x and of the test quantity over the last tenth of a run."""
+        tenth = max(1, len(self.evaluations) // 10)
+        return self.x[:, -tenth:].mean(1), self.metric[:, -tenth:].mean(1)
+
+    def near(self, x: float, width: float) -> np.ndarray:
+        """Mean test quantity of the states within ``width`` of x, of each run that came there."""
+        inside = np.abs(self.x - x) <= width
+        counts = inside.sum(1)
+        sums = np.where(inside, self.metric, 0).sum(1)
+        return sums[counts > 0] / counts[counts > 0]
+
+
+def make_plan(name: str, settings: SeekSettings) -> seek.Plan:
+    """The plan of one of :data:`PLANS` that uses up the gradient evaluations of the settings."""
+    n = settings.evaluations // settings.stretch
+    if name == "langevin":
+        return seek.constant(settings.low, n)
+    if name == "annealing":
+        return seek.annealing(settings.high, settings.low, n)
+    replicas = settings.replicas
+    return seek.tempering(settings.high, settings.low, replicas, n // replicas)
+
+
+def search(
+    problem: SmoothProblem,
+    settings: Settings,
+    name: str,
+    directory: Path | None = None,
+    threads: int = 1,
+    report: Callable[[float, str], None] | None = None,
+) -> Search:
+    """All runs of one of :data:`PLANS`.
+
+    Args:
+        settings: the sections "seek" and "md" (time step, friction).
+        directory: where ``seek-<name>.npz`` goes; what is there is continued.
+        report: called with the part done and a line about the coldest replicas.
+
+    Raises:
+        UserError: wrong settings, a damaged checkpoint, or every run diverged.
+        Interrupted: on Ctrl-C; every finished stretch is saved.
+    """
+    own, md = settings.seek, settings.md
+    report = report or (lambda part, line: None)
+    plan = make_plan(name, own)
+    n, replicas = plan.temperatures.shape
+    size, key = own.runs * replicas, PLANS.index(name)
+    motion = langevin.make_motion(md.dt, md.friction, md.thermostat_every)
+    path = None if directory is None else Path(directory) / f"seek-{name}.npz"
+    if path is not None and path.exists():
+        walkers, records, accepted = _load(path, name, size, problem)
+    else:
+        rngs = [_generator(own.seed, key, r, 0) for r in range(size)]
+        walkers = langevin.start(problem, np.tile(plan.temperatures[0], own.runs), rngs)
+        records, accepted = [], np.zeros(replicas - 1)
+    systems = None if problem.system is None else [problem.system() for _ in range(size)]
+    stop, saved, said = np.zeros(1, np.uint8), time.monotonic(), 0.0
+
+    def save() -> None:
+        if path is not None:
+            arrays = {"records": np.array(records), "accepted": accepted, **walkers._asdict()}
+            store.save(path, arrays, {"kind": "seek", "name": name})
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for k in range(len(records), n):
+                rngs = [_generator(own.seed, key, r, 1 + k) for r in range(size)]
+                exchange_rng = _generator(own.seed, key, EXCHANGES, k)
+                found = seek.follow(
+                    problem, plan, k, walkers, motion, own.stretch, rngs, exchange_rng, systems,
+                    stop, pool.map if threads > 1 else map,
+                )  # fmt: skip
+                coldest = np.where(found.diverged[:, None], np.nan, found.coldest)
+                walkers = found.walkers
+                records.append(coldest)
+                accepted = accepted + found.accepted.mean(0)
+                now = time.monotonic()
+                if now - said > REPORT_EVERY or k + 1 == n:
+                    said = now
+                    x = np.nanmean(coldest[:, langevin.X]) if np.isfinite(coldest).any() else np.nan
+                    report((k + 1) / n, f"ln L {x:.2f}")
+                if now - saved > SAVE_EVERY or k + 1 == n:
+                    saved = now
+                    save()
+        except KeyboardInterrupt:
+            stop[0] = 1
+            save()
+            raise Interrupted(None) from None
+    rows = np.array(records).transpose(1, 0, 2)
+    rows = rows[np.isfinite(rows).all((1, 2))]  # a run that diverged once is left out of all means
+    if not len(rows):
+        raise UserError(f"every run of {name} diverged: the time step is too large; lower md.dt.")
+    column = langevin.ACCURACY if has_accuracy(problem) else langevin.Y
+    per_parity = max(1, n // 2)  # a pair is looked at in every other stretch
+    return Search(
+        name,
+        own.stretch * replicas * np.arange(n),
+        rows[:, :, langevin.X],
+        rows[:, :, column],
+        accepted / per_parity,
+    )
+
+
+def has_accuracy(problem: SmoothProblem) -> bool:
+    """Whether the problem counts right answers beside its y."""
+    theta = problem.start(np.random.default_rng(0), 1)
+    return problem.evaluate(np, theta)[2] is not None
+
+
+def train(task, settings: Settings, optimizer: str, directory=None, processes=1, report=None):
+    """SGD or Adam with as many epochs as gradient evaluations: a :class:`Search`.
+
+    The rate and minibatch are those of the task's table if they are of that optimiser, and else
+    the rate of the section "seek" and the whole set.
+    """
+    from wlnn.run_train import train_many
+
+    own, table = settings.seek, settings.train
+    changes = {"epochs": own.evaluations, "runs": own.runs, "seed": own.seed}
+    if table.optimizer != optimizer:
+        rate = getattr(own, f"{optimizer}_rate")
+        changes |= {"optimizer": optimizer, "learning_rate": rate, "batch_size": 0}
+    folder = None if directory is None else Path(directory) / optimizer
+    found = train_many(task, replace(table, **changes), folder, processes, report)
+    x = found.metric("ln-train-loss")
+    metric = found.metric("ln-test-loss" if task.loss == "squared-error" else "test-accuracy")
+    every = max(1, x.shape[1] // 2000)
+    return Search(
+        optimizer,
+        np.arange(1, x.shape[1] + 1)[every - 1 :: every],
+        x[:, every - 1 :: every],
+        metric[:, every - 1 :: every],
+        np.zeros(0),
+    )
+
+
+def _generator(seed: int, *key: int) -> np.random.Generator:
+    """Stream (plan, walker, 0) starts a walker, (plan, walker, 1 + k) moves it in stretch k."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def _load(path: Path, name: str, size: int, problem: SmoothProblem):
+    arrays, meta = store.load(path)
+    wanted = {"records", "accepted", *langevin.Walkers._fields}
+    if meta.get("kind") != "seek" or meta.get("name") != name or wanted - set(arrays):
+        raise UserError(f"{path}: is no checkpoint of this search; delete it.")
+    if arrays["theta"].shape != (size, problem.n_parameters):
+        raise UserError(f"{path}: has other walkers than this search; delete it.")
+    walkers = langevin.Walkers(*(arrays[field] for field in langevin.Walkers._fields))
+    return walkers, list(arrays["records"]), arrays["accepted"]
+
+
+def identity(problem: SmoothProblem, settings: Settings) -> dict:
+    """What two searches must share to be one."""
+    return {
+        "task": problem.name,
+        "sampler": "seek",
+        "problem": problem.about,
+        "parameters": problem.n_parameters,
+        **{name: asdict(getattr(settings, name)) for name in ("seek", "md", "train")},
+    }

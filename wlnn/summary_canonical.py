@@ -1,0 +1,107 @@
+"""Canonical averages in words and as a file: a table over T, and molecular dynamics beside it.
+
+Returns text; prints nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from wlnn import store
+from wlnn.landscape import Landscape
+from wlnn.reweight import QUANTITIES, Averages, canonical, trusted_rows
+from wlnn.run_md import Trajectories
+from wlnn.summary import describe
+
+
+def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]) -> list[str]:
+    """Title, range of temperatures that the landscape covers, and one line per temperature."""
+    factor = landscape.t_factor()
+    y_name = landscape.grid.y.name
+    columns = {
+        "<L>": ("loss", ".3g"),
+        "<ln L>": ("ln_loss", ".3f"),
+        f"<{y_name}>": ("y", ".4f"),
+        "F = -T ln Z": (None, ".4g"),
+        "heat capacity": ("heat_capacity", ".2f"),
+    }
+    if not np.isfinite(landscape.grid.y.lo):
+        del columns[f"<{y_name}>"]
+    lines = [[f"{'T':>9}", *columns, ""]]
+    for k, T in enumerate(averages.temperature):
+        cells = [f"{T:9.3g}"]
+        for name, form in columns.values():
+            if name is None:
+                value, error = averages.free_energy[k], T * averages.errors["ln_z"][k]
+            else:
+                value, error = averages.values[name][k], averages.errors[name][k]
+            cell = format(value, form)
+            cells.append(cell if np.isnan(error) else f"{cell} ± {format(factor * error, '.2g')}")
+        cells.append("" if averages.covered[k] else _outside(averages, k))
+        lines.append(cells)
+    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]) - 1)]
+    words = [
+        "  ".join([cell.rjust(w) for cell, w in zip(line[:-1], widths, strict=True)] + [line[-1]])
+        for line in lines
+    ]
+    return [*describe(landscape), _range(landscape, covered), "", *(w.rstrip() for w in words)]
+
+
+def _range(landscape: Landscape, covered: tuple[float, float]) -> str:
+    low, high = covered
+    rows = trusted_rows(landscape)
+    lowest = landscape.grid.x.edges[rows.start]
+    if np.isnan(low):
+        return "no temperature has its weight inside this landscape; sample it to lower losses"
+    words = f"covered from T = {low:.3g}: below, weight lies under {landscape.grid.x.name} = "
+    words += f"{lowest:.2f}, where this landscape ends"
+    if np.isfinite(high):
+        words += f"; up to T = {high:.3g}: above, weight lies over its window"
+    absolute = landscape.meta.get("gauge") in ("box", "draws")
+    words += "" if absolute else "; F up to a term linear in T (S is relative)"
+    if not landscape.marginal_entropy().reliable[rows].mean() > 0.5:
+        words += "; few bins were seen by every walker while S was frozen: errors may be too small"
+    return words
+
+
+def _outside(averages: Averages, k: int) -> str:
+    side = "below" if averages.below[k] >= averages.above[k] else "above"
+    share = getattr(averages, side)[k]
+    return f"not covered: up to {share:.0%} of the weight is {side} the window"
+
+
+def beside(landscape: Landscape, found: Trajectories) -> list[str]:
+    """Averages of molecular dynamics and of the landscape at its temperature, with their distance.
+
+    The distance is in units of the combined standard error.
+    """
+    averages, moved = canonical(landscape, [found.temperature]), found.averages()
+    y = "accuracy" if landscape.grid.y.name == "test accuracy" else "y"
+    lines = [f"molecular dynamics at T = {found.temperature:g} ({len(found.kept)} walkers):"]
+    for name, other in (
+        ("loss", "loss"), ("ln_loss", "ln_loss"), ("y", y), ("heat_capacity", "heat_capacity")
+    ):  # fmt: skip
+        if other not in moved:
+            continue
+        value, error = averages.values[name][0], averages.errors[name][0]
+        distance = (moved[other].value - value) / np.hypot(error, moved[other].error)
+        label = {"y": landscape.grid.y.name, "loss": "L", "ln_loss": "ln L"}.get(name, "heat cap.")
+        lines.append(
+            f"  {label:<16}{moved[other].value:10.4g} ± {moved[other].error:.2g}   landscape "
+            f"{value:10.4g} ± {error:.2g}   {distance:+.1f} standard errors"
+        )
+    if not averages.covered[0]:
+        lines.append(f"  {_outside(averages, 0)}")
+    return lines
+
+
+def save(averages: Averages, landscape: Landscape, path: Path) -> Path:
+    """Write canonical.npz: temperature, and value and error of every quantity."""
+    arrays = {"temperature": averages.temperature, "covered": averages.covered}
+    for name in QUANTITIES:
+        arrays[name] = averages.values[name]
+        arrays[f"{name}_error"] = averages.errors[name]
+    meta = {"kind": "canonical", "landscape": landscape.meta, "y": landscape.grid.y.name}
+    return store.save(path, arrays, meta)

@@ -1,0 +1,140 @@
+"""Trainings and their comparison with a landscape in words: lines and tables of text.
+
+Returns text; prints nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wlnn.advantage import (
+    BETTER,
+    UNDECIDED,
+    WORSE,
+    Difference,
+    Ending,
+    at,
+    best_stop,
+    compare_trained,
+    ending,
+    record_of,
+)  # fmt: skip
+from wlnn.landscape import Landscape
+from wlnn.trained import FEWEST, Trained, best_epoch, over_trainings, recipe_words
+
+VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the equilibrium
+
+
+def in_words(trained: Trained, y: str) -> list[str]:
+    """A few lines: how many trainings, which diverged, where they end, and early stopping."""
+    settings = trained.meta.get("train", {})
+    lost = np.flatnonzero(~trained.kept)
+    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {recipe_words(settings)}"]
+    if lost.size:
+        first = ", ".join(str(run) for run in lost[:10]) + " ..." * (lost.size > 10)
+        lines.append(f"{lost.size} of them diverged and are left out of every mean: number {first}")
+    if not trained.kept.any():
+        return lines
+    x, last = trained.last(y)
+    for name, values in (("ln-train-loss", x), (y, last)):
+        finite = np.where(np.isfinite(values), values, np.nan)
+        mean, error, n = over_trainings(finite)
+        zero = f" ({(values == -np.inf).sum()} with zero loss left out)" * int(n < len(values))
+        lines.append(f"  at the end: {name} {mean:.3f} ± {error:.3f}{zero}")
+    mean, error, x_mean, x_error = best_epoch(trained, y)
+    lines.append(
+        f"  at each training's best epoch: {y} {mean:.3f} ± {error:.3f}, at ln-train-loss "
+        f"{x_mean:.2f} ± {x_error:.2f}"
+    )
+    return lines
+
+
+def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]:
+    """The curve as a table from high to low loss, of about ``rows`` bins (None: of all)."""
+    curve = trained.curve(y)
+    there = np.flatnonzero(curve.trainings)[::-1]
+    if rows is not None and there.size > rows:
+        there = there[np.unique(np.linspace(0, there.size - 1, rows).round().astype(int))]
+    lines = [f"{'ln train loss':>13}  {'trained ' + y.replace('-', ' '):>28}  trainings"]
+    for k in there:
+        cell = f"{curve.value[k]:.3f} ± {curve.error[k]:.3f}"
+        lines.append(f"{curve.x[k]:13.2f}  {cell:>28}  {curve.trainings[k]:9}")
+    return lines
+
+
+def table(difference: Difference) -> list[str]:
+    """One line per bin, from high to low loss, with 95 % intervals and the verdict."""
+    lines = [["ln L", "equilibrium", "trained", "trainings", "difference", "95 %", ""]]
+    order = np.argsort(difference.x)[::-1]
+    for k in order:
+        one = Difference(*(values[k] for values in difference))
+        lines.append(cells(one))
+    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]))]
+    return [
+        "  ".join(cell.rjust(w) for cell, w in zip(line[:-1], widths[:-1], strict=True))
+        + f"  {line[-1]}"
+        for line in lines
+    ]
+
+
+def cells(one: Difference) -> list[str]:
+    """The cells of one line of :func:`table`."""
+    return [
+        f"{one.x:.2f}",
+        f"{one.equilibrium:.3f} ± {one.equilibrium_error:.3f}",
+        f"{one.trained:.3f} ± {one.trained_error:.3f}",
+        str(int(one.trainings)),
+        f"{one.difference:+.3f}",
+        f"± {one.half:.3f}",
+        VERDICTS[int(one.verdict)] + " *" * (not one.reliable),
+    ]
+
+
+def advantage_in_words(one: Difference, record: str) -> str:
+    """The difference in one line of words."""
+    verdict = VERDICTS[int(one.verdict)]
+    return (
+        f"{record.replace('-', ' ')}: equilibrium {one.equilibrium:.3f}, trained "
+        f"{one.trained:.3f}, difference {one.difference:+.3f} ± {one.half:.3f} (95 %, "
+        f"{abs(one.sigmas):.1f} standard errors): "
+        f"{verdict if verdict == 'undecided' else f'equilibrium is {verdict}'}"
+    )
+
+
+def report(landscape: Landscape, trained: Trained, until=None, where: float | None = None):
+    """Lines about one landscape and its trainings: table, end of training, early stopping."""
+    record = record_of(landscape)
+    difference = compare_trained(landscape, trained, until=until)
+    lines = [*table(difference), ""]
+    if not difference.reliable.all():
+        lines[-1:] = [
+            f"* fewer than {FEWEST} trainings, or macrostates not seen by all walkers while S was "
+            "frozen: take it with care",
+            "",
+        ]
+    end = ending(landscape, trained, until)
+    if end.difference.trainings >= 2:
+        lines += [
+            f"where training ends, mean ln L {end.difference.x:.2f}{_ending_notes(end)}",
+            f"  {advantage_in_words(end.difference, record)}",
+        ]
+    else:
+        lines.append("no training comes to losses that every walker of the landscape knows")
+    stop = best_stop(difference, record)
+    lines += [
+        f"best early stopping, at ln L {stop.x:.2f} (of bins that half of the trainings come to)",
+        f"  {advantage_in_words(stop, record)}",
+    ]
+    if where is not None:
+        one = at(difference, where)
+        lines += [f"at ln L {one.x:.2f}", f"  {advantage_in_words(one, record)}"]
+    return lines
+
+
+def _ending_notes(end: Ending) -> str:
+    notes = []
+    if end.stopped:
+        notes.append(f"{end.stopped} leave the landscape and are taken at their last epoch inside")
+    if end.left_out:
+        notes.append(f"{end.left_out} were never inside and are left out")
+    return f" ({'; '.join(notes)})" if notes else ""
