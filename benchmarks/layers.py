@@ -1,9 +1,10 @@
 """Time per step of molecular dynamics on the tasks with data, against PyTorch eager on one core.
 
-Processor time, in turns in one process; the ratio of the least times, which other work on the machine
-disturbs least, and the median of the ratios of the turns. Both sides make whole steps: collective variables of all train
-and test rows, their gradient, integrator, thermostat (every tenth step here, every step there) and
-table. Inputs are random numbers of the tasks' shapes: what they are does not change the time.
+Processor time, in turns in one process: the ratio of the least times, which other work on the
+machine disturbs least, and the median of the ratios of the turns. Both sides make whole steps:
+collective variables of all train and test rows, their gradient, integrator, thermostat (every tenth
+step here, every step there) and table. Inputs are random numbers of the tasks' shapes: what they
+are does not change the time.
 
     python benchmarks/layers.py [--cases "CNN c=2,house W=20"] [--turns 7] [--seconds 0.5]
                                 [--images 5000]
@@ -112,7 +113,7 @@ def eager(task, model, settings):
     parameters = list(model.parameters())
     speeds = [torch.randn_like(p) for p in parameters]
     bounds = [2 / math.sqrt(p.shape[0] * math.prod(p.shape[2:])) for p in parameters]
-    n, spacing, reach = 1200, settings.spacing, round(4 * settings.sigma / settings.spacing)
+    n, spacing, reach = 480, settings.spacing, round(4 * settings.sigma / settings.spacing)
     table = torch.zeros((n, n))
     offsets = spacing * torch.arange(-reach, reach + 1)
     bell = torch.exp(-0.5 * (offsets / settings.sigma) ** 2)

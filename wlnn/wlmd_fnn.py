@@ -143,7 +143,7 @@ def _relu(z, bias):
         z[p] = max(z[p] + bias, zero)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")  # no test for a division by 0, so vectors
 def _tanh_of(z):
     """tanh z to 3e-7 by Lambert's continued fraction at z / 2, in a form that vectorises.
 
@@ -158,7 +158,7 @@ def _tanh_of(z):
     return np.float32(2) * t / (np.float32(1) + t * t)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def _tanh(z, slope, bias):
     one = np.float32(1)
     for p in range(z.shape[0]):
@@ -167,7 +167,7 @@ def _tanh(z, slope, bias):
         slope[p] = one - h * h
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def _silu(z, slope, bias):
     one, half = np.float32(1), np.float32(0.5)
     for p in range(z.shape[0]):
