@@ -1,20 +1,23 @@
-"""What all figure scripts share: their options, and where pictures go."""
+"""What the figure scripts share: options, a landscape with its trainings, one column a width."""
 
 import argparse
 from pathlib import Path
 
+import wlnn
 from wlnn.plot import save as save_picture
 
-QUICK_DYNAMICS = (  # of --quick: molecular dynamics that hardly leaves its start, few trainings
-    "wlmd.steps=6e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
-    "wlmd.report=2000", "wlmd.checks=false", "train.runs=6", "train.epochs=10",
+QUICK = (  # samplers that hardly leave their start, few and short trainings
+    "wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
+    "wlmd.report=1000", "wlmd.checks=false", "wlmc.steps=4e5", "wlmc.walkers=2", "wlmc.stages=10",
+    "wlmc.anchor_draws=1e4", "train.runs=6", "train.epochs=10",
 )  # fmt: skip
 
 
-def options(doc, files=False, **numbers):
+def options(doc, files=False, paths=(), **numbers):
     """The parsed options of a figure script; its docstring is the help.
 
-    ``files``: the task needs them. ``numbers``: options of this figure with their defaults.
+    ``files``: the task needs them. ``paths``: options that name files. ``numbers``: options of this
+    figure with their defaults.
     """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -26,9 +29,11 @@ def options(doc, files=False, **numbers):
     for name, default in numbers.items():
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=int, default=default, help=f"[{default}]")
+    for name in paths:
+        parser.add_argument(f"--{name}", metavar="FILE", help="see `wlnn data`")
     if files:
-        parser.add_argument("--data", required=True, help="see `wlnn data`")
-        parser.add_argument("--embedding", help="polymer: see `wlnn data`")
+        parser.add_argument("--data", required=True, metavar="FILE", help="see `wlnn data`")
+        parser.add_argument("--embedding", metavar="FILE", help="polymer: see `wlnn data`")
     return parser.parse_args()
 
 
@@ -36,3 +41,30 @@ def save(figure, name, chosen):
     """Write a picture and say where."""
     chosen.out.mkdir(parents=True, exist_ok=True)
     print(save_picture(figure, chosen.out / f"{name}.png"))
+
+
+def landscape_and_trainings(task, chosen, *overrides, **files):
+    """What is there of them in the folder of runs, or made now."""
+    files = {name: path for name, path in files.items() if path}
+    overrides = (*overrides, *(QUICK if chosen.quick else ()), *chosen.set)
+    preset = "quick" if chosen.quick else "default"
+    what = {"preset": preset, "folder": chosen.runs, **files}
+    landscape = wlnn.run_landscape(task, *overrides, **what)
+    return landscape, [wlnn.run_trainings(task, *overrides, **what)]
+
+
+def width_figure(task, widths, name, chosen):
+    """One column a width, and where training ends against the number of parameters."""
+    files = {name: getattr(chosen, name, None) for name in ("data", "embedding")}
+    widths = widths[:1] if chosen.quick else widths[: chosen.widths]
+    pairs = [
+        landscape_and_trainings(task, chosen, f"network.width={width}", **files) for width in widths
+    ]
+    save(wlnn.plot_widths(pairs), name, chosen)
+    record = pairs[0][0].meta["task"]["y"]
+    points = wlnn.by_network(pairs)
+    for network, _, _, one in points:
+        print(f"{network}: ln L {one.x:.2f}, {wlnn.advantage_in_words(one, record)}")
+    if len(points) > 1:
+        ends = [(parameters, one) for _, parameters, _, one in points]
+        save(wlnn.plot_differences(ends, record), f"{name}-parameters", chosen)

@@ -26,6 +26,8 @@ class Case(NamedTuple):
         return found(**{**dict(self.options), **options})
 
 
+AVERAGED = (("production", 0.5), ("estimator", "average"))
+LONG = (("steps", 20_000_000), ("threshold", 0.3))
 SMOOTH = "wlmd_judge_cases:smooth_case"
 # One walker a million steps more or less: each fast case takes seconds once Numba has compiled it.
 CASES = (
@@ -47,10 +49,19 @@ CASES = (
     Case("logistic-float32", "judge_run:judge_logistic", False, (("precision", "float32"),)),
     Case("tanh-unit", "judge_run:judge_hidden_unit", False, (("activation", "tanh"),)),
     Case("relu-unit", "judge_run:judge_hidden_unit", False, (("activation", "relu"),)),
+    Case("context-select", "judge_run:judge_context_select"),
     Case("ising", "judge_run:judge_ising"),
     Case("production", "judge_run:judge_production"),
+    Case("averaged", "judge_run:judge_averaged"),
     Case("convergence", "judge_run:judge_convergence"),
     Case("canonical", "judge_run:judge_canonical"),
+    Case("maxnorm-20-flat", "judge_frozen:judge_flat", True, (("n", 20), ("n_steps", 8_000_000))),
+    Case("slope", "judge_run:judge_slope", True),
+    Case("coverage", "judge_coverage:judge_coverage", True),
+    Case("coverage-averaged", "judge_coverage:judge_coverage", True, AVERAGED),
+    Case("ising-8", "judge_run:judge_ising", True, (("side", 8), *LONG)),
+    Case("spiral-draws", "judge_network:judge_direct", True),
+    Case("nested", "judge_network:judge_nested", True),
     Case("box-loss", "canonical_judge:judge_md"),
     Case("double-well", "canonical_judge:judge_tempering"),
     Case("wlmd-start", "wlmd_judge:exact_start"),

@@ -19,7 +19,7 @@ FLAT, SLOPE = 0.12, 0.045  # worst of right runs: 0.073 and 0.026; a step never 
 DRIFT = {"float64": 1e-6, "float32": 1e-4}  # right: 2e-8 and, on the network, 3e-6
 
 
-def _frozen(kernels, case, surface, theta, n_steps, step_rule, step_width, rng, precision):
+def frozen_run(kernels, case, surface, theta, n_steps, step_rule, step_width, rng, precision):
     """A run on the frozen S ``surface (nx, ny)``: histogram ``(nx, ny)`` and the final chain."""
     histogram = np.zeros(surface.shape, np.int64)
     closed = kernels.NEW_BIN_CLOSED
@@ -39,6 +39,11 @@ def _frozen(kernels, case, surface, theta, n_steps, step_rule, step_width, rng, 
         np.zeros(1, np.uint8),
     )
     return histogram, chain
+
+
+def flat_case(n: int = 4):
+    """R6: the maxnorm case with 4 parameters down to ln L = -8; with 20, down to -4."""
+    return maxnorm.problem(n, 30, -8.0, 0.267) if n < 20 else maxnorm.problem(n, 20, -4.0, 0.21)
 
 
 def judge_flat(
@@ -65,13 +70,13 @@ def judge_flat(
         "log-uniform": kernels.STEP_LOG_UNIFORM,
         "paper": kernels.STEP_ADAPT,
     }
-    case = maxnorm.problem(n, 30, -8.0, 0.267) if n < 20 else maxnorm.problem(n, 20, -4.0, 0.21)
+    case = flat_case(n)
     exact = entropy(maxnorm.masses(case))
     relative, all_counted = [], True
     for walker in range(walkers):
         theta = maxnorm.starts(case, 1, np.random.default_rng([seed, walker]))[0]
         rng, width = words(seed, walker), 0.25 if step_rule == "paper" else 0.1
-        histogram, chain = _frozen(
+        histogram, chain = frozen_run(
             kernels, case, exact, theta, n_steps, rules[step_rule], width, rng, "float64"
         )
         all_counted &= histogram.sum() == chain.done == n_steps
@@ -100,7 +105,7 @@ def judge_cache(
     surface = 2.0 * case.grid.x.centres[:, None]  # flat: the box fraction of A < a is ~ a^2
     theta = np.random.default_rng([seed, 0]).uniform(case.lo, case.hi)
     rule = kernels.STEP_LOG_UNIFORM
-    histogram, chain = _frozen(
+    histogram, chain = frozen_run(
         kernels, case, surface, theta, n_steps, rule, 0.1, words(seed, 0), precision
     )
     deep = histogram[: histogram.shape[0] // 2].sum() / n_steps
@@ -124,7 +129,9 @@ def judge_network_cache(
     surface = np.repeat(100.0 * grid.x.centres[:, None], grid.y.n, axis=1)
     theta = np.random.default_rng([seed, 0]).uniform(case.lo, case.hi)
     rule = kernels.STEP_LOG_UNIFORM
-    _, chain = _frozen(kernels, case, surface, theta, n_steps, rule, 0.1, words(seed, 0), precision)
+    _, chain = frozen_run(
+        kernels, case, surface, theta, n_steps, rule, 0.1, words(seed, 0), precision
+    )
     detail = f"largest drift of ln L, {precision} rows, down to ln L = {chain.x:.1f}"
     name = "spiral network caches"
     return verdict(name, "WLMC", chain.drift, DRIFT[precision], detail, began, chain.x < -3)

@@ -19,6 +19,9 @@ COMMAND_LINE = {
     "wlnn.cli_seek",
     "wlnn.cli_train",
     "wlnn.maxent.commands",
+    "wlnn.maxent.commands_landscape",
+    "wlnn.maxent.commands_law",
+    "wlnn.maxent.commands_training",
     "wlnn.maxent.options",
 }
 PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.plot_trained", "wlnn.maxent.figures"}

@@ -110,21 +110,32 @@ def compare_trained(
     Raises:
         UserError: another task, no training left, or no loss in common.
     """
+    found = in_common(landscape, trained, width, until)
+    if not len(found.x):
+        curve = trained.curve(record_of(landscape), width)
+        known = ~np.isnan(landscape.equilibrium_of_walkers()).all(axis=0)
+        edges = landscape.grid.x.edges
+        reach = edges[:-1][known].min(), edges[1:][known].max()
+        raise UserError(
+            f"the trainings come to ln(train loss) {np.nanmin(curve.x):.2f} to "
+            f"{np.nanmax(curve.x):.2f}, the walkers to {reach[0]:.2f} to {reach[1]:.2f}: nothing "
+            "in common to compare; train or sample longer."
+        )
+    return found
+
+
+def in_common(
+    landscape: Landscape, trained: Trained, width: float = BIN_WIDTH, until: int | None = None
+) -> Difference:
+    """As :func:`compare_trained`, but of no bin at all where there is no loss in common."""
     trained = _checked(landscape, trained, until)
     record = record_of(landscape)
     curve = trained.curve(record, width)
     values, safe = equilibrium_at(landscape, curve.x, width)
     there = (curve.trainings > 0) & ~np.isnan(values).all(axis=0)
-    if not there.any():
-        low, high = landscape.grid.x.lo, landscape.grid.x.hi
-        raise UserError(
-            f"the trainings come to ln(train loss) {np.nanmin(curve.x):.2f} to "
-            f"{np.nanmax(curve.x):.2f}, the landscape holds {low:g} to {high:g}: nothing in "
-            "common to compare; sample another --window."
-        )
-    values, curve_there = values[:, there], [part[there] for part in curve[:4]]
-    x, value, error, n = curve_there
-    return _judged(record, x, values, value, error, n, safe[there] & curve.reliable[there])
+    x, value, error, n = (part[there] for part in curve[:4])
+    safe = safe[there] & curve.reliable[there]
+    return _judged(record, x, values[:, there], value, error, n, safe)
 
 
 def at(difference: Difference, x: float) -> Difference:
@@ -178,9 +189,14 @@ def _inside(landscape: Landscape, x: np.ndarray, width: float = BIN_WIDTH) -> np
 
 
 def best_stop(difference: Difference, record: str) -> Difference:
-    """The bin where training is best: early stopping at one training loss for all trainings."""
+    """The bin where training is best: early stopping at one training loss for all trainings.
+
+    Of bins that half of the trainings come to, so that it is not the choice of a lucky few.
+    """
     score = sign_of(record) * difference.trained
-    for chosen in (difference.reliable, np.isfinite(difference.half), np.isfinite(score)):
+    reached = 2 * difference.trainings >= difference.trainings.max()
+    finite = np.isfinite(difference.half)
+    for chosen in (difference.reliable & reached, finite & reached, reached):
         if chosen.any():
             break
     k = int(np.where(chosen, score, -np.inf).argmax())

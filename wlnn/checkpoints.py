@@ -15,7 +15,7 @@ from wlnn.errors import UserError
 from wlnn.problem import Problem
 from wlnn.settings import WLMCSettings
 
-ARRAYS = ("theta", "entropy", "visits", "production", "marks", "kept")
+ARRAYS = ("theta", "entropy", "visits", "production", "average", "marks", "kept")
 NUMBERS = ("number", "stage", "step_width", "direction")
 TOGETHER = "walkers.npz"
 

@@ -11,7 +11,12 @@ from wlnn.errors import UserError
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
 NUMBER = {"type": float, "metavar": "N"}  # 6e7 is a number too; the settings check the rest
-KINDS = {"task": "--task NAME", "train": "--train", "file": "--task path.py:name"}
+KINDS = {  # where a task comes from
+    "task": "--task NAME",
+    "context": "--task context-select",
+    "train": "--train",
+    "file": "--task path.py:name",
+}
 GOES_WITH = {  # options that only some sources of a task understand
     **dict.fromkeys(
         (
@@ -27,12 +32,14 @@ GOES_WITH = {  # options that only some sources of a task understand
         ),
         ("task",),
     ),
-    **dict.fromkeys(("activation", "logits", "window"), ("task", "train")),
+    **dict.fromkeys(("activation", "logits"), ("task", "train")),
+    "window": ("task", "train", "context"),
     **dict.fromkeys(("test", "target", "hidden", "kind", "raw"), ("train",)),
 }
 INSTEAD = {
     ("width", "train"): "; give --hidden",
     ("layers", "train"): "; give --hidden",
+    ("width", "context"): "; give --set context.units=N",
     **{(name, "file"): "; set it in the file" for name in GOES_WITH},
 }
 
@@ -169,7 +176,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
 def _kind(given: dict) -> str:
     """Where the task comes from: a key of :data:`KINDS`."""
     if "train" not in given:
-        return "file" if ".py" in given.get("task", "") else "task"
+        name = given.get("task", "")
+        return "file" if ".py" in name else "context" if name == "context-select" else "task"
     if "task" in given:
         raise UserError("--task and --train exclude each other: a CSV file is a task of its own.")
     for name in ("test", "target"):
@@ -179,6 +187,8 @@ def _kind(given: dict) -> str:
 
 
 def _source(kind: str, given: dict) -> dict:
+    if kind == "context":
+        return {"task": given["task"]}
     if kind != "train":
         paths = _named(given, "data", "embedding")
         return {kind: given.get("task", "spiral-classify"), **paths}

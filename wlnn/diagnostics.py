@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 TRUSTED = 0.02  # largest ln f tau / Nb at which error bars from the walkers' spread are honest
+AVERAGED_TRIPS = 3  # round trips of each walker while S is averaged; so many samples is its mean
 LONG_PRODUCTION = 0.75  # or this part of the steps with S frozen: three times the adaptive part
 
 
@@ -44,6 +45,7 @@ def error_bars_trusted(ln_f: float, tau: float, n_bins: int, production: float) 
 
     True if ln f tau / Nb, with the last ln f of the adaptive part, is below :data:`TRUSTED`, or if
     the production stage is at least three times as long as the adaptive part (``production`` is its
-    part of the steps). A rule of thumb.
+    part of the steps). A rule of thumb for S + ln H of a frozen S; where S itself is averaged, the
+    walkers must have crossed the landscape meanwhile: :data:`AVERAGED_TRIPS`.
     """
     return resolution(ln_f, tau, n_bins) < TRUSTED or production >= LONG_PRODUCTION

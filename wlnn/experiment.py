@@ -15,7 +15,7 @@ from wlnn.recipe import Recipe, make_recipe
 from wlnn.trained import Trained
 
 TOLD = (  # by the usual name of a directory
-    "layers", "width", "seed", "points", "optimizer", "learning_rate", "batch_size",
+    "layers", "width", "seed", "points", "optimizer", "learning_rate", "batch_size", "temperature",
 )  # fmt: skip
 
 
@@ -70,6 +70,28 @@ def run_trainings(
             recipe.problem(made).about,
             recipe.task,
         )
+
+
+def run_motion(task: str, *overrides: str, preset: str = "default", folder="runs", **files: str):
+    """Molecular dynamics on the training loss of a task, as `wlnn md` makes it; arguments as above.
+
+    Returns a :class:`wlnn.run_md.Trajectories`.
+    """
+    from wlnn.run_md import simulate
+
+    recipe = make_recipe({"task": task, **files}, preset, "md", overrides=overrides)
+    made = recipe.task()
+    name = f"md-{recipe.directory_name(made)}-T{recipe.settings.md.temperature:g}"
+    directory = Path(folder) / _name(recipe, overrides, name)
+    with Progress(directory.name) as progress:
+
+        def report(state):
+            progress(state.part, 1.0)
+
+        return simulate(
+            recipe.problem(made), recipe.settings.md, directory, default_processes(), report,
+            {"recipe": recipe.to_dict()},
+        )  # fmt: skip
 
 
 def training_name(prefix: str, recipe: Recipe) -> str:

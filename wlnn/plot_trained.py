@@ -49,7 +49,7 @@ def plot_advantage(
         words = recipe_words(one.meta.get("train", {}))
         label = f"trained: {words}" if len(trained) > 1 else "trained"
         handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
-        found = advantage.compare_trained(landscape, one, until=until)
+        found = advantage.in_common(landscape, one, until=until)
         _differences(lower, found, style if len(trained) > 1 else "none")
     upper.set_ylim(limits)
     legend = upper.get_legend()
@@ -63,7 +63,7 @@ def plot_advantage(
     upper.set_xlabel("")
     lower.set_ylabel("equilibrium\nminus trained")
     better = "up" if advantage.sign_of(record) > 0 else "down"
-    lower.set_title(f"better: {better}", fontsize="x-small", loc="right", color=GREY)
+    lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
     if own:
         notes = [describe(landscape)[1], *(_notes(one, until) for one in trained)]
         figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")

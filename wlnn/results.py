@@ -148,6 +148,10 @@ def export_network(landscape: Landscape, kept: Kept, path) -> Path:
     arrays = {"theta": kept.theta}
     network = landscape.meta.get("task", {}).get("network", {})
     made = network_from(network)
+    if made is None and network.get("family") == "context-select":
+        from wlnn.maxent.context_select import ContextNetwork
+
+        made = ContextNetwork(*(network[name] for name in ContextNetwork._fields))
     if made is not None:
         arrays |= dict(zip(made.layout.names, made.layout.views(kept.theta), strict=True))
     meta = {"kind": "network", "x": kept.x, "y": kept.y, "network": network}

@@ -25,7 +25,7 @@ class OneOverT:
     ridges of hundreds of nats that a falling ln f never takes down. So c is large while bins are
     still being found, and three rules fit it to the landscape:
 
-    - Exploration (c = 80) lasts at least 5 % of the adaptive steps, and goes on (up to 50 %) while
+    - Exploration (c = 80) lasts at least 5 % of the adaptive steps, and goes on (up to 60 %) while
       its second half still found new bins (more than 1 %).
     - After it no new bin is let in: one that is found when ln f is small could never be filled, and
       a bin whose S is far too low holds the walker for e^(error) visits once S is frozen.
@@ -39,7 +39,7 @@ class OneOverT:
     ln_f0: float = 0.05
     c_explore: float = 80.0
     c: float = 2.0
-    explore: tuple[float, float] = (0.05, 0.50)
+    explore: tuple[float, float] = (0.05, 0.60)
     fastest_descent: float = 0.006
     crossings: float = 20.0
 

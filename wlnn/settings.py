@@ -132,6 +132,20 @@ class GridSettings(_Section):
 
 
 @dataclass(frozen=True)
+class ContextSettings(_Section):
+    """Context-dependent input selection: sizes, box and units; used by ``context-select`` only."""
+
+    name = "context"
+    contexts: int = _option(2, low=1)  # K, which is the number of inputs too
+    units: int = _option(16, low=1)  # N
+    net: str = _option("gain-linear", choices=("gain-linear", "relu"))
+    box: float = _option(2.0, above=0)  # b: every parameter lies in [-b, b]
+    inputs: int = _option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
+    input_scale: float = _option(0.3, above=0)  # s_x
+    input_seed: int = _option(0, low=0)
+
+
+@dataclass(frozen=True)
 class MDSettings(_Section):
     """Molecular dynamics on the training loss at a temperature (`wlnn md`).
 
@@ -198,11 +212,11 @@ class WLMCSettings(_Section):
     name = "wlmc"
     steps: int = _option(60_000_000, low=1)  # of one walker, adaptive part and production together
     stages: int = _option(400, low=1, high=1_000_000)  # the run is reported and saved after each
-    production: float = _option(
-        0.25, low=0, high=0.95
-    )  # last part of the steps, made with S frozen
+    production: float = _option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
+    estimator: str = _option("frozen", choices=("frozen", "average"))  # S + ln H, or mean of S
     schedule: str = _option("one-over-t", choices=("one-over-t", "paper", "halving"))
     ln_f0: float = _option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
+    c: float = _option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
     step_rule: str = _option("freeze", choices=("freeze", "log-uniform", "paper"))
     step_width: float = _option(0.1, above=0, high=1)  # first half width of a move / width of box
     late_bins: str = _option("nearby", choices=("nearby", "minimum", "previous"))
@@ -347,6 +361,7 @@ class Settings:
     network: NetworkSettings = NetworkSettings()
     data: DataSettings = DataSettings()
     grid: GridSettings = GridSettings()
+    context: ContextSettings = ContextSettings()
     md: MDSettings = MDSettings()
     seek: SeekSettings = SeekSettings()
     wlmc: WLMCSettings = WLMCSettings()

@@ -57,6 +57,8 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     network = task.get("network", {})
     if "sizes" in network:
         title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+    elif "title" in network:
+        title.append(network["title"])
     elif "channels" in network:
         channels = network["channels"]
         said = channels if isinstance(channels, int) else "-".join(str(k) for k in channels)
@@ -111,7 +113,9 @@ def _trust(landscape: Landscape) -> list[str]:
     error = meta.get("anchor_error", 0)
     say("zero of S", gauge + (f" (± {error:.2g} nats, common to all bins)" if error else ""))
     say("reached", reached(landscape))
-    when = " while S was frozen" if settings.get("production") else ""
+    averaged = settings.get("estimator") == "average"
+    when = f" while S was {'averaged' if averaged else 'frozen'}"
+    when = when if settings.get("production") else ""
     say("reliable", f"{landscape.reliable.sum():,} bins, seen by every walker{when}")
     if "flatness" in history:
         say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
@@ -161,8 +165,10 @@ def _temperatures(landscape: Landscape) -> list[str]:
 
 
 def _resolution(landscape: Landscape, settings: dict) -> list[str]:
-    """Whether the error bars can be trusted, from the last ln f and the crossing time."""
+    """Whether the error bars can be trusted: from the last ln f and the time of a crossing."""
     history = landscape.history
+    if settings.get("estimator") == "average" and settings.get("production"):
+        return _averaged(landscape, settings)
     last = history["ln_f"][history["ln_f"] > 0][-1]
     steps = int(history["steps"].sum(axis=1).mean())
     trips = _round_trips(landscape) / landscape.n_walkers
@@ -174,6 +180,20 @@ def _resolution(landscape: Landscape, settings: dict) -> list[str]:
         words = "need two walkers or more"
     number = f"ln f tau / Nb = {diagnostics.resolution(last, tau, bins):.2g}"
     return [f"  {'error bars':<22}{words} ({number}; below {diagnostics.TRUSTED} is good)"]
+
+
+def _averaged(landscape: Landscape, settings: dict) -> list[str]:
+    """The same where S was averaged: from the round trips made meanwhile."""
+    first = settings["stages"] - round(settings["production"] * settings["stages"])
+    trips = landscape.history["round_trips"][:, first:].sum() / landscape.n_walkers
+    words = "can be trusted" if trips >= diagnostics.AVERAGED_TRIPS else "may be too small"
+    if landscape.n_walkers < 2:
+        words = "need two walkers or more"
+    least = diagnostics.AVERAGED_TRIPS
+    return [
+        f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was averaged; "
+        f"{least} or more are good)"
+    ]
 
 
 def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:

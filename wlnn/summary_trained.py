@@ -122,7 +122,7 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
         lines.append("no training comes to losses that every walker of the landscape knows")
     stop = best_stop(difference, record)
     lines += [
-        f"best early stopping, at ln L {stop.x:.2f} (the bin in which training is best)",
+        f"best early stopping, at ln L {stop.x:.2f} (of bins that half of the trainings come to)",
         f"  {advantage_in_words(stop, record)}",
     ]
     if where is not None:

@@ -26,6 +26,7 @@ from wlnn.settings import GridSettings, Settings, read_table
 TASKS = {
     "spiral-classify": "two spirals told apart by a 2-W-..-W-2 ReLU network (paper, Fig. 1)",
     "spiral-regress": "a spiral surface learnt by a 2-W-W-1 ReLU network (paper, Fig. 3)",
+    "context-select": "one of K inputs selected by context; gated linear or ReLU units, S(ln L)",
     "house-price": "prices of houses, 331-W-1 (paper, Figs. 2(a), 7); needs a file: wlnn data",
     "mnist": "digits, a convolutional network of 2 to 4 channels (paper, Figs. 2(b), 8)",
     "polymer": "band gaps of polymers, 768-W-1 (paper, Figs. 2(c), 9, 10); needs a file",
@@ -196,8 +197,10 @@ def load_task(
     data=None,
     embedding=None,
     **options,
-) -> Task:
+) -> Task | Problem:
     """One of :data:`TASKS`, with the settings of its table unless told otherwise.
+
+    ``context-select`` has no test set: it is a :class:`wlnn.problem.Problem` in x = ln L alone.
 
     Args:
         name: e.g. "spiral-classify".
@@ -207,7 +210,8 @@ def load_task(
         embedding: of "polymer" only, see :func:`wlnn.readers.polymer.read_polymer`.
         options: single values by name, e.g. ``layers=4, width=8, logits=1, test_radii="even",
             x_low=-5, x_width=0.1, bound_rule="fan_out"``: the fields of ``NetworkSettings``,
-            ``DataSettings`` and ``GridSettings``.
+            ``DataSettings`` and ``GridSettings``; of ``context-select`` those of
+            ``ContextSettings`` and ``GridSettings``, e.g. ``contexts=3, net="relu"``.
 
     Raises:
         UserError: unknown task or option, a wrong value, a missing or wrong file.
@@ -219,6 +223,10 @@ def load_task(
     if seed is not None:
         options["seed"] = seed
     settings = settings.with_options(**options)
+    if name == "context-select":
+        from wlnn.maxent.context_select import problem_of_settings
+
+        return problem_of_settings(settings)
     network, draw = settings.network, settings.data
     if name in catalogue.FILES:
         data_set = catalogue.read(name, draw, data, embedding)

@@ -37,7 +37,8 @@ class Walker(NamedTuple):
     theta: np.ndarray  # (P,)
     entropy: np.ndarray  # (nx, ny) nats; 0 where never visited
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
-    production: np.ndarray  # (nx, ny) visits while S was frozen
+    production: np.ndarray  # (nx, ny) visits of the production stages
+    average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
     marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
     stage: int
@@ -57,7 +58,7 @@ class Plan(NamedTuple):
 
 
 def make_plan(settings: WLMCSettings) -> Plan:
-    """Stages of equal length; the last part of them is the production stage, with S frozen."""
+    """Stages of equal length; the last part of them measures: production."""
     n_production = round(settings.production * settings.stages)
     if settings.production > 0:
         n_production = max(n_production, 1)
@@ -68,7 +69,7 @@ def make_plan(settings: WLMCSettings) -> Plan:
     elif settings.schedule == "halving":
         schedule = Halving(settings.ln_f0)
     else:
-        schedule = OneOverT(n_adaptive, steps, settings.ln_f0)
+        schedule = OneOverT(n_adaptive, steps, settings.ln_f0, c=settings.c)
     return Plan(settings, settings.stages, n_adaptive, steps, schedule)
 
 
@@ -115,8 +116,8 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     kept = (shape[0] * shape[1], theta.size) if settings.keep_networks and number == 0 else (0, 0)
     counts = np.zeros(shape, np.int64)
     return Walker(
-        number, theta, np.zeros(shape), counts, counts, counts, np.full(kept, np.nan), 0,
-        settings.step_width, 0, {name: np.zeros(0) for name in HISTORY},
+        number, theta, np.zeros(shape), counts, counts, np.zeros(shape), counts,
+        np.full(kept, np.nan), 0, settings.step_width, 0, {name: np.zeros(0) for name in HISTORY},
     )  # fmt: skip
 
 
@@ -145,7 +146,11 @@ def advance(
     begun = time.perf_counter()
     stage = walker.stage
     production = stage >= plan.n_adaptive
-    ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
+    averaged = production and plan.settings.estimator == "average"
+    if averaged:  # S goes on growing as in the last adaptive stage
+        ln_f = plan.schedule.ln_f(plan.n_adaptive - 1, walker.history)
+    else:
+        ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
     step_rule, step_width = _step_rule(walker, plan, production)
     rows = np.flatnonzero(walker.visits.any(axis=1))
     low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
@@ -166,6 +171,11 @@ def advance(
     halving = isinstance(plan.schedule, Halving) and not production
     if halving and ((visits - marks)[visits > 0] > 0).all():
         marks, halvings = visits, halvings + 1
+    average = walker.average
+    if averaged:
+        known = visits > 0
+        now = np.where(known, entropy - entropy[known].mean(), 0.0)
+        average = average + (now - average) / (stage - plan.n_adaptive + 1)
     known = np.flatnonzero(visits.any(axis=1))
     record = {
         "ln_f": ln_f,
@@ -185,7 +195,7 @@ def advance(
     }
     return Walker(
         walker.number, theta, entropy, visits,
-        walker.production + histogram if production else walker.production,
+        walker.production + histogram if production else walker.production, average,
         marks, kept, stage + 1, chain.step_width, chain.direction,
         {name: np.append(walker.history[name], record[name]) for name in HISTORY},
     )  # fmt: skip
@@ -223,15 +233,17 @@ def run_stage(problem, system, theta, entropy, histogram, visits, kept, rules, c
 def result(walkers: list[Walker]):
     """What independent walkers, or a group with one common S, bring to ``landscape.merge``.
 
-    S of the production stage is S + ln H where it was visited; shared S and summed visits for a
-    group.
+    Estimator "frozen": S + ln H, H the visits of the production stages, where they came; S and H of
+    a group are those of all its walkers. Estimator "average": the mean of S over those stages.
     """
     from wlnn.landscape import WalkerResult
 
     visits = sum(walker.visits for walker in walkers)
     production = sum(walker.production for walker in walkers)
     entropy = walkers[0].entropy.copy()
-    if production.any():
+    if any(walker.average.any() for walker in walkers):
+        entropy = np.mean([walker.average for walker in walkers], axis=0)
+    elif production.any():
         seen = production > 0
         entropy[seen] += np.log(production[seen])
         # what production never saw hangs on by the mean shift of the rest; it is marked unreliable

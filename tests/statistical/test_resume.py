@@ -35,6 +35,7 @@ run._all_stages = mortal
 cli.main(sys.argv[1:])
 """
 INDEPENDENT = ("--walkers", "3", "--steps", "4000", "--set", "wlmc.stages=100")
+AVERAGED = (*INDEPENDENT, "--set", "wlmc.estimator=average", "--set", "wlmc.production=0.5")
 TOGETHER = (*INDEPENDENT, "--set", "wlmc.merge_every=3", "--set", "wlmc.groups=1")
 
 
@@ -71,7 +72,9 @@ def assert_same(first, second):
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
-@pytest.mark.parametrize("options", [INDEPENDENT, TOGETHER], ids=["independent", "together"])
+@pytest.mark.parametrize(
+    "options", [INDEPENDENT, AVERAGED, TOGETHER], ids=["independent", "averaged", "together"]
+)
 def test_two_kills(options):
     arguments = ("sample", "--task", "ball.py:problem", *options)
     assert mortal(0, *arguments, "--out", "whole", "--threads", "1").returncode == 0

@@ -189,6 +189,8 @@ def test_best_early_stopping():
     assert stop.x == pytest.approx(-2.05)
     assert stop.trained == pytest.approx(0.8)
     assert advantage.best_stop(found, "ln-test-loss").x == pytest.approx(-1.05)
+    lucky = found._replace(trainings=np.where(found.trained > 0.75, 2, 6))
+    assert advantage.best_stop(lucky, "test-accuracy").x == pytest.approx(-3.05)
     few = found._replace(reliable=found.reliable & False, half=np.where(found.x < -2, np.nan, 0.1))
     assert advantage.best_stop(few, "test-accuracy").x == pytest.approx(-1.05)  # with an error
 

@@ -1,5 +1,8 @@
 """The examples of own tasks are short and do what they say, from the command line."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,16 @@ def test_own_system(tmp_path, monkeypatch):
     landscape = Landscape.load("runs/wells-s0/landscape.npz")
     assert landscape.grid.x.name == "energy"
     assert landscape.visits.sum() == 1000
+
+
+@pytest.mark.slow
+def test_results_of_the_maxent_study(tmp_path):
+    """The script of docs/maxent.md, at its shortest."""
+    script = [sys.executable, EXAMPLES / "maxent_results.py", "--quick", "--out", tmp_path]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert "| 2 | -0.440 | -0.335 | -0.194 | -0.060 | -0.007 |" in done.stdout  # c_g of the law
+    assert float(re.search(r"c_g: Pearson ([\d.]+)", done.stdout)[1]) > 0.9
+    assert len(list(tmp_path.glob("*.png"))) == 9
 
 
 @pytest.mark.slow

@@ -59,6 +59,14 @@ def test_the_rate_is_convex_with_the_multipliers_as_slope():
     np.testing.assert_allclose(law.hessian @ change, direction.ravel(), rtol=1e-5)
 
 
+def test_the_smallest_box_of_two_contexts():
+    """A third of the units active in both contexts and the rest in one: b^2 = 3/2 just suffices."""
+    least = math.sqrt(1.5)
+    assert solve_box(2, least + 0.005).p_n[0] < 1e-3
+    with pytest.raises(UserError, match="wider box"):
+        solve_box(2, least - 0.005)
+
+
 def test_exact_density_has_the_reference_numbers():
     one = exact_ln_density(1, 2, [-4, -2, -1])
     np.testing.assert_allclose(one, (-3.746162194, -2.701689525, -2.099715371), atol=1e-9)
@@ -69,7 +77,7 @@ def test_exact_density_has_the_reference_numbers():
 
 @pytest.mark.parametrize("N", [1, 4, 8])
 def test_exact_density_is_normalised_and_counts_random_networks(N):
-    edges = np.linspace(-9, 2 * math.log(5) + 1, 1501)
+    edges = np.linspace(-9, 2 * math.log(5) + 1, 401)
     width = edges[1] - edges[0]
     centres = edges[:-1] + width / 2
     density = np.exp(exact_ln_density(N, 2, centres))

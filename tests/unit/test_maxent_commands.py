@@ -10,6 +10,7 @@ import pytest
 from command_line import run as wlnn
 
 from wlnn import store
+from wlnn.maxent.patterns import binary_patterns, solve_patterns
 
 SHORT = ["--units", "120", "--steps", "60", "--batch", "16", "--seeds", "1", "--processes", "1"]
 
@@ -70,6 +71,28 @@ def test_solve_in_the_other_modes():
     assert "effective_sample" not in relu.out
 
 
+def test_lists_too_long_for_the_screen_are_left_out():
+    result = run("solve", "--contexts", "2,40", "--weight-scale", "1")
+    assert "p(1)" not in result.out
+    assert "left out here: p" in result.err
+
+
+def test_solve_with_another_target(tmp_path):
+    file = tmp_path / "moments.txt"
+    file.write_text("1, 0.2, 0\n\n-0.5 2 1\n")
+    result = run("solve", "--target", file, "--weight-scale", "0.5,1", "--out", tmp_path / "t")
+    assert result.status == 0, result.err
+    rows = json.loads((tmp_path / "t" / "solve.json").read_text())["rows"]
+    law = solve_patterns(*binary_patterns(2), 1.0, target=[[1, 0.2, 0], [-0.5, 2, 1]])
+    assert rows[1]["KL"] == pytest.approx(law.kl, rel=1e-12)
+    assert rows[1]["multipliers"] == pytest.approx(law.multipliers.ravel())
+    for text, said in (("1 2\n3", "equally many"), ("1 x", "no number"), ("", "finite numbers")):
+        file.write_text(text)
+        bad = run("solve", "--target", file)
+        assert bad.status == 2
+        assert said in bad.err
+
+
 def test_sample_measures_the_loss_and_draws_it(tmp_path):
     out = tmp_path / "s"
     result = run("sample", "--units", "20,60", "--networks", "20", "--relu", "--out", out)
@@ -93,8 +116,8 @@ def test_train_and_compare(tmp_path):
     assert figures == {
         "populations", "population-ratios", "specialisation", "selectivity", "scatter", "weights",
     }  # fmt: skip
-    arrays, _ = store.load(out / "networks.npz")
-    assert arrays["a_K4_sigma0.5"].shape == (120, 4)
+    arrays, about = store.load(out / "networks" / "K4-sigma0.5-seed0.npz")
+    assert (arrays["a"].shape, about["learning_rate"]) == ((120, 4), 0.2)
     document = json.loads((out / "compare.json").read_text())
     assert len(document["rows"]) == 6
     assert document["agreement"]["c_g"]["settings"] == 6
@@ -139,6 +162,14 @@ def test_landscape(tmp_path):
         (["landscape", "--steps", "5"], "wlmc.stages"),
         (["train", "--batch", "7", "--processes", "1"], "even number"),
         (["train", "--units", "-3", "--processes", "1"], "units = -3"),
+        (["train", "--processes", "0"], "0 is not in the range"),
+        (["sample", "--seed", "-1"], "-1 is not in the range"),
+        (["landscape", "--steps", "many"], "'many' is not a valid float"),
+        (["landscape", "--walkers", "0"], "wlmc.walkers must be 1 or more"),
+        (["solve", "--context-scale", "2"], "--gain sigmoid, tanh or relu"),
+        (["solve", "--target", "nowhere.txt"], "nowhere.txt: cannot be read"),
+        (["solve", "--target", "nowhere.txt", "--mode", "moment"], "--mode prior"),
+        (["solve", "--target", "nowhere.txt", "--contexts", "3"], "leave --contexts out"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence_and_status_2(arguments, said):

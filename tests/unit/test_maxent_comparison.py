@@ -34,6 +34,27 @@ def test_rows_do_not_depend_on_the_processes_or_on_other_settings():
     )
 
 
+def test_kept_networks_are_not_trained_again(tmp_path):
+    """A call that ended after some networks goes on with the same bits; other options refuse."""
+    short = {"processes": 1, "directory": tmp_path, **SHORT}
+    compare([2], [0.5], seeds=1, **short)
+    (file,) = tmp_path.glob("*.npz")
+    written = file.stat().st_mtime_ns
+    worked = []
+    rows = compare([2, 3], [0.5], seeds=2, progress=lambda d, t: worked.append((d, t)), **short)
+    assert file.stat().st_mtime_ns == written
+    assert len(worked) == 1 + 3  # the beginning, and three of four networks
+    fresh = compare([2, 3], [0.5], seeds=2, processes=1, **SHORT)
+    for row, new in zip(rows, fresh, strict=True):
+        assert row.record() == new.record()
+        np.testing.assert_array_equal(row.units.m, new.units.m)
+    with pytest.raises(UserError, match="trained with steps = 100, not 50"):
+        compare([2], [0.5], seeds=1, **(short | {"steps": 50}))
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(UserError, match="damaged"):
+        compare([2], [0.5], seeds=1, **short)
+
+
 def test_agreement_measures_what_it_says():
     class Row:
         def __init__(self, law, sgd):

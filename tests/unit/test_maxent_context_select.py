@@ -1,15 +1,24 @@
 """The problem handed to the samplers: incremental moves against the NumPy definition."""
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 import pytest
+from command_line import run as wlnn
+from numba.extending import register_jitable
 from scipy.stats import chi2
 
-from wlnn import kernels
+from wlnn import kernels, store
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
+from wlnn.maxent import systems
 from wlnn.maxent.context_select import context_problem, fixed_inputs
 from wlnn.maxent.sampling import task_matrix
 from wlnn.reference import context_select
+from wlnn.reference.judge_run import judge_context_select
+from wlnn.results import find_landscape
+from wlnn.task import load_task
 
 CASES = {
     "one context, ungated": lambda: context_select.problem(4),
@@ -49,19 +58,51 @@ def test_masses_of_the_exact_case_count_random_networks():
     assert chi2.sf(((found - expected) ** 2 / expected).sum(), 50) > 1e-6
 
 
+class WrongUnits(NamedTuple):
+    """Gated linear units whose moves of an input weight forget the output weight."""
+
+    units: int
+    gated: bool
+    M: np.ndarray
+    trial: np.ndarray
+
+
+right_propose, loss = register_jitable(systems._linear_propose), systems._linear_loss
+
+
+@register_jitable
+def wrong_propose(system, theta, i, new):
+    value = right_propose(system, theta, i, new)
+    if np.int64(i) >= system.units:
+        system.trial[0, 0] = system.M[0, 0] + (new - theta[i]) / system.units
+        return loss(system.trial), 0.0
+    return value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_judge_tells_a_wrong_update_from_a_right_one(wrong, monkeypatch):
+    if wrong:
+        kernels.register(
+            WrongUnits,
+            refresh=systems._linear_refresh,
+            propose=wrong_propose,
+            commit=systems._linear_commit,
+            exponential=True,
+        )
+        M = np.zeros((2, 1, 1))
+        case = replace(context_select.problem(), system=lambda _: WrongUnits(4, False, *M))
+        monkeypatch.setattr(context_select, "problem", lambda: case)
+    verdict = judge_context_select(seed=1)
+    assert verdict.passed is not wrong
+    assert not wrong or verdict.error > 4 * verdict.threshold
+
+
 def test_exact_table():
     for units, values in context_select.TABLE.items():
         x = np.array(list(values))
         computed = context_select.exact_ln_density(units, context_select.HALF_WIDTH, x)
         np.testing.assert_allclose(computed, list(values.values()), atol=1e-8)
-
-
-def test_exact_starts_lie_in_uniform_bins(rng):
-    case = context_select.problem(4)
-    starts = context_select.starts(case, 2000, rng)
-    x = np.array([case.observe(theta)[0] for theta in starts])
-    found = np.bincount(case.grid.x.index(x), minlength=50)
-    assert chi2.sf(((found - 40) ** 2 / 40).sum(), 49) > 1e-6
 
 
 def test_parameters_have_names_and_become_units(rng):
@@ -80,6 +121,54 @@ def test_fixed_inputs_come_in_pairs():
     np.testing.assert_array_equal(x[:3], -x[3:])
     grid = Grid(Axis("x", -1, 1, 4), Axis.single())
     assert context_problem(2, 3, grid=grid).grid is grid
+
+
+def test_the_registered_task_is_the_same_problem(rng):
+    for net in ("gain-linear", "relu"):
+        options = {"contexts": 3, "units": 5, "net": net, "x_low": -4, "x_width": 0.5}
+        task = load_task("context-select", **options)
+        assert task.grid.shape == (12, 1)
+        same = context_problem(3, 5, net=net)
+        assert task.about == same.about
+        theta = rng.uniform(same.lo, same.hi)
+        assert task.observe(theta) == same.observe(theta)
+    with pytest.raises(UserError, match="even number"):
+        load_task("context-select", net="relu", inputs=5)
+
+
+def test_the_registered_task_is_sampled_by_name(tmp_path):
+    """As a user does: sample, then ask what came out, then take a network home."""
+    short = ["--steps", "20000", "--walkers", "1", "--set", "context.units=4", "--keep-networks"]
+    done = wlnn("sample", "--task", "context-select", *short, "--out", tmp_path / "run")
+    assert done.status == 0, done.err
+    shown = wlnn("info", tmp_path / "run").out
+    assert "context-select, gain-linear units, K = 2, N = 4, 20 parameters" in shown
+    file = tmp_path / "network.npz"
+    assert wlnn("networks", tmp_path / "run", "--at", "0,0", "--export", file).status == 0
+    arrays, _ = store.load(file)
+    kept = find_landscape(tmp_path / "run").networks["theta"]
+    problem = load_task("context-select", units=4)
+    x, _ = problem.observe(arrays["theta"])
+    assert abs(x) < 0.5
+    assert any((arrays["theta"] == theta).all() for theta in kept)
+    np.testing.assert_array_equal(arrays["m"], arrays["theta"][4:12].reshape(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--width", "8"], "--set context.units=N"),
+        (["--points", "8"], "--points does not go with --task context-select"),
+        (["--paper"], "no preset 'paper'"),
+        (["--sampler", "wlmd"], "molecular dynamics needs a Task"),
+        (["--set", "context.units=0"], "context.units must be 1 or more"),
+        (["--set", "context.net=tanh"], "'gain-linear', 'relu'"),
+    ],
+)
+def test_options_that_the_registered_task_does_not_take(arguments, said):
+    done = wlnn("sample", "--task", "context-select", *arguments)
+    assert done.status == 2
+    assert said in done.err
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,9 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
     grid = Grid(Axis("ln train loss", -4.0, 2.0, 30), Axis.single())
     problem = context_problem(2, 6, grid=grid)
     done = []
-    result = sample_landscape(
-        problem, settings(100_000, 2, 20), threads=2, progress=lambda d, t: done.append(d / t)
-    )
-    again = sample_landscape(problem, settings(100_000, 2, 20), threads=1)
+    short = settings(100_000, 2, 20)
+    result = sample_landscape(problem, short, threads=2, progress=lambda d, t: done.append(d / t))
+    again = sample_landscape(problem, short, threads=1)
     np.testing.assert_array_equal(result.landscape.entropies, again.landscape.entropies)
     np.testing.assert_array_equal(result.p_n, again.p_n)
     assert done == sorted(done)
@@ -31,9 +30,10 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
     seen = result.networks > 0
     np.testing.assert_allclose(result.p_n[seen].sum(1), 1)
     rng = np.random.default_rng(0)
-    drawn = rng.uniform(problem.lo, problem.hi, (5_000, problem.n_parameters))
+    drawn = rng.uniform(problem.lo, problem.hi, (2_000, problem.n_parameters))
     inside = np.mean([grid.x.index(problem.observe(theta)[0]) >= 0 for theta in drawn])
-    assert np.nansum(np.exp(result.ln_g)) * 0.2 == pytest.approx(inside, abs=0.02)
+    # S is good to about 0.1 after so few steps; bins per unit of ln L would be a factor of 5
+    assert np.nansum(np.exp(result.ln_g)) * 0.2 == pytest.approx(inside, abs=0.15)
     np.testing.assert_allclose(result.prior_p, (0.25, 0.5, 0.25))
     row = result.records()[0]
     assert {"ln_L", "ln_g", "error", "small_loss", "networks", "p", "rho"} <= set(row)
@@ -43,7 +43,7 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
 def test_relu_units_have_no_theory_but_the_same_tendency():
     grid = Grid(Axis("ln train loss", -5.0, 1.0, 30), Axis.single())
     problem = context_problem(2, 12, net="relu", inputs=8, grid=grid)
-    result = sample_landscape(problem, settings(1_500_000, 1, 100))
+    result = sample_landscape(problem, settings(600_000, 1, 60))
     assert result.theory is None
     low = result.ln_loss < -4
     weight = result.networks[low][:, None]
@@ -70,16 +70,18 @@ def test_two_contexts_follow_the_theory_at_low_loss():
     x = result.ln_loss
     low = (x > -7.5) & (x < -5.5)
     assert np.abs(result.ln_g - result.theory.small_loss)[low].max() < 0.15
-    slope = np.polyfit(x[:20], result.ln_g[:20], 1)[0]
-    assert slope == pytest.approx(2, abs=0.15)
+    slope = np.polyfit(x[:10], result.ln_g[:10], 1)[0]
+    assert slope == pytest.approx(2, abs=0.15)  # K^2 / 2 as L -> 0; the formula: 2.09 here
     weight = result.networks[:20][:, None]
     p = (result.p_n[:20] * weight).sum(0) / weight.sum()
     assert 0.62 < p[1] < 0.69
     top = np.argmax(result.ln_g)
     assert result.p_n[top, 1] == pytest.approx(0.5, abs=0.05)
     np.testing.assert_allclose(result.rho[2, 1:], result.theory.law.rho[1:], atol=0.03)
-    finite = np.interp(result.theory.ln_loss, x, result.ln_g)
-    np.testing.assert_allclose(result.theory.shell.ln_g[:-2], finite[:-2], atol=0.3)
+    finite, saddle = result.ln_g[result.theory.bins], result.theory.shell.ln_g
+    np.testing.assert_allclose(saddle[:-2], finite[:-2], atol=0.3)
+    at_loss = result.p_n[result.theory.bins[:-2]]
+    np.testing.assert_allclose(at_loss, result.theory.shell.p_n[:-2], atol=0.04)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 
 from wlnn.errors import UserError
 from wlnn.maxent.limits import feasible_scale, lazy, many_contexts, rich
-from wlnn.maxent.theory import solve, solve_moment
+from wlnn.maxent.moment import solve_moment
+from wlnn.maxent.theory import solve
 
 
 def test_feasible_scales():

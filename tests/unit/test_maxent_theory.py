@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from wlnn.errors import UserError
+from wlnn.maxent.moment import solve_moment
 from wlnn.maxent.patterns import binary_patterns, solve_patterns
-from wlnn.maxent.theory import dual, ln_binomial, solve, solve_moment
+from wlnn.maxent.theory import dual, ln_binomial, solve
 
 # K, sigma^2: alpha, beta, KL, p(n), c_g, N E[L]
 PRIOR = [

@@ -64,6 +64,7 @@ def test_training_does_the_task():
 def test_default_schedule():
     assert default_schedule(1.0) == (0.2, 1200)
     assert default_schedule(2.0) == (0.1, 2400)
+    assert default_schedule(4.0) == (0.025, 9600)
 
 
 @pytest.mark.parametrize("K", [1, 2, 3, 5])

@@ -163,7 +163,7 @@ def test_options_and_settings_of_a_named_task():
     assert task.data.source["seed"] == 5
     assert task.data.source["test_radii"] == "even"
     assert task.grid.x.width == pytest.approx(0.1)
-    assert set(TASKS) == {"spiral-classify", "spiral-regress"}
+    assert set(TASKS) == {"spiral-classify", "spiral-regress", "context-select"}
     with pytest.raises(UserError, match="no task 'spiral'; use one of spiral-classify"):
         load_task("spiral")
     with pytest.raises(UserError, match="no task 'own'"):

@@ -59,6 +59,23 @@ def test_a_stage_leaves_the_walker_before_it_unchanged_and_can_be_replayed():
     assert second.visits.sum() == plan.steps == 1000
 
 
+def test_the_average_is_the_mean_of_s_over_the_production_stages():
+    problem = ball()
+    plan = wlmc.make_plan(settings(production=0.25, estimator="average", c=20.0))
+    walker, tables = wlmc.start(problem, plan.settings, 0), []
+    while walker.stage < plan.n_stages:
+        walker = wlmc.advance(problem, None, walker, plan, np.zeros(1, np.uint8))
+        if walker.stage > plan.n_adaptive:
+            known = walker.visits > 0
+            tables.append(walker.entropy - walker.entropy[known].mean())
+    assert len(tables) == 5
+    np.testing.assert_allclose(walker.average[known], np.mean(tables, axis=0)[known], atol=1e-12)
+    assert (np.unique(walker.history["ln_f"][-6:]) > 0).all()
+    assert np.unique(walker.history["ln_f"][-6:]).size == 1  # S grows on as at the end before it
+    np.testing.assert_array_equal(wlmc.result([walker]).entropy, walker.average)
+    assert walker.production.sum() == 5_000
+
+
 def test_every_step_is_counted_once_and_production_leaves_s_frozen():
     walker = stages(ball(), settings(production=0.25))
     assert walker.visits.sum() == 20_000

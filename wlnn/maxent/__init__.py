@@ -7,7 +7,7 @@ loads no numerical library; the names below are loaded when first used.
 _HOMES = {
     "Solution": "wlnn.maxent.theory",
     "solve": "wlnn.maxent.theory",
-    "solve_moment": "wlnn.maxent.theory",
+    "solve_moment": "wlnn.maxent.moment",
     "binary_patterns": "wlnn.maxent.patterns",
     "solve_patterns": "wlnn.maxent.patterns",
     "solve_gain_function": "wlnn.maxent.gains",

@@ -124,7 +124,7 @@ class BoxLaw:
         return np.where(known, sums / np.where(known, self.p_n, 1.0), 0.0)
 
     def ln_probability(self, units: int) -> float:
-        """ln of the density of M over networks of N units, saddle point.
+        """ln of the density of M over networks of N units, saddle point, Eq. (9).
 
         P_N(M) = (N / 2 pi)^(d/2) |det H|^(-1/2) e^(-N I(M)), d = K^2.
         """
@@ -141,7 +141,7 @@ def solve_box(
     gated: bool = True,
     start: np.ndarray | None = None,
 ) -> BoxLaw:
-    """Solve the box dual: I(M) = max_Lambda tr(Lambda M^T) - ln Z(Lambda), by Newton.
+    """Solve the box dual (8): I(M) = max_Lambda tr(Lambda M^T) - ln Z(Lambda), by Newton.
 
     Z = 2^-K sum_g int_0^1 d omega prod_d sinh(b^2 omega u_d) / (b^2 omega u_d), u = Lambda^T g.
     ``target`` M defaults to the identity; without ``gated`` every unit is always active (K = 1).
@@ -181,7 +181,7 @@ def solve_box(
 
 
 def ln_density(law: BoxLaw, units: int, ln_loss) -> np.ndarray:
-    """ln g of networks of N units at small loss, with g normalised over ln L.
+    """ln g of networks of N units at small loss, with g normalised over ln L, Eq. (10).
 
     ln g(ln L) = ln P_N(I) + ln[2 pi^(d/2) / Gamma(d/2)] + (d/2) ln(K L) - ln 2
                  + ln[Gamma(d/2) (2/z)^(d/2-1) I_{d/2-1}(z)],  z = N |Lambda|_F sqrt(K L),
@@ -251,7 +251,7 @@ def shell(
 
 
 def exact_ln_density(units: int, half_width: float, ln_loss) -> np.ndarray:
-    """Exact ln g(ln L) for K = 1 without gating: M is the mean of N products w m.
+    """Exact ln g(ln L), Eq. (11), for K = 1 without gating: M is the mean of N products w m.
 
     The sum S of N products has density (1/pi) int_0^inf cos(t S) (Si(b^2 t) / (b^2 t))^N dt (one
     product: ln(b^2 / |S|) / (2 b^2)), and L = (M - 1)^2 gives

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from wlnn import store
 from wlnn.errors import UserError
 from wlnn.maxent.flow import Flow, gradient_flow
 from wlnn.maxent.observables import Measured, Units, measure, total_variation
 from wlnn.maxent.theory import Solution, solve
-from wlnn.maxent.training import default_schedule, train
+from wlnn.maxent.training import Trained, default_schedule, train
 from wlnn.maxent.workers import default_processes, over_settings
 
 COMPARED = ("c_g", "rho_bar")
@@ -60,22 +63,61 @@ class Comparison:
         return row
 
 
-def train_setting(contexts, weight_scale, seed, units, batch, learning_rate, steps, input_scale):
-    """Train one network (a job of :func:`compare`); returns (Measured, final loss, Units)."""
-    key = (contexts, round(weight_scale * 1e6))  # the stream does not depend on the other settings
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-    result = train(
-        contexts,
-        weight_scale,
-        rng,
-        units=units,
-        batch=batch,
-        learning_rate=learning_rate,
-        steps=steps,
-        input_scale=input_scale,
-    )
-    last = result.losses[-max(1, len(result.losses) // 10) :]
-    return measure(result.units), float(last.mean()), result.units
+class Job(NamedTuple):
+    """One network to train: everything that its weights depend on."""
+
+    contexts: int
+    weight_scale: float
+    seed: int
+    units: int
+    batch: int
+    learning_rate: float
+    steps: int
+    input_scale: float
+
+    @property
+    def cost(self) -> float:
+        """Work of the training, in units that only their ratios give a meaning."""
+        return (self.contexts + 1) * self.steps * self.units * self.batch
+
+    def file_in(self, directory: Path) -> Path:
+        """Where the trained network is kept."""
+        return directory / f"K{self.contexts}-sigma{self.weight_scale:.12g}-seed{self.seed}.npz"
+
+    def run(self, directory: Path | None) -> Trained:
+        """Train the network; keep it in ``directory`` if there is one."""
+        # the stream does not depend on the other settings
+        key = (self.contexts, round(self.weight_scale * 1e6))
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+        options = self._asdict()
+        contexts, sigma, _ = (options.pop(name) for name in ("contexts", "weight_scale", "seed"))
+        result = train(contexts, sigma, rng, **options)
+        if directory is not None:
+            arrays = {**result.units._asdict(), "losses": result.losses}
+            store.save(self.file_in(directory), arrays, {"kind": "network", **self._asdict()})
+        return result
+
+    def kept(self, directory: Path | None) -> Trained | None:
+        """The network that an earlier call left in ``directory``, or None.
+
+        Raises:
+            UserError: a damaged file, or a network trained in another way.
+        """
+        if directory is None or not (path := self.file_in(directory)).exists():
+            return None
+        arrays, meta = store.load(path)
+        for name, value in self._asdict().items():
+            if meta.get(name) != value:
+                raise UserError(
+                    f"{path}: was trained with {name} = {meta.get(name)}, not {value}; choose "
+                    "another folder."
+                )
+        return Trained(Units(arrays["w"], arrays["m"], arrays["a"]), arrays["losses"])
+
+
+def run_job(job: Job, directory: Path | None) -> Trained:
+    """:meth:`Job.run` as a function that worker processes can import."""
+    return job.run(directory)
 
 
 def compare(
@@ -89,35 +131,56 @@ def compare(
     steps: int | None = None,
     input_scale: float = 1.0,
     processes: int | None = None,
+    directory: Path | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[Comparison]:
     """Train ``seeds`` networks for every (K, sigma) and set them beside the prediction.
 
     Training options as in :func:`wlnn.maxent.train` (None: the default schedule of sigma).
-    ``processes`` defaults to the cores at hand; results do not depend on it.
+    ``processes`` defaults to the cores at hand; results do not depend on it. Every network is kept
+    in ``directory`` as soon as it is trained, and a later call trains only those not found there.
+
+    Raises:
+        UserError: no settings, impossible ones, or a directory with networks trained in another
+            way.
     """
     if seeds < 1:
         raise UserError(f"seeds = {seeds}: train at least one network per setting.")
+    contexts, weight_scales = list(contexts), list(weight_scales)
     settings = [(K, sigma) for K in contexts for sigma in weight_scales]
     if not settings:
         raise UserError("nothing to compare: give at least one K and one weight scale.")
     laws = [solve(K, sigma) for K, sigma in settings]  # before any training: refuses bad input
-    options = (units, batch, learning_rate, steps, input_scale)
-    jobs = [(K, sigma, seed, *options) for K, sigma in settings for seed in range(seeds)]
-    costs = [(K + 1) * (steps or default_schedule(sigma)[1]) for K, sigma, *_ in jobs]
-    trained = over_settings(
-        train_setting,
-        jobs,
-        costs,
+    jobs = []
+    for K, sigma in settings:
+        rate, length = default_schedule(sigma)
+        rate = rate if learning_rate is None else float(learning_rate)
+        length = length if steps is None else steps
+        for seed in range(seeds):
+            jobs.append(Job(K, float(sigma), seed, units, batch, rate, length, float(input_scale)))
+    trained = {job: job.kept(directory) for job in jobs}
+    missing = [job for job in jobs if trained[job] is None]
+    found = over_settings(
+        run_job,
+        [(job, directory) for job in missing],
+        [job.cost for job in missing],
         processes=default_processes() if processes is None else processes,
         progress=progress,
     )
+    trained |= dict(zip(missing, found, strict=True))
     rows = []
     for i, law in enumerate(laws):
-        mine = trained[i * seeds : (i + 1) * seeds]
-        measured, losses, networks = zip(*mine, strict=True)
-        flow = gradient_flow(law.contexts, law.weight_scale)
-        rows.append(Comparison(law, flow, measured, losses, networks[0]))
+        mine = [trained[job] for job in jobs[i * seeds : (i + 1) * seeds]]
+        last = [result.losses[-max(1, len(result.losses) // 10) :] for result in mine]
+        rows.append(
+            Comparison(
+                law,
+                gradient_flow(law.contexts, law.weight_scale),
+                tuple(measure(result.units) for result in mine),
+                tuple(float(losses.mean()) for losses in last),
+                mine[0].units,
+            )
+        )
     return rows
 
 

@@ -19,9 +19,10 @@ from wlnn.maxent.observables import Units
 from wlnn.maxent.sampling import linear_loss, relu_loss
 from wlnn.network import Layout
 from wlnn.problem import Problem
+from wlnn.settings import Settings
 
 NETS = ("gain-linear", "relu")
-X_LO, X_HI, X_BINS = -8.0, 2.0, 100
+X_NAME, X_LO, X_HI, X_BINS = "ln train loss", -8.0, 2.0, 100
 
 
 class ContextNetwork(NamedTuple):
@@ -29,6 +30,7 @@ class ContextNetwork(NamedTuple):
 
     contexts: int
     units: int
+    net: str = "gain-linear"
     gated: bool = True
 
     @property
@@ -42,6 +44,16 @@ class ContextNetwork(NamedTuple):
         """theta (P,) as Units; ungated units get context weights of 1."""
         w, m, *a = self.layout.views(np.asarray(theta, float))
         return Units(w, m, a[0] if a else np.ones_like(m))
+
+    @property
+    def title(self) -> str:
+        """The network in words."""
+        ungated = "" if self.gated else ", always active"
+        return f"{self.net} units{ungated}, K = {self.contexts}, N = {self.units}"
+
+    def describe(self) -> dict:
+        """As JSON, for what is stored with results."""
+        return {"family": "context-select", "title": self.title, **self._asdict()}
 
 
 def fixed_inputs(contexts: int, inputs: int, input_scale: float, seed: int) -> np.ndarray:
@@ -82,9 +94,9 @@ def context_problem(
         raise UserError(f"units = {units}: give at least 1.")
     if net not in NETS or (net == "relu" and not gated):
         raise UserError(f"net = '{net}': choose {' or '.join(NETS)} (a relu net is always gated).")
-    network = ContextNetwork(K, units, gated)
-    about = {"task": "context-select", "net": net, "contexts": K, "units": units, "gated": gated}
-    about["half_width"] = b
+    network = ContextNetwork(K, units, net, gated)
+    about = {"task": "context-select", "network": network.describe()}
+    about |= {"parameters": network.layout.size, "x": "ln-train-loss", "half_width": b}
     if net == "relu":
         scale = check_scale(input_scale, "input scale")
         x = fixed_inputs(K, inputs, scale, input_seed)
@@ -112,9 +124,9 @@ def context_problem(
         return (math.log(value) if value > 0 else -math.inf), 0.0
 
     box = np.full(network.layout.size, b)
-    axis = Axis("ln train loss", X_LO, X_HI, X_BINS)
+    axis = Axis(X_NAME, X_LO, X_HI, X_BINS)
     return Problem(
-        name=f"context-select-{net}",
+        name=f"context-select-{net}-k{K}-n{units}",
         lo=-box,
         hi=box,
         grid=Grid(axis, Axis.single()) if grid is None else grid,
@@ -122,4 +134,24 @@ def context_problem(
         system=system,
         about=about,
         network=network,
+    )
+
+
+def problem_of_settings(settings: Settings) -> Problem:
+    """The task ``context-select`` of the registry: sections ``context`` and ``grid``.
+
+    Raises:
+        UserError: an odd number of inputs.
+    """
+    context, grid = settings.context, settings.grid
+    x = Axis.of_width(X_NAME, grid.x_low, grid.x_high, grid.x_width)
+    return context_problem(
+        context.contexts,
+        context.units,
+        half_width=context.box,
+        net=context.net,
+        inputs=context.inputs,
+        input_scale=context.input_scale,
+        input_seed=context.input_seed,
+        grid=Grid(x, Axis.single()),
     )

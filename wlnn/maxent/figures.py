@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,16 +14,17 @@ from wlnn.maxent.comparison import Comparison, agreement
 from wlnn.maxent.landscape import SampledLandscape
 from wlnn.maxent.observables import Units, structured_pairs
 from wlnn.maxent.sampling import LossPoint
-from wlnn.maxent.theory import Solution, solve
+from wlnn.maxent.theory import SMALLEST_SCALE, Solution, solve
 from wlnn.plot import INK, MAGENTA
 
 GREY = "#9aa5ad"
-_PALETTE = ("#20639b", "#3caea3", "#e08e0b", "#d1495b", "#7b4ea3", "#5c6b73", "#8c5a2b")
 
 
 def _colours(keys) -> dict:
+    """A colour for each of some ordered values, dark for the smallest."""
     keys = sorted(set(keys))
-    return {key: _PALETTE[i % len(_PALETTE)] for i, key in enumerate(keys)}
+    shades = colormaps["viridis"](np.linspace(0.05, 0.88, len(keys)))
+    return dict(zip(keys, shades, strict=True))
 
 
 def _tidy(ax: Axes) -> None:
@@ -28,8 +32,12 @@ def _tidy(ax: Axes) -> None:
     ax.tick_params(labelsize="small")
 
 
-def _settings(rows: list[Comparison]) -> tuple[list[int], list[float], dict]:
-    table = {(row.law.contexts, row.law.weight_scale): row for row in rows}
+def _table(rows: Sequence[Comparison]) -> dict[tuple[int, float], Comparison]:
+    return {(row.law.contexts, row.law.weight_scale): row for row in rows}
+
+
+def _settings(rows: Sequence[Comparison]) -> tuple[list[int], list[float], dict]:
+    table = _table(rows)
     return sorted({K for K, _ in table}), sorted({sigma for _, sigma in table}), table
 
 
@@ -63,7 +71,8 @@ def populations(rows: list[Comparison]) -> Figure:
         Line2D([], [], color=INK, linewidth=6, label="trained (SGD)"),
         Line2D([], [], color=GREY, linewidth=1.6, label="random gains (binomial)"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize="small")
+    ncols = 3 if len(scales) > 2 else 1
+    figure.legend(handles=handles, loc="outside upper center", ncols=ncols, fontsize="small")
     return figure
 
 
@@ -98,31 +107,38 @@ def population_ratios(rows: list[Comparison]) -> Figure:
     handles = [Line2D([], [], color=colours[s], label=f"$\\sigma$ = {s:g}") for s in scales]
     handles.append(Line2D([], [], color=INK, label="maximum entropy"))
     handles.append(Line2D([], [], color=INK, marker="o", ls="", ms=4, label="trained (SGD)"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=6, fontsize="small")
+    ncols = (2, 3, 4, 6)[columns - 1]  # as many as the width has room for
+    figure.legend(handles=handles, loc="outside upper center", ncols=ncols, fontsize="small")
     return figure
 
 
-def specialisation(rows: list[Comparison]) -> Figure:
-    """c_g and structured bits per gain against K: specialised gains become random ones."""
-    contexts, scales, table = _settings(rows)
+def specialisation(
+    contexts: list[int], scales: list[float], rows: Sequence[Comparison] = (), law=solve
+) -> Figure:
+    """c_g and structured bits per gain against K: specialised gains become random ones.
+
+    Lines are ``law(K, sigma)``; points, if there are ``rows``, trained networks.
+    """
+    table = _table(rows)
     colours = _colours(scales)
     figure = Figure(figsize=(8.2, 3.5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    dense = [K for K in range(2, max(*contexts, 3) + 1)]
+    dense = sorted(set(np.geomspace(2, max(*contexts, 3), 80).round().astype(int).tolist()))
     for sigma in scales:
-        laws = [solve(K, sigma) for K in dense]
+        laws = [law(K, sigma) for K in dense]
         style = {"color": colours[sigma], "linewidth": 1.4}
-        left.plot(dense, [law.c_g for law in laws], **style, label=f"$\\sigma$ = {sigma:g}")
-        right.plot(dense, [law.bits_per_gain for law in laws], **style)
-        measured = [(K, table[K, sigma].mean("c_g")) for K in contexts if (K, sigma) in table]
-        left.plot(*np.array(measured).T, "o", color=colours[sigma], ms=5)
+        left.plot(dense, [one.c_g for one in laws], **style, label=f"$\\sigma$ = {sigma:g}")
+        right.plot(dense, [one.bits_per_gain for one in laws], **style)
+        seen = [(K, table[K, sigma].mean("c_g")) for K in contexts if (K, sigma) in table]
+        left.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[sigma], ms=5)
     left.axhline(0, color=GREY, linewidth=0.8)
     left.set_ylabel("gain correlation $c_g$")
     left.set_title("specialised (negative) to random (0)", fontsize="medium")
     right.set_ylabel("KL$_g$ / (K ln 2), bits per gain")
     right.set_title("structure in the gains", fontsize="medium")
     right.set_ylim(bottom=0)
-    left.plot([], [], "o", color=INK, ms=5, label="trained (SGD)")
+    if table:
+        left.plot([], [], "o", color=INK, ms=5, label="trained (SGD)")
     left.legend(fontsize="small", frameon=False)
     for ax in (left, right):
         _tidy(ax)
@@ -131,13 +147,18 @@ def specialisation(rows: list[Comparison]) -> Figure:
     return figure
 
 
-def selectivity(rows: list[Comparison]) -> Figure:
-    """R2, frac_m and rho_bar against sigma: structured weights become random ones."""
-    contexts, scales, table = _settings(rows)
+def selectivity(
+    contexts: list[int], scales: list[float], rows: Sequence[Comparison] = (), law=solve
+) -> Figure:
+    """R2, frac_m and rho_bar against sigma: structured weights become random ones.
+
+    Lines and points as in :func:`specialisation`.
+    """
+    table = _table(rows)
     colours = _colours(contexts)
     figure = Figure(figsize=(10.5, 3.5), layout="constrained")
     axes = figure.subplots(1, 3)
-    dense = np.geomspace(min(scales) / 1.4, max(scales) * 1.4, 40)
+    dense = np.geomspace(max(min(scales) / 1.4, SMALLEST_SCALE), max(scales) * 1.4, 40)
     names = ("R2", "frac_m", "rho_bar")
     titles = (
         "$R^2$: share of var(w) explained by inputs",
@@ -147,20 +168,21 @@ def selectivity(rows: list[Comparison]) -> Figure:
     for ax, name, title in zip(axes, names, titles, strict=True):
         _tidy(ax)
         for K in contexts:
-            values = [getattr(solve(K, sigma), name) for sigma in dense]
+            values = [getattr(law(K, sigma), name) for sigma in dense]
             ax.plot(dense, values, color=colours[K], linewidth=1.4, label=f"K = {K}")
             if name == "frac_m":
                 ax.axhline(1 / K, color=colours[K], linewidth=0.7, linestyle=":")
             else:
                 seen = [(s, table[K, s].mean(name)) for s in scales if (K, s) in table]
-                ax.plot(*np.array(seen).T, "o", color=colours[K], ms=4)
+                ax.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[K], ms=4)
         ax.set_xscale("log")
         ax.set_xticks(scales, [f"{s:g}" for s in scales])
         ax.minorticks_off()
         ax.set_xlabel("weight scale $\\sigma$")
         ax.set_title(title, fontsize="medium")
         ax.set_ylim(0, 1.03)
-    axes[0].plot([], [], "o", color=INK, ms=4, label="trained (SGD)")
+    if table:
+        axes[0].plot([], [], "o", color=INK, ms=4, label="trained (SGD)")
     axes[0].legend(fontsize="small", frameon=False)
     axes[1].plot([], [], color=INK, linewidth=0.7, linestyle=":", label="random: 1/K")
     axes[1].legend(handles=axes[1].lines[-1:], fontsize="small", frameon=False)
@@ -202,17 +224,28 @@ def scatter(rows: list[Comparison]) -> Figure:
 
 
 def weights(law: Solution, sampled: Units, trained: Units) -> Figure:
-    """w against m.e in each population (up to four), sampled from the law above, trained below."""
+    """w against m.e in each population (up to four), sampled from the law above, trained below.
+
+    In the law both have variance sigma^2 X and the correlation rho; ellipses: two such deviations.
+    """
     K = law.contexts
     likely = 1 + np.argsort(-law.p[1:])[:4]
     shown = sorted(int(n) for n in likely)
     figure = Figure(figsize=(2.5 * len(shown) + 0.7, 5.2), layout="constrained")
-    axes = figure.subplots(2, len(shown), squeeze=False)
+    axes = figure.subplots(2, len(shown), squeeze=False, sharex="row", sharey="row")
+    angle = np.linspace(0, 2 * np.pi, 100)
     for line, (units, name) in enumerate(((sampled, "sampled"), (trained, "trained (SGD)"))):
         for ax, n in zip(axes[line], shown, strict=True):
             _tidy(ax)
             along, w = structured_pairs(units, n)
             ax.plot(along, w, ".", ms=2.5, alpha=0.6, color=(MAGENTA, INK)[line], rasterized=True)
+            radius, lag = 2 * law.weight_scale * np.sqrt(law.X[n]), np.arccos(law.rho[n])
+            ax.plot(
+                radius * np.cos(angle),
+                radius * np.cos(angle - lag),
+                color=(INK, MAGENTA)[line],
+                lw=1.2,
+            )
             if len(w) > 4:
                 rho = along @ w / np.sqrt((along @ along) * (w @ w))
                 ax.set_title(f"n = {n}: $\\rho$ = {rho:.2f}, {len(w)} units", fontsize="small")
@@ -221,7 +254,8 @@ def weights(law: Solution, sampled: Units, trained: Units) -> Figure:
         axes[line, 0].set_ylabel(f"{name}\noutput weight w")
     for ax in axes[1]:
         ax.set_xlabel("input weights along e, m.e", fontsize="small")
-    figure.suptitle(f"K = {K}, $\\sigma$ = {law.weight_scale:g}", fontsize="medium")
+    title = f"K = {K}, $\\sigma$ = {law.weight_scale:g}; ellipses: the law, two standard deviations"
+    figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -256,22 +290,22 @@ def landscape(result: SampledLandscape) -> Figure:
     x, theory = result.ln_loss, result.theory
     density.plot(x, result.ln_g, color=INK, linewidth=3.5, alpha=0.35, label="Wang-Landau")
     if theory is not None:
-        low = x < -3
-        style = {"color": MAGENTA, "linewidth": 1.4}
-        density.plot(x[low], theory.small_loss[low], **style, ls="--", label="small-loss formula")
+        style = {"color": MAGENTA, "linewidth": 1.4, "ls": "--"}
+        density.plot(x, theory.small_loss, **style, label="small-loss formula")
         style = {"color": MAGENTA, "ls": "none", "marker": "o", "mfc": "none", "ms": 4}
-        density.plot(theory.ln_loss, theory.shell.ln_g, **style, label="theory at finite loss")
+        density.plot(x[theory.bins], theory.shell.ln_g, **style, label="theory at finite loss")
         if theory.exact is not None:
             density.plot(x, theory.exact, color=INK, linewidth=1, label="exact")
     density.set_ylabel("ln g(ln L)")
+    density.set_title(result.title, fontsize="medium")
     density.legend(fontsize="small", frameon=False, loc="lower right")
     K = result.p_n.shape[1] - 1
-    for n in range(K + 1):
-        colour = _PALETTE[n % len(_PALETTE)]
+    colours = _colours(range(K + 1))
+    for n, colour in colours.items():
         population.plot(x, result.p_n[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
         population.axhline(result.prior_p[n], color=colour, linewidth=0.7, linestyle=":")
         if theory is not None:
-            population.plot(theory.ln_loss, theory.shell.p_n[:, n], color=colour, lw=1.4)
+            population.plot(x[theory.bins], theory.shell.p_n[:, n], color=colour, lw=1.4)
         if n > 0:
             correlation.plot(x, result.rho[:, n], ".", ms=3.5, color=colour, label=f"n = {n}")
             if theory is not None:
@@ -289,5 +323,4 @@ def landscape(result: SampledLandscape) -> Figure:
     for ax in (density, population, correlation):
         _tidy(ax)
         ax.set_xlabel("ln L")
-    figure.suptitle(result.title, fontsize="medium")
     return figure

@@ -72,7 +72,7 @@ class SoftRelu(NamedTuple):
     """The law for effective ReLU gains Phi(a / (s_x |m|)); K+1 populations by the signs of a.
 
     alpha, beta: multipliers sigma^2 Lambda = alpha I + beta 11^T; kl: nats per unit; p (K+1,);
-    w2: <w^2>; effective_sample: independent draws the averages are worth.
+    w2: <w^2>; effective_sample: independent draws the averages are worth; weight_scale: sigma.
     """
 
     alpha: float
@@ -81,6 +81,13 @@ class SoftRelu(NamedTuple):
     p: np.ndarray
     w2: float
     effective_sample: float
+    weight_scale: float
+
+    def record(self) -> dict:
+        """One row of the result table."""
+        row = {"K": len(self.p) - 1, "sigma": self.weight_scale, "alpha": self.alpha}
+        row |= {"beta": self.beta, "KL": self.kl, "w2": self.w2}
+        return row | {"effective_sample": self.effective_sample, "p": self.p.tolist()}
 
 
 def solve_soft_relu(
@@ -157,4 +164,4 @@ def solve_soft_relu(
     v = np.append(v, np.zeros(2 - len(v)))
     p = np.bincount((a > 0).sum(1), weights=weight, minlength=K + 1)
     w2 = sigma**2 * float(weight @ (1 + (features @ v[: features.shape[1]]) ** 2))
-    return SoftRelu(float(v[0]), float(v[1]), -float(value), p, w2, effective)
+    return SoftRelu(float(v[0]), float(v[1]), -float(value), p, w2, effective, sigma)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wlnn import wlmc
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
 from wlnn.maxent.box import BoxLaw, Shell, exact_ln_density, ln_density, shell, solve_box
+from wlnn.maxent.theory import ln_binomial
 from wlnn.problem import Problem
 from wlnn.run import sample, stoppable
 from wlnn.settings import WLMCSettings
@@ -24,7 +24,9 @@ from wlnn.settings import WLMCSettings
 OBSERVED_PART = 0.5  # steps of the further walks, as a part of those that learnt S
 BURN_IN = 0.1  # part of a further walk that is not looked at
 SWEEPS_BETWEEN = 2  # sweeps of P steps between two networks that are looked at, or more
-MOST_LOOKS = 20_000  # networks looked at per walker
+MOST_LOOKS = 10_000  # networks looked at per walker
+LARGEST_SMALL = -3.0  # ln L up to which the small-loss formula is shown
+LARGEST_SHELL = -0.5  # ln L up to which the saddle point is: above, L = 1 without any task
 _BATCH = 2_000  # networks held before they are counted
 _THEORY_KEY = 2**30  # in place of a walker's number in the key of the theory's random directions
 
@@ -33,14 +35,14 @@ _THEORY_KEY = 2**30  # in place of a walker's number in the key of the theory's 
 class Theory:
     """The box law beside a sampled landscape of gated linear units.
 
-    law: the law at zero loss; small_loss: ln g by the small-loss formula at every bin; ln_loss and
-    shell: ln g and p(n) of the saddle point at some larger losses; exact: ln g at every bin where
-    it is known (one context, no gating), else None.
+    law: the law at zero loss; small_loss: ln g by the small-loss formula, NaN above ln L = -3; bins
+    (n,) and shell: ln g and p(n) of the saddle point in some bins, up to ln L = -0.5; exact: ln g
+    where it is known (one context, no gating), else None. Arrays run over all bins but in shell.
     """
 
     law: BoxLaw
     small_loss: np.ndarray
-    ln_loss: np.ndarray
+    bins: np.ndarray
     shell: Shell
     exact: np.ndarray | None
 
@@ -78,51 +80,56 @@ class SampledLandscape:
     @property
     def prior_p(self) -> np.ndarray:
         """p(n) of a uniform point of the box, (K+1,)."""
-        from wlnn.maxent.theory import ln_binomial
-
-        return np.exp(ln_binomial(self.problem.about["contexts"], 0.5))
+        return np.exp(ln_binomial(self.problem.network.contexts, 0.5))
 
     @property
     def title(self) -> str:
         """The network in words."""
-        about = self.problem.about
-        return (
-            f"{about['net']} units, K = {about['contexts']}, N = {about['units']}, "
-            f"box {about['half_width']:g}"
-        )
+        return f"{self.problem.network.title}, box {self.problem.about['half_width']:g}"
 
     def records(self) -> list[dict]:
-        """One row per bin that was seen: ln L, ln g and its error, theory, p(n), rho(n)."""
-        error = self.landscape.error[:, 0]
+        """One row per bin that was seen: ln L, ln g and its error, theory, p(n), rho(n).
+
+        ``theory`` and ``p_theory`` (the saddle point) are there for some bins only.
+        """
+        error, theory = self.landscape.error[:, 0], self.theory
+        place = {} if theory is None else {int(k): i for i, k in enumerate(theory.bins)}
         rows = []
         for k in np.flatnonzero(np.isfinite(self.ln_g)):
             row = {"ln_L": self.ln_loss[k], "ln_g": self.ln_g[k], "error": error[k]}
-            if self.theory is not None:
-                row["small_loss"] = self.theory.small_loss[k]
-                if self.theory.exact is not None:
-                    row["exact"] = self.theory.exact[k]
+            if theory is not None:
+                row["small_loss"] = theory.small_loss[k]
+                row["theory"] = theory.shell.ln_g[place[k]] if k in place else np.nan
+                if theory.exact is not None:
+                    row["exact"] = theory.exact[k]
             row = {name: float(value) for name, value in row.items()}
             row["networks"] = int(self.networks[k])
             row |= {"p": self.p_n[k].tolist(), "rho": self.rho[k].tolist()}
+            if k in place:
+                row["p_theory"] = theory.shell.p_n[place[k]].tolist()
             rows.append(row)
         return rows
 
 
-def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 10) -> Theory | None:
+def theory_for(problem: Problem, rng: np.random.Generator, losses: int = 16) -> Theory | None:
     """The box law for a problem of gated linear units; None for ReLU units.
 
     Raises:
         UserError: the box is too small for the task.
     """
-    about = problem.about
-    if about["net"] != "gain-linear":
+    network, b = problem.network, problem.about["half_width"]
+    if network.net != "gain-linear":
         return None
-    N, b, gated = about["units"], about["half_width"], about["gated"]
-    law = solve_box(about["contexts"], b, gated=gated)
+    N, gated = network.units, network.gated
+    law = solve_box(network.contexts, b, gated=gated)
     x = problem.grid.x.centres
-    some = np.linspace(x[0], min(x[-1], -0.5), losses)
+    last = max(0, np.searchsorted(x, LARGEST_SHELL) - 1)
+    bins = np.unique(np.linspace(0, last, losses).round().astype(int))
     exact = exact_ln_density(N, b, x) if not gated and N != 2 else None
-    return Theory(law, ln_density(law, N, x), some, shell(law, N, some, rng), exact)
+    small = np.where(x < LARGEST_SMALL, ln_density(law, N, x), np.nan)
+    directions = 32 if network.contexts < 4 else 16  # each is a solution of the dual
+    around = shell(law, N, x[bins], rng, directions=directions)
+    return Theory(law, small, bins, around, exact)
 
 
 class _Tally:
@@ -130,7 +137,7 @@ class _Tally:
 
     def __init__(self, problem: Problem):
         self.problem = problem
-        shape = (problem.grid.x.n, problem.about["contexts"] + 1)
+        shape = (problem.grid.x.n, problem.network.contexts + 1)
         self.counts, self.ww, self.ws, self.ss = (np.zeros(shape) for _ in range(4))
         self.waiting: list[tuple[int, np.ndarray]] = []
 
@@ -206,12 +213,14 @@ def sample_landscape(
     with np.errstate(invalid="ignore", divide="ignore"):
         p_n = counts / units
         rho = np.where(ss > 0, ws / np.sqrt(ww * ss), np.where(counts > 0, 0.0, np.nan))
-    networks = (units[:, 0] / problem.about["units"]).astype(int)
+    networks = (units[:, 0] / problem.network.units).astype(int)
     return SampledLandscape(problem, landscape, p_n, rho, networks, theory)
 
 
 def _look(problem, settings, landscape, number, looked, stop):
     """A walk on the frozen S of all walkers together, and the tally of the networks on its way."""
+    from wlnn import kernels
+
     system = problem.system("float64")
     entropy, visits = np.nan_to_num(landscape.entropy), landscape.visits
     key = np.random.SeedSequence(settings.seed, spawn_key=(number, settings.stages + 1))
@@ -224,14 +233,17 @@ def _look(problem, settings, landscape, number, looked, stop):
     kept, histogram = np.zeros((0, 0)), np.zeros(problem.grid.shape, np.int64)
     steps = int(OBSERVED_PART * settings.steps)
     piece = max(SWEEPS_BETWEEN * problem.n_parameters, steps // MOST_LOOKS)
-    frozen = (piece, 0.0, 0, 2, -1, problem.grid.x.n)  # ln f = 0, fixed step width, known bins only
-    chain = (float(landscape.history["step_width"][number, -1]), 0)
+    # ln f = 0, fixed step width, known bins only
+    frozen = kernels.Stage(piece, 0.0, kernels.STEP_FIXED, kernels.NEW_BIN_CLOSED, -1, len(visits))
+    chain = kernels.Chain(float(landscape.history["step_width"][number, -1]), 0)
+    advance, bins = kernels.stage_for(system), kernels.binning(problem.grid)
     tally = _Tally(problem)
     looks = steps // piece
     for look in range(looks):
-        end = wlmc.run_stage(
-            problem, system, theta, entropy, histogram, visits, kept, frozen, chain, words, stop
-        )
+        end = advance(
+            system, theta, problem.lo, problem.hi, bins, entropy, histogram, visits, kept, frozen,
+            chain, words, stop,
+        )  # fmt: skip
         if stop[0]:
             break
         row = int(problem.grid.x.index(end.x))

@@ -79,11 +79,9 @@ def structured_pairs(units: Units, size: int) -> tuple[np.ndarray, np.ndarray]:
     return e @ columns[1:], columns[0]
 
 
-def mean_gain_correlation(g: np.ndarray) -> float:
-    """Mean Pearson correlation over pairs of columns of gain bits (N, K); NaN if K = 1."""
-    K = g.shape[1]
-    deviation = g - g.mean(0)
-    covariance = deviation.T @ deviation
+def mean_correlation(covariance: np.ndarray) -> float:
+    """Mean correlation over pairs from a covariance (K, K); NaN for K = 1 or without variance."""
+    K = len(covariance)
     scale = np.sqrt(np.diag(covariance))
     if K == 1 or (scale == 0).any():
         return float("nan")
@@ -108,9 +106,9 @@ def measure(units: Units) -> Measured:
     active = known & (np.arange(K + 1) > 0)
     rho_bar = float(p[active] @ rho[active] / p[active].sum()) if active.any() else float("nan")
     R2 = float(p[known] @ rho[known] ** 2 / p[known].sum())
-    return Measured(
-        p, mean_gain_correlation(g), rho, rho_bar, R2, float((w**2).mean()), float((m**2).mean())
-    )
+    deviation = g - g.mean(0)
+    c_g = mean_correlation(deviation.T @ deviation)
+    return Measured(p, c_g, rho, rho_bar, R2, float((w**2).mean()), float((m**2).mean()))
 
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> float:

@@ -47,17 +47,16 @@ class Reals(click.ParamType):
         return list(dict.fromkeys(numbers))
 
 
-def with_options(*options):
-    """Several click options as one decorator."""
-
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+def is_given(name: str) -> bool:
+    """Whether the user wrote this option of the running command."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
+SIGMA_HELP = (
+    "sigma, the standard deviation of a weight before the task is imposed; small is rich "
+    "(structured), large is lazy (random)."
+)
 contexts_option = click.option(
     "--contexts",
     "contexts",
@@ -72,8 +71,7 @@ scales_option = click.option(
     type=Reals(),
     default="0.25,0.5,1,2",
     show_default=True,
-    help="sigma, the standard deviation of a weight before the task is imposed; small is rich "
-    "(structured), large is lazy (random).",
+    help=SIGMA_HELP,
 )
 one_context_option = click.option(
     "--contexts", type=int, default=3, show_default=True, help="K, the number of contexts."
@@ -82,15 +80,30 @@ out_option = click.option(
     "--out", type=click.Path(file_okay=False), help="Folder for CSV, JSON and figures."
 )
 seed_option = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of all draws."
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all draws."
 )
 
 
+LONGEST_SHOWN = 17  # members of a list that a table on the screen has columns for
+
+
 def print_table(rows, shown):
-    """The named columns of the rows, aligned; lists become one column per member."""
+    """The named columns of the rows, aligned; lists become one column per member.
+
+    Lists with more than 17 members in some row are left out, and the reader is told.
+    """
     from wlnn.maxent.tables import columns, flat
 
-    rows = [flat({name: row[name] for name in shown if name in row}) for row in rows]
+    rows = [{name: row[name] for name in shown if name in row} for row in rows]
+    long = {
+        name
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, list) and len(value) > LONGEST_SHOWN
+    }
+    if long:
+        click.echo(f"left out here: {', '.join(sorted(long))}; --out writes all", err=True)
+    rows = [flat({name: row[name] for name in row if name not in long}) for row in rows]
     names = columns(rows)
     cells = [names] + [[_cell(row.get(name, "")) for name in names] for row in rows]
     widths = [max(len(line[i]) for line in cells) for i in range(len(names))]

@@ -13,6 +13,7 @@ import numpy as np
 from wlnn.errors import UserError
 from wlnn.maxent.checks import check_contexts, check_probability, check_scale
 from wlnn.maxent.newton import NotConvergedError, minimise
+from wlnn.maxent.observables import mean_correlation
 from wlnn.maxent.theory import tilted
 
 MOST_CONTEXTS = 10  # 2^10 patterns, 100 multipliers: a second or two
@@ -75,6 +76,16 @@ class PatternSolution:
         return np.einsum("p,pk,pd->kd", weight, self.g, self.U)
 
     @property
+    def mean_X(self) -> float:
+        """Average of X over units, <w^2> / sigma^2."""
+        return float(self.p @ self.X)
+
+    @property
+    def R2(self) -> float:
+        """Share of output-weight variance that gated inputs explain."""
+        return float(self.p @ self.r2)
+
+    @property
     def p_n(self) -> np.ndarray:
         """Population of n, the number of gains above 1/2, (K+1,)."""
         n = (self.g > 0.5).sum(1)
@@ -83,14 +94,15 @@ class PatternSolution:
     @property
     def c_g(self) -> float:
         """Mean over pairs of contexts of the correlation of their gains; NaN for K = 1."""
-        K = self.g.shape[1]
-        if K == 1:
-            return float("nan")
         deviation = self.g - self.p @ self.g
-        covariance = np.einsum("p,pk,pl->kl", self.p, deviation, deviation)
-        scale = np.sqrt(np.diag(covariance))
-        correlation = covariance / np.outer(scale, scale)
-        return float((correlation.sum() - K) / (K * (K - 1)))
+        return mean_correlation(np.einsum("p,pk,pl->kl", self.p, deviation, deviation))
+
+    def record(self) -> dict:
+        """One row of the result table; the multipliers sigma^2 Lambda are listed row by row."""
+        K, D = self.multipliers.shape
+        row = {"K": K, "D": D, "sigma": self.weight_scale, "KL": self.kl, "c_g": self.c_g}
+        row |= {"R2": self.R2, "w2": self.weight_scale**2 * self.mean_X}
+        return row | {"p": self.p_n.tolist(), "multipliers": self.multipliers.ravel().tolist()}
 
     def patterns(self, rng: np.random.Generator, units: int) -> tuple[np.ndarray, np.ndarray]:
         """Gain patterns and U of ``units`` drawn units: g (N, K) and U (N, D)."""
@@ -106,7 +118,7 @@ def solve_patterns(
     target: np.ndarray | None = None,
     gains: str = "annealed",
 ) -> PatternSolution:
-    """The law closest to the prior with <w g_k m_d> = target_kd.
+    """The law (3) closest to the prior with <w g_k m_d> = target_kd, by the dual (5).
 
     Args:
         g: gain patterns (P, K).

@@ -27,6 +27,8 @@ def draw_units(
 ) -> Units:
     """N hidden units: g ~ p(g), w = sigma sqrt(X) z, m = U(g) w + sigma xi, a = +-scale |z'| by g.
 
+    Eqs. (3), (4), with standard normal z, xi, z'; the law leaves the sizes of a free.
+
     With ``antithetic`` N/2 units are drawn and each gets a mirror image (-w, -m, a): every even
     moment of the network then cancels exactly (its offset, above all), and the variance of the
     task matrix doubles. Gains must be binary.
@@ -56,12 +58,12 @@ def draw_units(
 
 
 def task_matrix(units: Units) -> np.ndarray:
-    """M_kd = (1/N) sum_i w_i g_ik m_id, (K, K): input d read out in context k."""
+    """M_kd = (1/N) sum_i w_i g_ik m_id, (K, K), Eq. (2): input d read out in context k."""
     return (units.g * units.w[:, None]).T @ units.m / len(units.w)
 
 
 def linear_loss(units: Units) -> float:
-    """L = (1/K) |M - I|_F^2: the exact loss of gain-modulated linear units (no offsets)."""
+    """L = (1/K) |M - I|_F^2, Eq. (2): the exact loss of gated linear units (no offsets)."""
     M = task_matrix(units)
     return float(((M - np.eye(len(M))) ** 2).sum() / len(M))
 
@@ -69,7 +71,7 @@ def linear_loss(units: Units) -> float:
 def relu_residuals(units: Units, x: np.ndarray) -> np.ndarray:
     """y_k(x) - x_k of the ReLU network for inputs x (B, K); returns (B, K).
 
-    y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0) in context k.
+    Eq. (1): y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0) in context k.
     """
     before = x @ units.m.T
     residuals = np.empty_like(x)

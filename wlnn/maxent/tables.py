@@ -8,6 +8,8 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
+
 from wlnn.errors import UserError
 from wlnn.store import write_file
 
@@ -75,3 +77,22 @@ def output_folder(path) -> Path:
     except OSError as error:
         raise UserError(f"--out {folder}: this folder cannot be made: {error.strerror}.") from None
     return folder
+
+
+def read_matrix(path) -> np.ndarray:
+    """The numbers of a text file, one row a line, spaces or commas between them, (K, D).
+
+    Raises:
+        UserError: no such file, no numbers, or lines of unequal length.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        rows = [[float(word) for word in line.replace(",", " ").split()] for line in lines]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {(error.strerror or '').lower()}.") from error
+    except ValueError as error:
+        raise UserError(f"{path}: holds something that is no number ({error}).") from error
+    rows = [row for row in rows if row]
+    if not rows or len({len(row) for row in rows}) > 1 or not np.isfinite(rows).all():
+        raise UserError(f"{path}: must hold finite numbers, equally many in every line.")
+    return np.array(rows)

@@ -6,12 +6,13 @@ g_k = 1 and silent if g_k = 0 (a ReLU with strong context input). The task asks 
 units, <w g_k m_d> = delta_kd. Among all laws p(w, m, g) with these moments the one closest to the
 homogeneous prior p0 (Gaussian weights of variance sigma^2, independent gains) is
 
-    p(w, m, g) ~ p0(g) exp(-(w^2 + |m|^2) / (2 sigma^2) + w U(g).m / sigma^2),
+    p(w, m, g) ~ p0(g) exp(-(w^2 + |m|^2) / (2 sigma^2) + w U(g).m / sigma^2),          (3)
 
 a mixture of one Gaussian population per gain pattern. For this symmetric task the multipliers have
 the form U(g) = alpha g + beta n 1, with n = n(g) the number of contexts in which the unit is
-active, and everything depends on n alone. After Hruza & Ostojic (arXiv 2605.25607); unequal gains
-or other targets than delta_kd are solved in ``patterns.py``. This file draws and trains nothing.
+active, and everything depends on n alone. After Hruza & Ostojic (arXiv 2605.25607); equations
+have the numbers of docs/maxent.md, here and in all of this package. Unequal gains or other targets
+than delta_kd are solved in ``patterns.py``. This file draws and trains nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def ln_binomial(contexts: int, f: float) -> np.ndarray:
 
 
 def quadratic_forms(contexts: int) -> np.ndarray:
-    """Q_n, shape (K+1, 2, 2), with |U(g)|^2 = v^T Q_n v for v = (alpha, beta)."""
+    """Q_n, shape (K+1, 2, 2), with |U(g)|^2 = v^T Q_n v for v = (alpha, beta), Eq. (6)."""
     n = np.arange(contexts + 1.0)
     forms = np.empty((contexts + 1, 2, 2))
     forms[:, 0, 0] = n
@@ -50,9 +51,9 @@ def quadratic_forms(contexts: int) -> np.ndarray:
 def dual(v: np.ndarray, contexts: int, t: float, ln_p0: np.ndarray, gains: str):
     """F(v), its gradient and its Hessian for v = (alpha, beta); infinite where some |U| >= 1.
 
-    F = ln sum_n p0(n) (1 - r2)^(-1/2) - t K (alpha + beta), t = 1 / sigma^2, r2 = v^T Q_n v; with
-    ``gains="quenched"`` (p(n) held at p0) the first term is -1/2 sum_n p0(n) ln(1 - r2). At the
-    minimum -F is the relative entropy KL(p || p0) per unit.
+    F = ln sum_n p0(n) (1 - r2)^(-1/2) - t K (alpha + beta), t = 1 / sigma^2, r2 = v^T Q_n v: that
+    is (5) with (6). With ``gains="quenched"`` (p(n) held at p0) the first term is
+    -1/2 sum_n p0(n) ln(1 - r2). At the minimum -F is the relative entropy KL(p || p0) per unit.
     """
     forms = quadratic_forms(contexts)
     Qv = forms @ v
@@ -77,7 +78,7 @@ def dual(v: np.ndarray, contexts: int, t: float, ln_p0: np.ndarray, gains: str):
 
 
 def tilted(ln_p0: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, float]:
-    """p ~ p0 X^(1/2) and ln of its normalisation, through logarithms."""
+    """p ~ p0 X^(1/2), Eq. (4), and ln of its normalisation, through logarithms."""
     ln_weights = ln_p0 + 0.5 * np.log(X)
     top = ln_weights.max()
     weights = np.exp(ln_weights - top)
@@ -237,7 +238,7 @@ def solve(
     """The law closest to the prior of weight scale ``sigma`` that performs the task.
 
     Mode ``prior``: minimise KL(p || p0), p0 = N(0, sigma^2) on w and on every m_d, times
-    independent gains that are 1 with probability ``f``.
+    independent gains that are 1 with probability ``f``. Mode ``moment`` is in ``moment.py``.
 
     Raises:
         UserError: K < 1, a weight scale below 0.001, f outside (0, 1], or an unknown ``gains``.
@@ -249,10 +250,6 @@ def solve(
             f"weight scale = {sigma:g}: the solver is exact down to {SMALLEST_SCALE:g}; below it "
             "use the exact limit (wlnn.maxent.limits.rich)."
         )
-    return _solve(K, sigma**2, f, gains, None)
-
-
-def _solve(K: int, variance: float, f: float, gains: str, s: float | None) -> Solution:
     if not 0 < f <= 1:
         raise UserError(f"f = {f}: the prior probability of a gain must lie in (0, 1].")
     if f == 1 and K > 1:
@@ -262,7 +259,7 @@ def _solve(K: int, variance: float, f: float, gains: str, s: float | None) -> So
         )
     if gains not in ("annealed", "quenched"):
         raise UserError(f"gains = '{gains}': choose 'annealed' or 'quenched'.")
-    t = 1 / variance
+    t = 1 / sigma**2
     ln_p0 = ln_binomial(K, f)
 
     def function(v):
@@ -277,53 +274,12 @@ def _solve(K: int, variance: float, f: float, gains: str, s: float | None) -> So
         # rounding of 1 - r2 ~ sigma^2 limits the gradient to about 1e-15 t of its size
         v, value, _, steps = minimise(function, start, 1e-12 * size, 1e-11 * size * max(1.0, t))
     except NotConvergedError as error:
-        raise UserError(
-            f"K = {K}, sigma = {math.sqrt(variance):g}: no solution ({error})."
-        ) from None
+        raise UserError(f"K = {K}, sigma = {sigma:g}: no solution ({error}).") from None
     v = np.append(v, np.zeros(2 - len(v)))
     r2 = np.clip((quadratic_forms(K) @ v) @ v, 0.0, None)
     r2[~np.isfinite(ln_p0)] = 0.0
     p = np.exp(ln_p0) if gains == "quenched" else tilted(ln_p0, 1 / (1 - r2))[0]
-    sigma = math.sqrt(variance)
     alpha, beta = float(v[0]), float(v[1])
-    return Solution(K, sigma, f, gains, s, alpha, beta, -float(value), np.exp(ln_p0), p, r2, steps)
-
-
-def solve_moment(contexts: int, s: float, *, f: float = 0.5, gains: str = "annealed") -> Solution:
-    """The law of largest entropy with <w^2> = sigma_w^2 and <|m|^2> = K sigma_m^2.
-
-    Mode ``moment``; only s = sigma_w sigma_m matters. The law is of the same family as that of
-    :func:`solve`, and its base scale b = sigma^2 is the root of
-    b sqrt(Xbar (K - 1 + Xbar) / K) = s, which grows with b.
-
-    Raises:
-        UserError: ``s`` does not exceed the feasible scale s_c(K) (``limits.feasible_scale``).
-    """
-    from scipy.optimize import brentq
-
-    from wlnn.maxent.limits import feasible_scale
-
-    K = check_contexts(contexts)
-    s = check_scale(s, "s = sigma_w sigma_m")
-    least = feasible_scale(K)
-    if s <= least * (1 + 1e-12):
-        raise UserError(
-            f"weight scale {math.sqrt(s):g} (s = {s:g}) is below the feasible one for K = {K}: "
-            f"the task needs a scale above {math.sqrt(least):.6g} (s_c = {least:.6g})."
-        )
-
-    def gap(ln_b):
-        X = _solve(K, math.exp(ln_b), f, gains, s).mean_X
-        return ln_b + 0.5 * math.log(X * (K - 1 + X) / K) - math.log(s)
-
-    high = math.log(s)
-    low = high - 1
-    while gap(low) > 0:
-        low -= 1
-        if low < 2 * math.log(SMALLEST_SCALE):
-            raise UserError(
-                f"weight scale {math.sqrt(s):g} is too close to the smallest feasible one "
-                f"({math.sqrt(least):.9g} for K = {K}); give a larger one."
-            )
-    b = math.exp(brentq(gap, low, high, xtol=1e-14, rtol=1e-15))
-    return _solve(K, b, f, gains, s)
+    return Solution(
+        K, sigma, f, gains, None, alpha, beta, -float(value), np.exp(ln_p0), p, r2, steps
+    )

@@ -6,6 +6,7 @@ Nothing here knows of the maximum-entropy law: the same weight scale sigma sets 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from wlnn.errors import UserError
 from wlnn.maxent.checks import check_contexts, check_scale
 from wlnn.maxent.observables import Units
 
-LAZY_FROM = 1.5  # weight scale above which the default schedule takes smaller and more steps
+LAZY_FROM = 1.5  # weight scale above which the default schedule takes smaller and more steps ...
+LARGEST_PLAIN = 2.0  # ... and above which these shrink as 1 / sigma^2, the inverse of the curvature
 
 
 class Trained(NamedTuple):
@@ -26,11 +28,14 @@ class Trained(NamedTuple):
 
 
 def default_schedule(weight_scale: float) -> tuple[float, int]:
-    """(learning rate, steps): 0.2 and 1200 below sigma = 1.5, else 0.1 and 2400.
+    """(learning rate, steps): 0.2 and 1200 below sigma = 1.5, then 0.1 and 2400, smaller above 2.
 
     The product fixes the result; smaller rates with as many more steps change nothing.
     """
-    return (0.2, 1200) if weight_scale < LAZY_FROM else (0.1, 2400)
+    if weight_scale < LAZY_FROM:
+        return 0.2, 1200
+    shrink = max(1.0, (weight_scale / LARGEST_PLAIN) ** 2)
+    return 0.1 / shrink, math.ceil(2400 * shrink)
 
 
 def train(
@@ -47,7 +52,7 @@ def train(
 ) -> Trained:
     """Online SGD from w, m, a ~ N(0, sigma^2); every step sees fresh inputs in all K contexts.
 
-    The network is y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0) and each step takes
+    The network is y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0), Eq. (1), and each step takes
     theta <- theta - lr_t (N / s_x^2) dL/dtheta with L = (1/K) sum_k mean (y_k - x_k)^2 over
     ``batch`` inputs x ~ N(0, s_x^2), half of them the negatives of the other half, and
     lr_t = lr min(1, 1.5 (1 - t/T) + 0.02). Arithmetic is float32. ``progress(step, steps)`` is

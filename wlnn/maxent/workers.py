@@ -6,6 +6,7 @@ Nothing in this file loads NumPy, so that workers start with the thread count se
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 
@@ -35,6 +36,11 @@ def one_thread_each():
                 os.environ[name] = value
 
 
+def _ignore_ctrl_c() -> None:
+    """Ctrl-C reaches all processes of a terminal; the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def over_settings(
     function: Callable,
     jobs: Sequence[tuple],
@@ -45,11 +51,14 @@ def over_settings(
 ) -> list:
     """``[function(*job) for job in jobs]``, the costly ones first, with at most ``processes``.
 
-    The result does not depend on ``processes``. ``progress(done, total)`` counts in ``costs``.
+    The result does not depend on ``processes``. ``progress(done, total)`` counts in ``costs``, and
+    is called with 0 first: jobs end in pairs, and their pace shows from the beginning only.
     """
     order = sorted(range(len(jobs)), key=lambda i: -costs[i])
     results: list = [None] * len(jobs)
     done, total = 0.0, float(sum(costs))
+    if progress is not None and total:
+        progress(done, total)
 
     def finished(i, value):
         nonlocal done
@@ -58,7 +67,7 @@ def over_settings(
         if progress is not None:
             progress(done, total)
 
-    if processes <= 1 or len(jobs) == 1:
+    if processes <= 1 or len(jobs) <= 1:
         for i in order:
             finished(i, function(*jobs[i]))
         return results
@@ -66,15 +75,19 @@ def over_settings(
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
     context = multiprocessing.get_context("spawn")  # a forked BLAS keeps its parent's threads
+    count = min(processes, len(jobs))
+    others = set(multiprocessing.active_children())
     with (
         one_thread_each(),
-        ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context) as pool,
+        ProcessPoolExecutor(count, mp_context=context, initializer=_ignore_ctrl_c) as pool,
     ):
         waiting = {pool.submit(function, *jobs[i]): i for i in order}
         try:
             for future in as_completed(waiting):
                 finished(waiting[future], future.result())
-        except BaseException:  # an error or Ctrl-C: start nothing more
+        except BaseException:  # an error or Ctrl-C: end at once
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
             raise
     return results

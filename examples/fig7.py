@@ -1,0 +1,15 @@
+"""Fig. 7: house prices, 331-W-1 networks of W = 10, 20, 50, 100 units.
+
+S(ln train loss, ln test loss) with the equilibrium curve (magenta) and the mean of 100 trainings by
+SGD (black); below, the difference.
+
+    python examples/fig7.py --data train.csv [--quick] [--widths 2] [--set wlmd.steps=1e6]
+
+Hours to days on two cores; --widths takes the first ones. --quick takes seconds and shows the form
+alone. `wlnn data` says where the file comes from.
+"""
+
+from figure import options, width_figure
+
+if __name__ == "__main__":
+    width_figure("house-price", (10, 20, 50, 100), "fig7", options(__doc__, files=True, widths=4))
