@@ -109,7 +109,7 @@ def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
     metavar="LOW..HIGH",
     help="A range, as in 1e-3..1e-1, or a list T,T,.. [all that the landscape covers].",
 )
-@click.option("--points", type=click.IntRange(2), default=13, show_default=True, help="Of a range.")
+@click.option("--points", type=click.IntRange(2), default=17, show_default=True, help="Of a range.")
 @click.option(
     "--md", "runs", type=click.Path(), multiple=True, help="A run of `wlnn md` to compare with."
 )

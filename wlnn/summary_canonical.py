@@ -46,24 +46,26 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
         "  ".join([cell.rjust(w) for cell, w in zip(line[:-1], widths, strict=True)] + [line[-1]])
         for line in lines
     ]
-    return [*describe(landscape), _range(landscape, covered), "", *(w.rstrip() for w in words)]
+    return [*describe(landscape), *_range(landscape, covered), "", *(w.rstrip() for w in words)]
 
 
-def _range(landscape: Landscape, covered: tuple[float, float]) -> str:
+def _range(landscape: Landscape, covered: tuple[float, float]) -> list[str]:
+    """Which temperatures the landscape covers, and what its errors leave out."""
     low, high = covered
     rows = trusted_rows(landscape)
-    lowest = landscape.grid.x.edges[rows.start]
+    name, edges = landscape.grid.x.name, landscape.grid.x.edges
     if np.isnan(low):
-        return "no temperature has its weight inside this landscape; sample it to lower losses"
-    words = f"covered from T = {low:.3g}: below, weight lies under {landscape.grid.x.name} = "
-    words += f"{lowest:.2f}, where this landscape ends"
+        return ["no temperature has its weight inside this landscape; sample it to lower losses"]
+    lines = [
+        f"  covered from T = {low:.3g}: colder, weight lies below {name} = {edges[rows.start]:.2f}"
+    ]
     if np.isfinite(high):
-        words += f"; up to T = {high:.3g}: above, weight lies over its window"
-    absolute = landscape.meta.get("gauge") in ("box", "draws")
-    words += "" if absolute else "; F up to a term linear in T (S is relative)"
+        lines.append(f"  up to T = {high:.3g}: hotter, weight lies above {edges[rows.stop]:.2f}")
+    if landscape.meta.get("gauge") not in ("box", "draws"):
+        lines.append("  F up to a term linear in T: the entropies of this landscape are relative")
     if not landscape.marginal_entropy().reliable[rows].mean() > 0.5:
-        words += "; few bins were seen by every walker while S was frozen: errors may be too small"
-    return words
+        lines.append("  errors may be too small: most rows are not reliable (see wlnn info)")
+    return lines
 
 
 def _outside(averages: Averages, k: int) -> str:
