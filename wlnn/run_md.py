@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Timer
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +20,11 @@ import numpy as np
 from wlnn import langevin, store
 from wlnn.collective import SmoothProblem
 from wlnn.errors import UserError
-from wlnn.run import Interrupted
+from wlnn.run import Interrupted, stoppable
 from wlnn.settings import MDSettings
 
 FILE = "md.npz"
+COMPILING = "compiling, once per kind of network"
 SAVE_EVERY = 10.0  # seconds between checkpoints; changes no bit of the result
 REPORT_EVERY = 0.5  # seconds
 DRIFTING = 0.01  # a mean whose change has a smaller p-value is still moving
@@ -236,54 +238,57 @@ def simulate(
     records, done = list(found.records.transpose(1, 0, 2)), found.records.shape[1]
     alive = np.isfinite(found.records).all((1, 2))
     systems = None if problem.system is None else [problem.system() for _ in range(len(alive))]
-    stop, saved, said = np.zeros(1, np.uint8), time.monotonic(), 0.0
+    saved, said = time.monotonic(), 0.0
+    compiling = Timer(1.5, lambda: report(Progress(0.0, "", COMPILING)))
+    compiling.daemon = True
+    if systems is not None and done < n:
+        compiling.start()
 
     def so_far() -> Trajectories:
         rows = np.array(records).reshape(len(records), len(alive), langevin.N_COLUMNS)
         return Trajectories(rows.transpose(1, 0, 2), walkers, found.meta)
 
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for k in range(done, n):
-                chosen = np.flatnonzero(alive)
-                stretch = langevin.advance(
-                    problem,
-                    langevin.Walkers(*(part[chosen] for part in walkers)),
-                    motion,
-                    settings.record,
-                    [generator(settings.seed, r, 1 + k) for r in chosen],
-                    None if systems is None else [systems[r] for r in chosen],
-                    stop,
-                    pool.map if threads > 1 else map,
-                )
-                theta, u = walkers.theta.copy(), walkers.u.copy()
-                theta[chosen], u[chosen] = stretch.walkers.theta, stretch.walkers.u
-                row = np.full((len(alive), langevin.N_COLUMNS), np.nan)
-                row[chosen[~stretch.diverged]] = stretch.records[~stretch.diverged]
-                alive[chosen[stretch.diverged]] = False
-                walkers = walkers._replace(theta=theta, u=u)
-                records.append(row)
-                for r in chosen[stretch.diverged]:
-                    report(
-                        Progress(
-                            (k + 1) / n, "", f"walker {r} diverged before step "
-                            f"{(k + 1) * settings.record} and is left out of all averages.",
-                        )
-                    )  # fmt: skip
-                if not alive.any():
-                    raise UserError("every walker diverged: the time step is too large; lower dt.")
-                now = time.monotonic()
-                if now - said > REPORT_EVERY or k + 1 == n:
-                    said = now
-                    report(Progress((k + 1) / n, _line(row[alive], found.meta), ""))
-                if directory is not None and (now - saved > SAVE_EVERY or k + 1 == n):
-                    saved = now
-                    so_far().save(Path(directory) / FILE)
-        except KeyboardInterrupt:
-            stop[0] = 1
-            if directory is not None:
-                so_far().save(Path(directory) / FILE)
-            raise Interrupted(None) from None
+    def save() -> None:
+        if directory is not None:
+            so_far().save(Path(directory) / FILE)
+
+    with stoppable() as stop, ThreadPoolExecutor(threads) as pool:
+        for k in range(done, n):
+            chosen = np.flatnonzero(alive)
+            stretch = langevin.advance(
+                problem,
+                langevin.Walkers(*(part[chosen] for part in walkers)),
+                motion,
+                settings.record,
+                [generator(settings.seed, r, 1 + k) for r in chosen],
+                None if systems is None else [systems[r] for r in chosen],
+                stop,
+                pool.map if threads > 1 else map,
+            )
+            compiling.cancel()
+            if stretch is None:
+                save()
+                raise Interrupted(None)
+            theta, u = walkers.theta.copy(), walkers.u.copy()
+            theta[chosen], u[chosen] = stretch.walkers.theta, stretch.walkers.u
+            walkers = walkers._replace(theta=theta, u=u)
+            row = np.full((len(alive), langevin.N_COLUMNS), np.nan)
+            row[chosen[~stretch.diverged]] = stretch.records[~stretch.diverged]
+            records.append(row)
+            alive[chosen[stretch.diverged]] = False
+            part, step = (k + 1) / n, (k + 1) * settings.record
+            for r in chosen[stretch.diverged]:
+                words = f"walker {r} diverged before step {step}; it is left out of all averages."
+                report(Progress(part, "", words))
+            if not alive.any():
+                raise UserError("every walker diverged: the time step is too large; lower md.dt.")
+            now = time.monotonic()
+            if now - said > REPORT_EVERY or k + 1 == n:
+                said = now
+                report(Progress(part, _line(row[alive], found.meta), ""))
+            if now - saved > SAVE_EVERY or k + 1 == n:
+                saved = now
+                save()
     return so_far()
 
 

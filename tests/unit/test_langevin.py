@@ -1,5 +1,6 @@
 """Motion in the loss at a temperature: the compiled twin, real time, energy, lost walkers."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path):
 
     def stop(progress):
         if progress.part > 0.3:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     run_md.REPORT_EVERY, before = -1.0, run_md.REPORT_EVERY
     try:

@@ -1,5 +1,7 @@
 """Plans and exchanges of the searches, by their formulas."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -60,7 +62,7 @@ def test_an_interrupted_search_gives_the_same_bits(tmp_path, monkeypatch):
 
     def stop(part, line):
         if part > 0.5:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(run_seek.Interrupted):
         run_seek.search(problem, SMALL, "tempering", tmp_path, report=stop)
