@@ -70,7 +70,7 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
 
 def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
     """Begin or continue a run of `wlnn md`, with progress; print what came out."""
-    from wlnn import plot, run, run_md
+    from wlnn import plot, run, run_md, summary_canonical, trajectories
     from wlnn.maxent.workers import default_processes
     from wlnn.plot_canonical import plot_md
 
@@ -96,8 +96,8 @@ def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
         click.echo(f"stopped; everything so far is saved in {directory}", err=True)
         click.echo(f"  go on with:  wlnn resume {directory}", err=True)
         sys.exit(STOPPED)
-    click.echo("\n".join(run_md.summary(found)))
-    click.echo(directory / run_md.FILE)
+    click.echo("\n".join(summary_canonical.motion(found)))
+    click.echo(directory / trajectories.FILE)
     click.echo(plot.save(plot_md(found, window), directory / "md.png"))
 
 
@@ -131,7 +131,7 @@ def canonical(result, temperatures, points, runs, out):
     from wlnn import plot, reweight, summary_canonical
     from wlnn.plot_canonical import plot_canonical
     from wlnn.results import find_landscape
-    from wlnn.run_md import Trajectories
+    from wlnn.trajectories import Trajectories
 
     landscape = find_landscape(result)
     moved = [Trajectories.load(run) for run in runs]

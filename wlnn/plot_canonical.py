@@ -9,8 +9,8 @@ from wlnn import langevin
 from wlnn.landscape import Landscape
 from wlnn.plot import INK, MAGENTA, plot_landscape
 from wlnn.reweight import Averages
-from wlnn.run_md import Curve, Trajectories
 from wlnn.summary import describe
+from wlnn.trajectories import Curve, Trajectories
 
 BLUE = "#1f6fb4"
 METHOD_COLOURS = {

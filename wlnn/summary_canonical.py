@@ -12,8 +12,42 @@ import numpy as np
 from wlnn import store
 from wlnn.landscape import Landscape
 from wlnn.reweight import QUANTITIES, Averages, canonical, trusted_rows
-from wlnn.run_md import Trajectories
 from wlnn.summary import describe
+from wlnn.trajectories import Trajectories
+
+KINETIC_TOLERANCE = 0.02  # of the kinetic temperature: more means that the time step is too large
+
+
+def motion(found: Trajectories) -> list[str]:
+    """A run of molecular dynamics in words: averages with 95 % intervals, whether to trust it."""
+    from scipy.special import stdtrit
+
+    settings, averages, r = found.meta["md"], found.averages(), len(found.kept)
+    factor = float(stdtrit(r - 1, 0.975)) if r > 1 else np.nan
+    metric = ("accuracy" if found.meta["accuracy"] else "y", found.meta["metric"])
+    rows = [("loss", "train loss"), ("ln_loss", "ln train loss"), metric]
+    rows.append(("heat_capacity", "heat capacity (k_B)"))
+    steps = found.records.shape[1] * settings["record"]
+    lines = [f"T = {found.temperature:g}: {r} walkers x {steps:,} steps; second half, means ± 95 %"]
+
+    def say(name: str, value: float, error: float, form: str = ".4g") -> None:
+        interval = f" ± {factor * error:.2g}" if r > 1 else ""  # one walker has none
+        lines.append(f"  {name:<22}{value:{form}}{interval}")
+
+    for name, label in rows:
+        say(label, *averages[name])
+    kinetic = averages["kinetic"]
+    if settings["friction"] == 0:
+        say("energy drift / (P T/2)", *found.energy_drift(), "+.4f")
+        say("kinetic temperature", *(found.temperature * number for number in kinetic))
+        lines.append("  Newtonian motion keeps its energy, not T; the drift is the error of dt")
+    else:
+        say("kinetic T / T", *kinetic, ".4f")
+        if abs(kinetic.value - 1) > KINETIC_TOLERANCE + np.nan_to_num(factor * kinetic.error):
+            lines.append("  the kinetic temperature is not T: lower md.dt, or let it run longer")
+    for name in found.drifting():
+        lines.append(f"  {name} still changes (third against last quarter): make md.steps larger")
+    return lines
 
 
 def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]) -> list[str]:
