@@ -29,6 +29,7 @@ COMPILED = {
     "wlnn.kernels",
     "wlnn.langevin_kernels",
     "wlnn.simd",
+    "wlnn.system_losses",
     "wlnn.systems",
     "wlnn.wlmd_fnn",
     "wlnn.wlmd_kernels",

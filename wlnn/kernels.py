@@ -20,8 +20,8 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
+from wlnn.binning import GUESS_SHIFT, binning  # noqa: F401 - part of the driver
 from wlnn.compiled import drop_stale
-from wlnn.simd import Buffer
 
 REFRESH_EVERY = 10_000  # steps between full recomputations (0.03 % of the time, float32 drift 1e-5)
 ADAPT_EVERY = 1_000  # steps of one acceptance measurement of the paper's step rule
@@ -29,7 +29,6 @@ STEP_FIXED, STEP_ADAPT, STEP_LOG_UNIFORM = 0, 1, 2
 NEW_BIN_MINIMUM, NEW_BIN_PREVIOUS, NEW_BIN_CLOSED, NEW_BIN_NEARBY = 0, 1, 2, 3
 _MANTISSA = 2.0**-53
 _HALF_WORD = 2.0**-32
-_GUESS_SHIFT = 44  # of 64 bits: sign, exponent and 8 bits of the mantissa remain
 
 _SYSTEMS: dict[type, dict] = {}
 
@@ -58,7 +57,7 @@ def _position_exponential(system, bins, x):
     """The same for exp(x): a guess from the leading bits of the number, then a short search."""
     if not (x >= bins.exp_edges[0] and x < bins.exp_edges[bins.nx]):
         return -1.0
-    k = bins.guess[(np.float64(x).view(np.int64) >> _GUESS_SHIFT) - bins.guess_first]
+    k = bins.guess[(np.float64(x).view(np.int64) >> GUESS_SHIFT) - bins.guess_first]
     while x >= bins.exp_edges[k + 1]:
         k += 1
     return k + 0.5
@@ -147,43 +146,6 @@ def _function_commit(system, theta, i, new):
 register(
     FunctionSystem, refresh=_function_refresh, propose=_function_propose, commit=_function_commit
 )
-
-
-class Binning(NamedTuple):
-    """A Grid in numbers: lower edges, bins per unit and bin counts (``grid.Axis.index``)."""
-
-    x_lo: float
-    x_per_bin: float
-    nx: int
-    y_lo: float
-    y_per_bin: float
-    ny: int
-    exp_edges: Buffer  # (nx + 1,) exp of the edges of x
-    guess: Buffer  # highest bin that starts at or below each number of so many leading bits
-    guess_first: int  # leading bits of the first of them
-
-
-def binning(grid) -> Binning:
-    """Numbers of a :class:`wlnn.grid.Grid` for the driver."""
-    x, y = grid
-    if x.n == 1 or not np.isfinite(x.lo):
-        raise ValueError("the x axis needs a finite window of at least two bins")
-    finite = bool(np.isfinite(y.lo))
-    edges = np.exp(np.clip(x.edges, -700.0, 700.0))
-    first, last = (edges[[0, -1]].view(np.int64) >> _GUESS_SHIFT).tolist()
-    numbers = (np.arange(first, last + 1) << _GUESS_SHIFT).view(np.float64)
-    guess = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, x.n - 1)
-    return Binning(
-        float(x.lo),
-        x.per_bin,
-        x.n,
-        float(y.lo) if finite else 0.0,
-        y.per_bin,
-        y.n,
-        Buffer(edges),
-        Buffer(guess.astype(np.int64)),
-        first,
-    )
 
 
 class Stage(NamedTuple):

@@ -13,70 +13,23 @@ depth and sample counts are run-time values; activation, loss, metric and precis
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import NamedTuple
 
-import numpy as np
-from numba import njit
-from numba.extending import overload
-
-from wlnn import kernels, simd
-from wlnn.errors import UserError
+from wlnn import kernels
 from wlnn.simd import (
     Buffer,
     absolute,
-    add,
     any_nonzero,
     broadcast,
-    divide,
-    exp,
     fma,
     lanes,
     load,
     maximum,
-    multiply,
-    negative,
     splat,
     store,
     subtract,
-    total,
-    total_product,
 )
-
-PRODUCT_BLOCKS = 4  # vectors of 1 + e multiplied before a logarithm is taken: 255^16 < 3e38
-
-
-class Relu(NamedTuple):
-    """Tag of max(z, 0)."""
-
-
-class Tanh(NamedTuple):
-    """Tag of tanh z."""
-
-
-class Silu(NamedTuple):
-    """Tag of z / (1 + e^-z)."""
-
-
-class Margin(NamedTuple):
-    """Tag of binary cross-entropy of one cached row: the logit, or the difference of two."""
-
-
-class Softmax(NamedTuple):
-    """Tag of softmax cross-entropy over cached logit rows."""
-
-
-class Squares(NamedTuple):
-    """Tag of the mean squared error of one output row."""
-
-
-class TestAccuracy(NamedTuple):
-    """Tag of y = fraction of right test answers."""
-
-
-class TestLoss(NamedTuple):
-    """Tag of y = ln(test loss)."""
+from wlnn.system_losses import activate, call, hidden, inline, keep, observables
 
 
 class NetworkSystem(NamedTuple):
@@ -111,240 +64,17 @@ class NetworkSystem(NamedTuple):
     metric: NamedTuple
 
 
-# --- activations and losses, chosen by the type of a tag -----------------------------------------
-
-
-def _relu(tag, rows, z):
-    return maximum(z, splat(rows, 0.0))
-
-
-def _tanh(tag, rows, z):  # 1 - 2 / (e^2z + 1), clipped where it is 1 to the last digit
-    limit = splat(rows, 20.0)
-    e = exp(multiply(splat(rows, -2.0), maximum(subtract(splat(rows, 0.0), limit), z)))
-    return subtract(divide(splat(rows, 2.0), add(e, splat(rows, 1.0))), splat(rows, 1.0))
-
-
-def _silu(tag, rows, z):
-    e = exp(subtract(splat(rows, 0.0), maximum(z, splat(rows, -80.0))))
-    return divide(z, add(splat(rows, 1.0), e))
-
-
-def _relu_hidden(tag, rows, z_at, h_at):  # one instruction: cheaper than to store and load h
-    return maximum(load(rows, z_at), splat(rows, 0.0))
-
-
-def _relu_keep(tag, rows, h_at, h):
-    pass
-
-
-def _stored_hidden(tag, rows, z_at, h_at):
-    return load(rows, h_at)
-
-
-def _stored_keep(tag, rows, h_at, h):
-    store(rows, h_at, h)
-
-
-_INLINE = {"error_model": "numpy", "forceinline": True}
-_BY_TAG = {
-    "activate": {Relu: _relu, Tanh: _tanh, Silu: _silu},
-    "hidden": {Relu: _relu_hidden, Tanh: _stored_hidden, Silu: _stored_hidden},
-    "keep": {Relu: _relu_keep, Tanh: _stored_keep, Silu: _stored_keep},
-}
-
-
-def _activate(tag, rows, z):
-    return _BY_TAG["activate"][type(tag)](tag, rows, z)
-
-
-@overload(_activate, jit_options=_INLINE)
-def _activate_typed(tag, rows, z):
-    return _BY_TAG["activate"][tag.instance_class]
-
-
-def _hidden(tag, rows, z_at, h_at):
-    """Activations h at ``h_at``, or recomputed from the pre-activations at ``z_at``."""
-    return _BY_TAG["hidden"][type(tag)](tag, rows, z_at, h_at)
-
-
-def _keep(tag, rows, h_at, h):
-    """Store activations, if :func:`_hidden` will load them."""
-    return _BY_TAG["keep"][type(tag)](tag, rows, h_at, h)
-
-
-@overload(_hidden, jit_options=_INLINE)
-def _hidden_typed(tag, rows, z_at, h_at):
-    return _BY_TAG["hidden"][tag.instance_class]
-
-
-@overload(_keep, jit_options=_INLINE)
-def _keep_typed(tag, rows, h_at, h):
-    return _BY_TAG["keep"][tag.instance_class]
-
-
-_inline = njit(**_INLINE)
-_call = njit(error_model="numpy")
-
-
-@_inline
-def _ln_1_plus(q):
-    """ln(1 + q): log1p only where it is needed, it costs two logarithms."""
-    return math.log(1.0 + q) if q > 1e-3 else math.log1p(q)
-
-
-def _margin_loss(tag, system, out, first, last, n_real):
-    """Mean of softplus(m), m = -s d: sum max(m, 0) + ln prod(1 + e^-|m|), few logarithms."""
-    rows, n = system.rows, system.n
-    step = lanes(rows)
-    target = system.ones + 1
-    linear = splat(rows, 0.0)
-    logarithms = 0.0
-    for start in range(first, last, PRODUCT_BLOCKS * 4 * step):
-        q = splat(rows, 0.0)
-        for b in range(start, min(start + PRODUCT_BLOCKS * 4 * step, last), step):
-            m = fma(
-                load(rows, target * n + b),
-                load(rows, out + b),
-                load(rows, (target + 1) * n + b),
-            )
-            e = exp(subtract(splat(rows, -0.0), absolute(m)))
-            linear = add(linear, maximum(m, splat(rows, 0.0)))
-            q = add(q, fma(q, e, e))
-        logarithms += _ln_1_plus(total_product(q))
-    return (total(linear) + logarithms) / n_real
-
-
-def _margin_right(tag, system, out, first, last):
-    rows, n = system.rows, system.n
-    target_at = (system.ones + 1) * n
-    count = splat(rows, 0.0)
-    for b in range(first, last, lanes(rows)):
-        m = multiply(load(rows, target_at + b), load(rows, out + b))
-        count = add(count, negative(m))
-    return total(count)
-
-
-def _softmax_loss(tag, system, out, first, last, n_real):
-    """Mean of max z + ln sum e^(z - max z) - z_label."""
-    rows, n = system.rows, system.n
-    step = lanes(rows)
-    target = system.ones + 1
-    classes = system.n_targets - 1
-    linear = splat(rows, 0.0)
-    logarithms = 0.0
-    for start in range(first, last, PRODUCT_BLOCKS * step):
-        q = splat(rows, 0.0)
-        for b in range(start, min(start + PRODUCT_BLOCKS * step, last), step):
-            largest = load(rows, out + b)
-            label = multiply(largest, load(rows, target * n + b))
-            for k in range(1, classes):
-                z = load(rows, out + k * n + b)
-                largest = maximum(largest, z)
-                label = fma(z, load(rows, (target + k) * n + b), label)
-            s = splat(rows, -1.0)
-            for k in range(classes):
-                s = add(s, exp(subtract(load(rows, out + k * n + b), largest)))
-            real = load(rows, (target + classes) * n + b)
-            linear = fma(real, subtract(largest, label), linear)
-            s = multiply(s, real)
-            q = add(q, fma(q, s, s))
-        logarithms += _ln_1_plus(total_product(q))
-    return (total(linear) + logarithms) / n_real
-
-
-def _softmax_right(tag, system, out, first, last):
-    rows, n = system.rows, system.n
-    target = system.ones + 1
-    classes = system.n_targets - 1
-    count = splat(rows, 0.0)
-    for b in range(first, last, lanes(rows)):
-        label = splat(rows, 0.0)
-        other = splat(rows, -1e30)
-        for k in range(classes):
-            z = load(rows, out + k * n + b)
-            hot = load(rows, (target + k) * n + b)
-            label = fma(z, hot, label)
-            other = maximum(other, fma(hot, splat(rows, -1e30), z))
-        real = load(rows, (target + classes) * n + b)
-        count = add(count, negative(multiply(real, subtract(other, label))))
-    return total(count)
-
-
-def _squares_loss(tag, system, out, first, last, n_real):
-    rows, n = system.rows, system.n
-    target = system.ones + 1
-    squares = splat(rows, 0.0)
-    for b in range(first, last, lanes(rows)):
-        r = subtract(load(rows, out + b), load(rows, target * n + b))
-        r = multiply(r, load(rows, (target + 1) * n + b))
-        squares = fma(r, r, squares)
-    return total(squares) / n_real
-
-
-_BY_TAG["loss"] = {Margin: _margin_loss, Softmax: _softmax_loss, Squares: _squares_loss}
-_BY_TAG["right"] = {Margin: _margin_right, Softmax: _softmax_right}
-
-
-def _loss(tag, system, out, first, last, n_real):
-    return _BY_TAG["loss"][type(tag)](tag, system, out, first, last, n_real)
-
-
-def _right(tag, system, out, first, last):
-    return _BY_TAG["right"][type(tag)](tag, system, out, first, last)
-
-
-@overload(_loss, jit_options=_INLINE)
-def _loss_typed(tag, system, out, first, last, n_real):
-    return _BY_TAG["loss"][tag.instance_class]
-
-
-@overload(_right, jit_options=_INLINE)
-def _right_typed(tag, system, out, first, last):
-    return _BY_TAG["right"][tag.instance_class]
-
-
-def _accuracy_metric(tag, system, out):
-    return _right(system.loss, system, out, system.n_train_padded, system.n) / system.n_test
-
-
-def _loss_metric(tag, system, out):
-    loss = _loss(system.loss, system, out, system.n_train_padded, system.n, system.n_test)
-    return math.log(max(loss, 1e-300))
-
-
-_BY_TAG["metric"] = {TestAccuracy: _accuracy_metric, TestLoss: _loss_metric}
-
-
-def _metric(tag, system, out):
-    return _BY_TAG["metric"][type(tag)](tag, system, out)
-
-
-@overload(_metric, jit_options=_INLINE)
-def _metric_typed(tag, system, out):
-    return _BY_TAG["metric"][tag.instance_class]
-
-
-@_inline
-def _observables(system, out):
-    """(train loss = exp x, y) of the output rows that start at index ``out``."""
-    loss = _loss(system.loss, system, out, 0, system.n_train_padded, system.n_train)
-    return loss, _metric(system.metric, system, out)
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-@_inline
+@inline
 def _z(system, layer, buffer):
     return (system.z_start[layer] + buffer * system.rows_of[layer]) * system.n
 
 
-@_inline
+@inline
 def _h(system, layer, buffer):
     return (system.h_start[layer] + buffer * system.rows_of[layer]) * system.n
 
 
-@_inline
+@inline
 def _put(system, z_at, h_at, z00, z01, z10, z11):
     """Store two rows of two vectors of pre-activations; returns their activations."""
     rows, n, tag = system.rows, system.n, system.activation
@@ -353,18 +83,18 @@ def _put(system, z_at, h_at, z00, z01, z10, z11):
     store(rows, z_at + step, z01)
     store(rows, z_at + n, z10)
     store(rows, z_at + n + step, z11)
-    h00 = _activate(tag, rows, z00)
-    h01 = _activate(tag, rows, z01)
-    h10 = _activate(tag, rows, z10)
-    h11 = _activate(tag, rows, z11)
-    _keep(tag, rows, h_at, h00)
-    _keep(tag, rows, h_at + step, h01)
-    _keep(tag, rows, h_at + n, h10)
-    _keep(tag, rows, h_at + n + step, h11)
+    h00 = activate(tag, rows, z00)
+    h01 = activate(tag, rows, z01)
+    h10 = activate(tag, rows, z10)
+    h11 = activate(tag, rows, z11)
+    keep(tag, rows, h_at, h00)
+    keep(tag, rows, h_at + step, h01)
+    keep(tag, rows, h_at + n, h10)
+    keep(tag, rows, h_at + n + step, h11)
     return h00, h01, h10, h11
 
 
-@_inline
+@inline
 def _rank_one(system, layer, row, change_at, z_from, z_to, h_to, out):
     """New rows of ``layer`` after row ``row`` of the layer before changed by the row at change_at.
 
@@ -403,7 +133,7 @@ def _rank_one(system, layer, row, change_at, z_from, z_to, h_to, out):
             store(rows, out + b + step, d1)
 
 
-@_call
+@call
 def _affine(system, layer, z_in, h_in, z_to, h_to, out):
     """Rows z and h of a hidden layer from the rows of the layer before, in full.
 
@@ -430,8 +160,8 @@ def _affine(system, layer, z_in, h_in, z_to, h_to, out):
                     p = load(rows, z)
                     q = load(rows, z + step)
                 else:
-                    p = _hidden(tag, rows, z, h)
-                    q = _hidden(tag, rows, z + step, h + step)
+                    p = hidden(tag, rows, z, h)
+                    q = hidden(tag, rows, z + step, h + step)
                 w_c = broadcast(weights, w + c)
                 v_c = broadcast(weights, v + c)
                 z00 = fma(w_c, p, z00)
@@ -453,7 +183,7 @@ def _affine(system, layer, z_in, h_in, z_to, h_to, out):
             store(rows, out + b + step, d1)
 
 
-@_inline
+@inline
 def _outputs(system, z_in, h_in, out):
     """Output rows from the rows of the last hidden layer (or the inputs), in full."""
     rows, weights, n = system.rows, system.weights, system.n
@@ -467,7 +197,7 @@ def _outputs(system, z_in, h_in, out):
             h = h_in + b
             s = broadcast(weights, w + n_in)
             for c in range(n_in):
-                p = load(rows, z) if layer == 0 else _hidden(system.activation, rows, z, h)
+                p = load(rows, z) if layer == 0 else hidden(system.activation, rows, z, h)
                 s = fma(broadcast(weights, w + c), p, s)
                 z += n
                 h += n
@@ -490,7 +220,7 @@ def _refresh(system, theta):
         h_in = h
     out = _z(system, depth, system.current[depth])
     _outputs(system, z_in, h_in, out)
-    x, y = _observables(system, out)
+    x, y = observables(system, out)
     system.values[0] = x
     system.values[1] = y
     return x, y
@@ -522,7 +252,7 @@ def _propose(system, theta, i, new):
                     if from_input:
                         h = load(rows, z_in + b)
                     else:
-                        h = _hidden(tag, rows, z_in + b, h_in + b)
+                        h = hidden(tag, rows, z_in + b, h_in + b)
                     z = fma(delta, h, z)
                 store(rows, out_new + at + b, z)
     else:
@@ -531,12 +261,12 @@ def _propose(system, theta, i, new):
         h_old = _h(system, layer, system.current[layer]) + row * n
         largest = splat(rows, 0.0)
         for b in range(0, n, step):
-            h = load(rows, z_in + b) if from_input else _hidden(tag, rows, z_in + b, h_in + b)
+            h = load(rows, z_in + b) if from_input else hidden(tag, rows, z_in + b, h_in + b)
             z = fma(delta, h, load(rows, z_old + b))
-            h = _activate(tag, rows, z)
-            change = subtract(h, _hidden(tag, rows, z_old + b, h_old + b))
+            h = activate(tag, rows, z)
+            change = subtract(h, hidden(tag, rows, z_old + b, h_old + b))
             store(rows, scratch + b, z)
-            _keep(tag, rows, scratch + n + b, h)
+            keep(tag, rows, scratch + n + b, h)
             store(rows, scratch + 2 * n + b, change)
             largest = maximum(largest, absolute(change))
         if not any_nonzero(largest):  # a dead ReLU: nothing downstream moves
@@ -568,7 +298,7 @@ def _propose(system, theta, i, new):
                 _affine(system, k, z_from, h_from, z_to, h_to, fused)
             if not one_row:
                 _outputs(system, z_to, h_to, out_new)
-    x, y = _observables(system, out_new)
+    x, y = observables(system, out_new)
     system.pending[0] = 1
     system.values[2] = x
     system.values[3] = y
@@ -587,7 +317,7 @@ def _commit(system, theta, i, new):
         h = _h(system, layer, system.current[layer]) + row * n
         for b in range(0, n, step):
             store(rows, z + b, load(rows, scratch + b))
-            _keep(system.activation, rows, h + b, load(rows, scratch + n + b))
+            keep(system.activation, rows, h + b, load(rows, scratch + n + b))
         if system.pending[0] == 0:
             return
     for k in range(layer + 1, depth):
@@ -600,116 +330,3 @@ def _commit(system, theta, i, new):
 kernels.register(
     NetworkSystem, refresh=_refresh, propose=_propose, commit=_commit, exponential=True
 )
-
-
-# --- making one -----------------------------------------------------------------------------------
-
-_ACTIVATIONS = {"relu": Relu(), "tanh": Tanh(), "silu": Silu()}
-
-
-def network_system(network, data, loss: str, metric: str, precision: str) -> NetworkSystem:
-    """Caches for one walker of a fully connected network.
-
-    Args:
-        network: an :class:`wlnn.network.FNN`.
-        data: a :class:`wlnn.datasets.Dataset`.
-        loss: "cross-entropy" (one, two or more logits) or "squared-error" (one output).
-        metric: "test-accuracy" or "ln-test-loss".
-        precision: "float32" or "float64", the type of the rows.
-
-    Raises:
-        UserError: for an activation, loss or metric that has no compiled form.
-    """
-    dtype = np.dtype(precision)
-    width = simd.VECTOR_BYTES // dtype.itemsize
-    sizes = list(network.sizes)
-    outputs = sizes[-1]
-    if network.activation not in _ACTIVATIONS:
-        raise UserError(f"activation '{network.activation}': give {', '.join(_ACTIVATIONS)}.")
-    if loss == "squared-error":
-        if outputs != 1:
-            raise UserError(f"squared error needs a network with 1 output, not {outputs}.")
-        tag, output_rows = Squares(), 1
-    else:
-        tag, output_rows = (Margin(), 1) if outputs <= 2 else (Softmax(), outputs)
-    n_train, n_test = len(data.x_train), len(data.x_test)
-    padded = [-(-count // width) * width for count in (n_train, n_test)]
-    padded[1] += sum(padded) % (2 * width)  # an even number of vectors, see _affine
-    n = sum(padded)
-    places = np.r_[np.arange(n_train), padded[0] + np.arange(n_test)]
-    real = np.zeros(n)
-    real[places] = 1.0
-    inputs = np.zeros((sizes[0], n))
-    inputs[:, places] = np.concatenate([data.x_train, data.x_test]).T
-    labels = np.concatenate([np.ravel(data.y_train), np.ravel(data.y_test)])
-    if isinstance(tag, Squares):
-        target = np.zeros(n)
-        target[places] = labels
-        targets = np.stack([target, real])
-    elif isinstance(tag, Margin):
-        minus_sign = np.zeros(n)
-        minus_sign[places] = np.where(labels == 1, -1.0, 1.0)
-        targets = np.stack([minus_sign, np.where(real > 0, 0.0, -80.0)])
-    else:
-        targets = np.zeros((outputs + 1, n))
-        targets[labels.astype(int), places] = 1.0
-        targets[-1] = real
-    hidden = np.array(sizes[1:-1], int)
-    rows_of = np.append(hidden + hidden % 2, output_rows)
-    inputs_of = np.append(sizes[0], rows_of[:-1])
-    scratch = sizes[0] + 1 + len(targets)
-    z_start = scratch + 3 + np.concatenate([[0], np.cumsum(4 * rows_of[:-1])])
-    h_start = z_start + 2 * rows_of
-    n_rows = int(h_start[-1])
-    raw = np.zeros(n_rows * n * dtype.itemsize + 64, np.uint8)
-    offset = -raw.ctypes.data % 64
-    rows = raw[offset : offset + n_rows * n * dtype.itemsize].view(dtype)
-    table = rows.reshape(n_rows, n)
-    table[: sizes[0]] = inputs
-    table[sizes[0]] = 1.0
-    table[sizes[0] + 1 : scratch] = targets
-    layer, row, column = [], [], []
-    for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
-        r, c = np.divmod(np.arange(n_in * n_out), n_in)
-        row += [r, np.arange(n_out)]
-        column += [c, np.full(n_out, -1)]
-        layer += [np.full(n_out * (n_in + 1), k)]
-    layer, row, column = (np.concatenate(part).astype(np.int64) for part in (layer, row, column))
-    sign = np.ones(layer.size)
-    if isinstance(tag, Margin) and outputs == 2:  # the margin is logit 1 minus logit 0
-        last = layer == len(sizes) - 2
-        sign[last & (row == 0)] = -1.0
-        row[last] = 0
-    counts = rows_of * (inputs_of + 1)
-    weight_start = np.cumsum(counts) - counts
-    place = weight_start[layer] + row * (inputs_of[layer] + 1)
-    place += np.where(column < 0, inputs_of[layer], column)
-    return NetworkSystem(
-        rows=Buffer(rows),
-        weights=Buffer(np.zeros(int(counts.sum()), dtype)),
-        layer=Buffer(layer),
-        row=Buffer(row),
-        column=Buffer(column),
-        place=Buffer(place),
-        sign=Buffer(sign),
-        inputs_of=Buffer(inputs_of.astype(np.int64)),
-        rows_of=Buffer(rows_of.astype(np.int64)),
-        weight_start=Buffer(weight_start.astype(np.int64)),
-        z_start=Buffer(z_start.astype(np.int64)),
-        h_start=Buffer(h_start.astype(np.int64)),
-        current=Buffer(np.zeros(len(sizes) - 1, np.int64)),
-        pending=Buffer(np.zeros(1, np.int64)),
-        values=Buffer(np.zeros(4)),
-        depth=len(sizes) - 2,
-        n_weights=int(counts.sum()),
-        n=n,
-        n_train_padded=padded[0],
-        n_train=n_train,
-        n_test=n_test,
-        n_targets=len(targets),
-        ones=sizes[0],
-        scratch=scratch,
-        activation=_ACTIVATIONS[network.activation],
-        loss=tag,
-        metric=TestAccuracy() if metric == "test-accuracy" else TestLoss(),
-    )

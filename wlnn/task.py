@@ -125,7 +125,7 @@ class Task:
 
     def fast_system(self, precision: str):
         """The same function with caches for the compiled driver, in "float32" or "float64"."""
-        from wlnn.systems import network_system
+        from wlnn.system_layout import network_system
 
         return network_system(self.network, self.data, self.loss, self.y, precision)
 
