@@ -148,7 +148,7 @@ def test_averages_and_windows_of_made_records():
 def test_canonical_averages_of_a_quadratic_loss():
     """A whole run against the closed forms: <L> and heat capacity within 4 standard errors."""
     settings = MDSettings(
-        temperature=0.4, steps=4000, record=100, walkers=200, dt=0.04, friction=0.04,
+        temperature=0.4, steps=2000, record=100, walkers=150, dt=0.04, friction=0.04,
         thermostat_every=1,
     )  # fmt: skip
     problem = replace(box_loss.quadratic(), system=None)
