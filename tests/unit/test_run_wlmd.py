@@ -14,6 +14,8 @@ from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
 from wlnn.landscape import Landscape
 from wlnn.network import FNN
+from wlnn.plot import plot_landscape
+from wlnn.results import join
 from wlnn.run import Interrupted
 from wlnn.settings import WLMDSettings
 from wlnn.task import Task
@@ -275,3 +277,78 @@ def test_reports_come_every_few_seconds_whatever_the_size():
     large = dataclasses.replace(problem, lo=np.zeros(10**4))
     assert run_wlmd.period_of(large, automatic) == 5000
     assert run_wlmd.period_of(dataclasses.replace(problem, lo=np.zeros(10**6)), automatic) == 100
+
+
+def test_networks_are_kept_one_a_cell_and_are_what_they_say(tmp_path):
+    """Kept in single precision, in which they were evaluated; the same after an interruption."""
+    settings = dataclasses.replace(TINY, keep_networks=True, keep_width=0.5, y_low=-8.0, y_high=8.0)
+    problem = tiny_problem("smoothed-accuracy")
+    landscape, _ = run(tmp_path / "a", settings, problem)
+    networks = landscape.networks
+    cells = np.floor(networks["points"][:, :2] / 0.5)
+    assert len(np.unique(cells, axis=0)) > 1
+    assert len(cells) <= 2 * len(np.unique(cells, axis=0))  # two tables
+    x, y, accuracy, _ = problem.evaluate(np, networks["theta"].astype(float))
+    np.testing.assert_allclose(np.stack([x, y], 1), networks["points"][:, :2], atol=1e-4)
+    np.testing.assert_allclose(accuracy, networks["points"][:, 2])
+    np.testing.assert_array_equal(
+        np.stack(landscape.grid.index(*networks["points"][:, :2].T), 1), networks["bins"]
+    )
+    again = Landscape.load(tmp_path / "a" / "landscape.npz")
+    np.testing.assert_array_equal(again.networks["theta"], networks["theta"])
+    seen = []
+
+    def report(progress):
+        seen.append(progress)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_wlmd.sample(problem, settings, tmp_path / "b", 2, report)
+    cut, _ = run(tmp_path / "b", settings, problem)
+    np.testing.assert_array_equal(cut.networks["theta"], networks["theta"])
+    huge = dataclasses.replace(settings, keep_width=1e-4)
+    with pytest.raises(UserError, match="keep_width"):
+        run(tmp_path / "c", huge, problem)
+
+
+def test_curves_of_a_smoothed_accuracy_are_accuracies(tmp_path):
+    settings = dataclasses.replace(TINY, y_low=-8.0, y_high=8.0)
+    landscape, _ = run(tmp_path / "a", settings, tiny_problem("smoothed-accuracy"))
+    curve, true = landscape.equilibrium_accuracy(), landscape.true_accuracy()
+    known = np.isfinite(curve.value)
+    assert known.any()
+    weights = np.exp(landscape.entropies - np.nanmax(landscape.entropies))
+    for k in np.flatnonzero(known)[::7]:
+        row = np.nan_to_num(weights[:, k])
+        there = row.sum(1) > 0
+        by_hand = (row * landscape.y_values).sum(1)[there] / row.sum(1)[there]
+        assert curve.value[k] == pytest.approx(by_hand.mean())
+    assert ((curve.value[known] >= 0) & (curve.value[known] <= 1)).all()
+    assert np.nanmin(true.value) >= 0
+    assert np.nanmax(true.value) <= 1
+    assert (landscape.history["smoothing"] < 1).all()
+    other, _ = run(
+        tmp_path / "b", dataclasses.replace(settings, seed=1), tiny_problem("smoothed-accuracy")
+    )
+    joint = join([landscape, other], ["a", "b"])
+    both = np.isfinite(landscape.accuracy) & np.isfinite(other.accuracy)
+    middle = (joint.accuracy - landscape.accuracy) * (joint.accuracy - other.accuracy)
+    assert (middle[both] <= 1e-12).all()  # between the two
+    alone = np.isfinite(landscape.accuracy) & ~np.isfinite(other.accuracy)
+    np.testing.assert_allclose(joint.accuracy[alone], landscape.accuracy[alone])
+
+
+def test_pictures_of_a_smoothed_accuracy_are_labelled_with_it(tmp_path):
+    settings = dataclasses.replace(TINY, y_low=-8.0, y_high=8.0)
+    landscape, _ = run(tmp_path / "a", settings, tiny_problem("smoothed-accuracy"))
+    ax = plot_landscape(landscape)
+    ticks = {
+        label.get_text(): place
+        for place, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    }
+    assert ax.get_ylabel() == "smoothed test accuracy"
+    assert ticks
+    for words, place in ticks.items():
+        q = 1e-4 + (1 - 2e-4) * float(words)
+        assert place == pytest.approx(np.log(q / (1 - q)))
