@@ -169,7 +169,7 @@ def advise(problem: SmoothProblem, settings: WLMDSettings, found: Probe) -> list
 
     depth = found.slope * (settings.x_high - settings.x_low)  # S falls steepest at the low end
     deepest = settings.x_low - math.sqrt(depth / settings.wall_low)
-    dt, x_low = advised_step(found.trials), settings.x_low
+    dt = advised_step(found.trials)
     if dt is None:
         dt = 0.25 * settings.dt
         say("dt", dt, f"all of the time steps tried heat the walker at x = {found.low[0]:.2f}")
@@ -181,13 +181,13 @@ def advise(problem: SmoothProblem, settings: WLMDSettings, found: Probe) -> list
     own = settings.f_max / settings.walkers
     heat = heating(surface, own, 1.0, problem.n_parameters)
     least = _two_digits(min(heat / HEATING, 0.5))
-    friction = settings.friction if least <= settings.friction <= 30 * least else least
+    friction = max(settings.friction, least)
     say("friction", friction, f"the hills heat by {heat / friction:.1%} at f_max; 5 % is the limit")
     why = "the walker gets there, and the time step bears it"
     if dt < settings.dt:  # frequencies grow as 1 / sqrt(L): a higher wall would bear the old step
-        x_low = _tenth(x_low + 2 * math.log(settings.dt / dt))
-        why = f"so the time step could stay {settings.dt:g}, or take the smaller one"
-    say("x_low", x_low, why)
+        higher = _tenth(settings.x_low + 2 * math.log(settings.dt / dt))
+        why = f"the walker gets there; with {higher:g} the time step could stay {settings.dt:g}"
+    say("x_low", settings.x_low, why)
     x_high = _tenth(found.start[0] + 0.2)
     near = abs(settings.x_high - x_high) < 0.5
     why = f"where walkers start x is {found.start[0]:.2f}: beyond, nothing is learnt"

@@ -1,8 +1,8 @@
 """The two samplers on one network agree within their combined error bars; see the example.
 
 Measured with seed 0: rms 0.11 nat on a range of 27, (difference / error)^2 half of what is expected
-of four and four right walkers. Molecular dynamics that was driven too fast (f_max = 5) had 3.8 times
-what is expected, and would fail.
+of four and four right walkers. Molecular dynamics driven too fast (f_max = 5) had 3.8 times what is
+expected, and would fail.
 """
 
 import sys

@@ -72,7 +72,8 @@ def test_advice_follows_the_rules_of_the_checks():
     least = height / (0.05 * problem.n_parameters)
     assert advice["wlmd.friction"].value == pytest.approx(least, rel=0.05)
     # 40 / 7 times smaller: the old one would do where the loss is the square of that higher
-    assert advice["wlmd.x_low"].value == pytest.approx(-1.5 + 2 * math.log(40 / 7), abs=0.06)
+    assert advice["wlmd.x_low"].value == SETTINGS.x_low
+    assert f"with {round(-1.5 + 2 * math.log(40 / 7), 1):g} the" in advice["wlmd.x_low"].why
     assert advice["wlmd.x_high"].value == SETTINGS.x_high
     assert (advice["wlmd.y_low"].value, advice["wlmd.y_high"].value) == (-2.0, 2.0)
     assert advice["wlmd.margin"].value == 2.0
