@@ -1,7 +1,7 @@
 """Convolutions over eight images at a time, one in each lane of a vector.
 
 Twins of the convolutions of ``conv.py`` and of ``dense``. All numbers lie in one buffer ``cells``;
-a loop is told where by one :class:`wlnn.image_plan.Step`. What surrounds convolutions is in
+a loop is told where by one :class:`wlnn.image_steps.Step`. What surrounds convolutions is in
 ``image_kernels.py``.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from wlnn.image_plan import LANES
+from wlnn.image_steps import LANES
 from wlnn.simd import add, broadcast, fma, load, maximum, splat, store
 from wlnn.simd_operations import quick_total
 

@@ -1,15 +1,20 @@
-"""Pools, norms and sums over eight images at a time, one in each lane of a vector.
+"""Pools, norms and sums over eight images at a time, and the loop that runs the steps of a plan.
 
 Twins of ``conv.py``; see ``conv_kernels.py``, which has the convolutions.
 """
 
 from __future__ import annotations
 
-from numba import njit
+from functools import cache
 
-from wlnn.conv_kernels import put
-from wlnn.image_plan import LANES
+from numba import cfunc, config, njit, types
+
+from wlnn import image_steps
+from wlnn.conv import NORM_EPSILON
+from wlnn.conv_kernels import correlate, products, put, sums
+from wlnn.image_steps import LANES, Step
 from wlnn.simd import (
+    BufferType,
     add,
     broadcast,
     divide,
@@ -130,12 +135,12 @@ def average_back(cells, s):
 
 
 @njit(cache=True)
-def norm(cells, packed, s, epsilon):
+def norm(cells, packed, s):
     """Twin of ``conv.channel_norm``: a becomes u in place, b = scale u + shift.
 
     ``weights`` is the place of the scales, ``bias`` that of the shifts; 1 / sqrt(...) goes to d.
     """
-    share, small = splat(cells, 1.0 / s.n_outs), splat(cells, epsilon)
+    share, small = splat(cells, 1.0 / s.n_outs), splat(cells, NORM_EPSILON)
     one = splat(cells, 1.0)
     for i in range(s.rows):
         for j in range(s.columns):
@@ -190,3 +195,63 @@ def norm_back(cells, packed, s, gradient):
                 g = multiply(broadcast(packed, s.weights + o), load(cells, at + o * s.b_plane))
                 left = subtract(subtract(g, mean), multiply(along, load(cells, u + o * s.a_plane)))
                 store(cells, to + o * s.a_plane, multiply(inverse, left))
+
+
+@njit(cache=True)
+def _step(steps, k):
+    """Row k of the table of steps."""
+    r = 24 * k
+    return Step(
+        steps[r], steps[r + 1], steps[r + 2], steps[r + 3], steps[r + 4], steps[r + 5],
+        steps[r + 6], steps[r + 7], steps[r + 8], steps[r + 9], steps[r + 10], steps[r + 11],
+        steps[r + 12], steps[r + 13], steps[r + 14], steps[r + 15], steps[r + 16], steps[r + 17],
+        steps[r + 18], steps[r + 19], steps[r + 20], steps[r + 21], steps[r + 22], steps[r + 23],
+    )  # fmt: skip
+
+
+def run_steps(steps, first, end, places, packed, cells, images, shift, gradient):
+    """Run the steps first..end of a plan on one block of images, which begins at ``shift``.
+
+    Gradients of parameters are added to ``gradient (P,)``.
+    """
+    for k in range(first, end):
+        s = _step(steps, k)
+        source, at = (images, shift) if s.images else (cells, 0)
+        if s.kind == image_steps.CORRELATE:
+            correlate(source, cells, packed, places, s, at)
+        elif s.kind == image_steps.PRODUCTS:
+            products(source, cells, places, s, at, gradient)
+        elif s.kind == image_steps.SUMS:
+            sums(cells, s, gradient)
+        elif s.kind == image_steps.MASK:
+            mask(cells, s)
+        elif s.kind == image_steps.ADD:
+            total_of_two(cells, s)
+        elif s.kind == image_steps.COPY:
+            copy(cells, s)
+        elif s.kind == image_steps.MAX_POOL:
+            max_pool(cells, s)
+        elif s.kind == image_steps.MAX_POOL_BACK:
+            max_pool_back(cells, s)
+        elif s.kind == image_steps.AVERAGE:
+            average(cells, s)
+        elif s.kind == image_steps.AVERAGE_BACK:
+            average_back(cells, s)
+        elif s.kind == image_steps.NORM:
+            norm(cells, packed, s)
+        elif s.kind == image_steps.NORM_BACK:
+            norm_back(cells, packed, s, gradient)
+
+
+@cache
+def compiled_run():
+    """:func:`run_steps` as a compiled function that others call by its address.
+
+    An ordinary call would make the compiler work through all loops again in every caller.
+    """
+    if config.DISABLE_JIT:
+        return run_steps
+    n, places = types.int64, BufferType(types.int64)
+    numbers, gradient = BufferType(types.float32), BufferType(types.float64)
+    signature = types.void(places, n, n, places, *[numbers] * 3, n, gradient)
+    return cfunc(signature, cache=True)(run_steps)

@@ -13,41 +13,22 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.graph import Layer
-
-LANES = 8
-(
-    CORRELATE, PRODUCTS, SUMS, MASK, ADD, COPY, MAX_POOL, MAX_POOL_BACK, AVERAGE, AVERAGE_BACK,
-    NORM, NORM_BACK,
-) = range(12)  # fmt: skip
-
-
-class Step(NamedTuple):
-    """One loop; places and strides in numbers, from the start of the buffer."""
-
-    kind: int
-    rows: int = 0  # of the pixels that are written, or summed over
-    columns: int = 0
-    a: int = 0  # place of the first operand: pixel (0, 0) of its first channel
-    a_row: int = 0  # from one row of pixels to the next
-    a_column: int = 0
-    a_plane: int = 0  # from one channel to the next
-    b: int = 0  # the same of the second operand or the result
-    b_row: int = 0
-    b_column: int = 0
-    b_plane: int = 0
-    n_outs: int = 0  # channels of the result
-    outs: int = 0  # where in the list of places their offsets begin
-    n_taps: int = 0  # terms of a sum
-    taps: int = 0  # where in the list of places their offsets begin
-    weights: int = 0  # where in the packed parameters weights or scales begin
-    bias: int = 0  # where in the packed parameters biases or shifts begin
-    first: int = 0  # index of the first parameter whose gradient is made
-    images: int = 0  # 1: the first operand is the images of the block at hand
-    relu: int = 0  # 1: negative results become 0
-    more: int = 0  # 1: add to what is there
-    window: int = 0  # of a pool; 3: taps come in rows of three
-    c: int = 0  # place of a third operand, with the strides of the first
-    d: int = 0  # of a fourth
+from wlnn.image_steps import (
+    ADD,
+    AVERAGE,
+    AVERAGE_BACK,
+    COPY,
+    CORRELATE,
+    LANES,
+    MASK,
+    MAX_POOL,
+    MAX_POOL_BACK,
+    NORM,
+    NORM_BACK,
+    PRODUCTS,
+    SUMS,
+    Step,
+)
 
 
 class Value(NamedTuple):
@@ -68,8 +49,7 @@ class Plan(NamedTuple):
     n_forward: int
     places: np.ndarray  # offsets of channels and taps
     packed: np.ndarray  # indices of parameters in the order of the loops; P stands for a zero
-    images: Value  # of one block, in a buffer of its own
-    outputs: Value
+    values: dict[int, Value]  # by place in the list of layers; 0, the images, in their own buffer
     size: int  # numbers of the buffer
 
 
@@ -77,7 +57,8 @@ def runs(layers: tuple[Layer, ...]) -> bool:
     """Whether the loops can run such a list of layers.
 
     A relu must be the only reader of a convolution, norm or sum; pools and norms the only readers
-    of what they read; the images go into convolutions, and outputs come from one dense layer.
+    of what they read; a norm, which works in place, must read what nothing needs afterwards; the
+    images go into convolutions, and outputs come from one dense layer.
     """
     readers = readers_of(layers)
     for place, layer in enumerate(layers):
@@ -86,6 +67,8 @@ def runs(layers: tuple[Layer, ...]) -> bool:
         if not alone and kinds - {"conv", "add"}:
             return False
         if "relu" in kinds and layer.kind not in ("conv", "norm", "add"):
+            return False
+        if "norm" in kinds and layer.kind in ("relu", "max_pool"):
             return False
         if place == 0 and kinds != {"conv"}:
             return False
@@ -114,8 +97,7 @@ def make_plan(network) -> Plan:
         n,
         np.array(planner.places, np.int64),
         np.array(planner.packed, np.int64),
-        planner.values[0],
-        planner.values[planner.makers[-1]],
+        planner.values,
         planner.size,
     )
 

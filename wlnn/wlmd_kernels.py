@@ -24,6 +24,16 @@ from wlnn.compiled import drop_stale
 # sums may be reordered and multiply-adds fused; NaN and infinity keep their meaning, for the checks
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 FINE, DIVERGED, STOPPED = 0, 1, 2
+# files whose compiled code is part of the driver's, or made with it
+DRIVEN = (
+    "wlmd_kernels",
+    "wlmd_fnn",
+    "wlmd_layers",
+    "wlmd_losses",
+    "conv_kernels",
+    "dense_kernels",
+    "image_kernels",
+)
 
 _SYSTEMS: dict[type, dict] = {}
 
@@ -250,4 +260,4 @@ def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng,
 
 
 if hasattr(walk, "stats"):  # not where NUMBA_DISABLE_JIT=1
-    drop_stale(walk, "wlmd_kernels", "wlmd_fnn", "wlmd_layers", "wlmd_losses")
+    drop_stale(walk, *DRIVEN)

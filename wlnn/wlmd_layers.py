@@ -8,16 +8,17 @@ pass, and no more than eight images' values are in memory. This file moves no pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from wlnn import image_kernels, image_plan, wlmd_kernels
-from wlnn.conv import NORM_EPSILON
-from wlnn.conv_kernels import correlate, products, sums
-from wlnn.image_plan import LANES, Step
+from wlnn import image_plan, wlmd_kernels
+from wlnn.image_kernels import compiled_run
+from wlnn.image_steps import LANES
 from wlnn.simd import Buffer
+from wlnn.simd_operations import aligned
 from wlnn.wlmd_losses import constants, coordinates, mean_loss, test_value
 
 
@@ -26,8 +27,11 @@ class LayerSystem(NamedTuple):
 
     theta: np.ndarray  # (P + 1,) float32, the last one 0
     gradient: np.ndarray  # (P,) float32
-    sums: np.ndarray  # (2, P) float64: gradients of train and test sums, not yet scaled
-    steps: np.ndarray  # the plan, see image_plan.Plan
+    by_train: Buffer  # (P,) float64, the gradient of the sum over train images, not yet scaled
+    by_test: Buffer  # the same of test images
+    run: Callable  # image_kernels.run_steps
+    steps: Buffer  # the plan, see image_plan.Plan
+    n_steps: int
     n_forward: int
     places: Buffer
     indices: np.ndarray
@@ -54,23 +58,27 @@ def layer_system(variables) -> LayerSystem:
     task = variables.task
     network, data = task.network, task.data
     plan = image_plan.make_plan(network)
+    inputs, result = plan.values[0], plan.values[len(network.layers) - 1]
     regress = task.loss == "squared-error"
     truth = np.concatenate([_whole(data.y_train), _whole(data.y_test)])
     outputs, errors = np.zeros((2, network.layers[-1].shape[0], len(truth)), np.float32)
     return LayerSystem(
         np.zeros(network.n_parameters + 1, np.float32),
         np.zeros(network.n_parameters, np.float32),
-        np.zeros((2, network.n_parameters)),
-        plan.steps,
+        Buffer(np.zeros(network.n_parameters)),
+        Buffer(np.zeros(network.n_parameters)),
+        compiled_run(),
+        Buffer(plan.steps),
+        len(plan.steps),
         plan.n_forward,
         Buffer(plan.places),
         plan.packed,
-        Buffer(_aligned(plan.packed.size)),
-        Buffer(_aligned(plan.size)),
-        _images(variables, plan.images),
-        plan.images.shape[0] * plan.images.plane,
-        plan.outputs.at,
-        plan.outputs.gradient,
+        Buffer(aligned(plan.packed.size)),
+        Buffer(aligned(plan.size)),
+        _images(variables, inputs),
+        inputs.shape[0] * inputs.plane,
+        result.at,
+        result.gradient,
         outputs,
         errors,
         np.zeros(2),
@@ -87,76 +95,24 @@ def _whole(array: np.ndarray) -> np.ndarray:
     return np.concatenate([array, np.zeros((-len(array) % LANES, *array.shape[1:]), array.dtype)])
 
 
-def _aligned(size: int) -> np.ndarray:
-    """Zeros (size,) from an address divisible by 64, so that no vector lies on two cache lines."""
-    room = np.zeros(size + 16, np.float32)
-    first = -room.ctypes.data % 64 // 4
-    return room[first : first + size]
-
-
 def _images(variables, value) -> Buffer:
     """All images by blocks, channels, rows, columns and lanes, with their borders.
 
     Walkers share them: they are made once for a :class:`wlnn.collective.NetworkVariables`.
     """
-    kept = getattr(variables, "image_blocks", None)
-    if kept is None:
+    if variables.image_blocks is None:
         data = variables.task.data
         C, H, W = value.shape
         border = (value.row // LANES - W) // 2
         blocks = [_whole(part).reshape(-1, LANES, C, H, W) for part in (data.x_train, data.x_test)]
         n = sum(map(len, blocks))
-        flat = _aligned(n * C * value.plane)
+        flat = aligned(n * C * value.plane)
         room = flat.reshape(n, C, H + 2 * border, W + 2 * border, LANES)
         inner = room[:, :, border : border + H, border : border + W]
         inner[: len(blocks[0])] = blocks[0].transpose(0, 2, 3, 4, 1)
         inner[len(blocks[0]) :] = blocks[1].transpose(0, 2, 3, 4, 1)
-        kept = variables.image_blocks = Buffer(flat)
-    return kept
-
-
-@njit(cache=True)
-def _step(table, k):
-    """Row k of the table of steps."""
-    s = table[k]
-    return Step(
-        s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12],
-        s[13], s[14], s[15], s[16], s[17], s[18], s[19], s[20], s[21], s[22], s[23],
-    )  # fmt: skip
-
-
-@njit(cache=True)
-def _run(system, first, end, block, gradient):
-    """Run the steps first..end on one block of images; gradients are added to ``gradient``."""
-    cells, places, packed = system.cells, system.places, system.packed
-    for k in range(first, end):
-        s = _step(system.steps, k)
-        shift = block * system.block if s.images else 0
-        source = system.images if s.images else cells
-        if s.kind == image_plan.CORRELATE:
-            correlate(source, cells, packed, places, s, shift)
-        elif s.kind == image_plan.PRODUCTS:
-            products(source, cells, places, s, shift, gradient)
-        elif s.kind == image_plan.SUMS:
-            sums(cells, s, gradient)
-        elif s.kind == image_plan.MASK:
-            image_kernels.mask(cells, s)
-        elif s.kind == image_plan.ADD:
-            image_kernels.total_of_two(cells, s)
-        elif s.kind == image_plan.COPY:
-            image_kernels.copy(cells, s)
-        elif s.kind == image_plan.MAX_POOL:
-            image_kernels.max_pool(cells, s)
-        elif s.kind == image_plan.MAX_POOL_BACK:
-            image_kernels.max_pool_back(cells, s)
-        elif s.kind == image_plan.AVERAGE:
-            image_kernels.average(cells, s)
-        elif s.kind == image_plan.AVERAGE_BACK:
-            image_kernels.average_back(cells, s)
-        elif s.kind == image_plan.NORM:
-            image_kernels.norm(cells, packed, s, NORM_EPSILON)
-        elif s.kind == image_plan.NORM_BACK:
-            image_kernels.norm_back(cells, packed, s, gradient)
+        variables.image_blocks = Buffer(flat)
+    return variables.image_blocks
 
 
 @njit(cache=True)
@@ -175,40 +131,64 @@ def _write_errors(system, block, count):
             system.cells[system.dlogits + k * LANES + lane] = error
 
 
-def _evaluate(system, theta):
-    n_parameters = theta.shape[0]
-    for k in range(n_parameters):
+@njit(cache=True)
+def _run(system, part, backward, block):
+    """All layers forwards, or backwards, on one block of images of part 0 (train) or 1 (test)."""
+    system.run(
+        system.steps,
+        system.n_forward if backward else 0,
+        system.n_steps if backward else system.n_forward,
+        system.places,
+        system.packed,
+        system.cells,
+        system.images,
+        block * system.block,
+        system.by_test if part else system.by_train,
+    )
+
+
+@njit(cache=True)
+def _pack(system, theta):
+    """Parameters into the order of the loops, and gradients to 0."""
+    for k in range(theta.shape[0]):
         system.theta[k] = theta[k]
+        system.by_train[k] = 0.0
+        system.by_test[k] = 0.0
     for k in range(system.indices.shape[0]):
         system.packed[k] = system.theta[system.indices[k]]
-    system.sums[:] = 0.0
-    n_steps = system.steps.shape[0]
-    block = 0
+
+
+def _evaluate(system, theta):
+    _pack(system, theta)
     train_loss = value = accuracy = 0.0
+    blocks = (system.n_train + LANES - 1) // LANES
     for part in range(2):
         n = system.n_test if part else system.n_train
         for begin in range(0, n, LANES):
+            block = part * blocks + begin // LANES
             count = min(LANES, n - begin)
             first, share = block * LANES, count / n
-            _run(system, 0, system.n_forward, block, system.sums[part])
-            _read_outputs(system, block)
-            if part == 0:
-                train_loss += share * mean_loss(system, first, first + count)
-            else:
-                mean, right = test_value(system, first, first + count)
-                value += share * mean
-                accuracy += share * right
-            _write_errors(system, block, count)
-            _run(system, system.n_forward, n_steps, block, system.sums[part])
-            block += 1
+            for backward in range(2):
+                if backward:
+                    _write_errors(system, block, count)
+                _run(system, part, backward, block)
+                if backward:
+                    continue
+                _read_outputs(system, block)
+                if part == 0:
+                    train_loss += share * mean_loss(system, first, first + count)
+                else:
+                    mean, right = test_value(system, first, first + count)
+                    value += share * mean
+                    accuracy += share * right
     x, y = coordinates(system, train_loss, value)
     return x, y, accuracy
 
 
 def _sweep(system, ux, uy):
-    by_train, by_test = ux * system.scale[0], uy * system.scale[1]
+    train, test = ux * system.scale[0], uy * system.scale[1]
     for k in range(system.gradient.shape[0]):
-        system.gradient[k] = by_train * system.sums[0, k] + by_test * system.sums[1, k]
+        system.gradient[k] = train * system.by_train[k] + test * system.by_test[k]
 
 
 wlmd_kernels.register(LayerSystem, evaluate=_evaluate, sweep=_sweep)
