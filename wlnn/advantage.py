@@ -34,6 +34,7 @@ class Difference(NamedTuple):
     trained_error: np.ndarray  # standard error over trainings
     trainings: np.ndarray  # how many there were
     difference: np.ndarray
+    error: np.ndarray  # standard error of the difference
     half: np.ndarray
     verdict: np.ndarray
     reliable: np.ndarray  # the landscape's rows, and enough trainings
@@ -42,7 +43,7 @@ class Difference(NamedTuple):
     def sigmas(self):
         """The difference in units of its standard error."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.difference / np.hypot(self.equilibrium_error, self.trained_error)
+            return self.difference / self.error
 
 
 class Ending(NamedTuple):
@@ -163,7 +164,7 @@ def ending(landscape: Landscape, trained: Trained, until: int | None = None) -> 
     last = x.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
     stopped, left_out = int((used & (last < x.shape[1] - 1)).sum()), int((~used).sum())
     if used.sum() < 2:
-        empty = Difference(*[np.float64(np.nan)] * 5, int(used.sum()), *[np.nan] * 2, 0, False)
+        empty = Difference(*[np.nan] * 5, int(used.sum()), *[np.nan] * 3, UNDECIDED, False)
         return Ending(empty, stopped, left_out)
     rows = np.flatnonzero(used)
     x, y = x[rows, last[rows]], y[rows, last[rows]]
@@ -214,8 +215,19 @@ def _judged(record, x, walkers, value, error, n, reliable) -> Difference:
     half = half_interval(walker_error, R, error, n)
     with np.errstate(invalid="ignore"):
         verdict = np.where(np.abs(difference) > half, np.sign(difference), 0) * sign_of(record)
+    both = np.hypot(walker_error, error)
     return Difference(
-        x, mean, walker_error, value, error, n, difference, half, verdict.astype(int), reliable
+        x,
+        mean,
+        walker_error,
+        value,
+        error,
+        n,
+        difference,
+        both,
+        half,
+        verdict.astype(int),
+        reliable,
     )
 
 
@@ -251,7 +263,7 @@ def over_data_sets(endings: Sequence[Ending], record: str) -> Difference:
     return Difference(
         float(means["x"][0]), float(means["equilibrium"][0]), float(means["equilibrium"][1]),
         float(means["trained"][0]), float(means["trained"][1]), int(n),
-        float(mean), half, verdict, all(part.reliable for part in parts),
+        float(mean), float(error), half, verdict, all(part.reliable for part in parts),
     )  # fmt: skip
 
 

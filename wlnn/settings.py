@@ -10,64 +10,15 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
-from math import isfinite, log
+from math import log
 from numbers import Real
 
 from wlnn.errors import UserError
+from wlnn.section import Section as _Section
+from wlnn.section import option as _option
+from wlnn.settings_train import TrainSettings, TuneSettings
 
-VARIANTS = {
-    "axis": "y axis",
-    "scale": "scale of inputs",
-}  # tables of a table: [axis.logit] and so on
-
-
-def _option(default, low=None, high=None, above=None, choices=None):
-    """A field with its limits: low <= value <= high, value > above, value among the choices."""
-    limits = {"low": low, "high": high, "above": above, "choices": choices}
-    return field(default=default, metadata=limits)
-
-
-class _Section:
-    """Checks every field of the dataclass that inherits it; ``name`` is the table's section."""
-
-    name = ""
-
-    def __post_init__(self):
-        for option in fields(self):
-            value = self._checked(option, getattr(self, option.name))
-            object.__setattr__(self, option.name, value)
-
-    def _checked(self, option, value):
-        limits, kind = option.metadata, type(option.default)
-        if limits["choices"]:
-            if value not in limits["choices"]:
-                said = ", ".join(f"'{choice}'" for choice in limits["choices"])
-                raise self._refusal(option, f"one of {said}", value)
-            return limits["choices"][limits["choices"].index(value)]
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if kind is bool:
-            if not isinstance(value, bool):
-                raise self._refusal(option, "true or false", value)
-            return value
-        if kind is int:  # 6e7 in a table is a float
-            if not number or not isfinite(value) or value != int(value):
-                raise self._refusal(option, "a whole number", value)
-            value = int(value)
-        elif not number or not isfinite(value):
-            raise self._refusal(option, "a number", value)
-        else:
-            value = float(value)
-        low, high, above = limits["low"], limits["high"], limits["above"]
-        if low is not None and value < low:
-            raise self._refusal(option, f"{low:g} or more", value)
-        if high is not None and value > high:
-            raise self._refusal(option, f"{high:g} or less", value)
-        if above is not None and value <= above:
-            raise self._refusal(option, f"above {above:g}", value)
-        return value
-
-    def _refusal(self, option, wanted, value) -> UserError:
-        return UserError(f"{self.name}.{option.name} must be {wanted}, not {value!r}.")
+VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.logit] and so on
 
 
 @dataclass(frozen=True)
@@ -317,45 +268,6 @@ class WLMDSettings(_Section):
 
 
 @dataclass(frozen=True)
-class TrainSettings(_Section):
-    """Trainings by gradient descent, and how many of them."""
-
-    name = "train"
-    optimizer: str = _option("adam", choices=("sgd", "adam"))
-    learning_rate: float = _option(1e-3, above=0)
-    momentum: float = _option(0.0, low=0, high=0.999)  # of sgd
-    beta1: float = _option(0.9, low=0, high=0.999999)  # beta1, beta2, epsilon: of adam
-    beta2: float = _option(0.999, low=0, high=0.999999)
-    epsilon: float = _option(1e-8, above=0)
-    batch_size: int = _option(0, low=0)  # rows of a minibatch; 0 = the whole training set
-    epochs: int = _option(1000, low=1)
-    initialisation: str = _option("fan-in", choices=("fan-in", "xavier-uniform", "kaiming-normal"))
-    precision: str = _option("float32", choices=("float32", "float64"))
-    runs: int = _option(100, low=1, high=1_000_000)  # independent trainings
-    together: int = _option(0, low=0)  # on one leading axis; 0 = judged by network and minibatch
-    seed: int = _option(0, low=0)
-
-
-@dataclass(frozen=True)
-class TuneSettings(_Section):
-    """The grid of learning rates and batch sizes that `wlnn tune` tries."""
-
-    name = "tune"
-    rate_low: float = _option(1e-4, above=0)
-    rate_high: float = _option(1e-1, above=0)
-    rates: int = _option(7, low=1, high=1000)  # evenly spaced in ln(learning rate), ends included
-    batch_low: int = _option(16, low=0)  # 0 = the whole training set, the only one then
-    batch_high: int = _option(128, low=0)  # batch sizes double from batch_low; this is the last
-    runs: int = _option(10, low=2, high=1_000_000)  # trainings of each setting
-
-    def __post_init__(self):
-        super().__post_init__()
-        for low, high in (("rate_low", "rate_high"), ("batch_low", "batch_high")):
-            if getattr(self, low) > getattr(self, high):
-                raise UserError(f"tune.{low} must be at most tune.{high}.")
-
-
-@dataclass(frozen=True)
 class Settings:
     """Every section of one table."""
 
@@ -367,8 +279,8 @@ class Settings:
     seek: SeekSettings = SeekSettings()
     wlmc: WLMCSettings = WLMCSettings()
     wlmd: WLMDSettings = WLMDSettings()
-    train: TrainSettings = TrainSettings()
-    tune: TuneSettings = TuneSettings()
+    train: TrainSettings = field(default_factory=TrainSettings)
+    tune: TuneSettings = field(default_factory=TuneSettings)
 
     def with_values(self, values: Mapping[str, Mapping], where: str = "settings") -> Settings:
         """A copy with ``{section: {option: value}}`` replaced; unknown names are refused."""

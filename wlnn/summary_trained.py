@@ -108,8 +108,8 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
     lines = [*table(difference), ""]
     if not difference.reliable.all():
         lines[-1:] = [
-            f"* fewer than {FEWEST} trainings, or macrostates not seen by all walkers while S was "
-            "frozen: take it with care",
+            f"* fewer than {FEWEST} trainings, or macrostates that are not reliable (not seen "
+            "by all walkers): take it with care",
             "",
         ]
     end = ending(landscape, trained, until)

@@ -234,6 +234,7 @@ def test_data_sets_of_one_network_are_the_independent_units():
     [(name, _, count, one)] = advantage.by_network(sets)
     assert (name, count) == ("2x6", 3)
     assert one.difference == pytest.approx(0.2 - spread.mean())
+    assert one.sigmas == pytest.approx(one.difference / (0.1 / np.sqrt(3)))
     assert one.half == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-4)  # t, 2 degrees
     assert one.verdict == UNDECIDED
     assert len(advantage.one_per_network(sets)) == 1
