@@ -74,7 +74,7 @@ task_options = options_of(
         "--embedding", metavar="FILE", help="polymer: 768 numbers for each row (npz, npy, CSV)."
     ),
     click.option("--scale", metavar="NAME", help="Inputs of images: raw, unit or standard."),
-    click.option("--classes", metavar="A,B", help="cifar: labels of the two classes [4,6]."),
+    click.option("--classes", metavar="A,B", help="cifar: 3,5 or cat,dog, say [deer,frog]."),
     click.option(
         "--y-axis", metavar="NAME", help="Of a smoothed accuracy: logit, scaled or plain."
     ),
@@ -148,13 +148,20 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         "wlmc": _named(given, "schedule", "step_rule", "precision"),
         "sampler": _named(given, "seed", "walkers", "steps", "keep_networks"),
     }
+    if "points" in given:
+        values["data"]["test_points"] = 0  # as many
     if given.get("data_seed") == "published":
         values["data"]["selection"] = "published"
     elif "data_seed" in given:
         seed = numbers("--data-seed", given["data_seed"], 1)[0]
         values["data"] |= {"selection": "seeded", "seed": seed}
     if "classes" in given:
-        first, second = numbers("--classes", given["classes"], 2)
+        from wlnn.readers.cifar import CLASSES
+
+        labels = {name: str(label) for label, name in enumerate(CLASSES)}
+        words = [word.strip() for word in given["classes"].split(",")]
+        text = ",".join(labels.get(word, word) for word in words)
+        first, second = numbers("--classes", text, 2)
         values["data"] |= {"first_class": first, "second_class": second}
     if "window" in given:
         low, high = numbers("--window", given["window"], 2)

@@ -172,7 +172,8 @@ def _announce(recipe, problem, n_runs: int, threads: int, yes: bool) -> None:
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo("measuring the pace of the sampler on this machine ...", err=True)
     seconds = recipe.estimate(problem, threads)
-    words = f"{settings.walkers} walkers x {settings.steps:.3g} steps: {duration(seconds)}"
+    walkers = f"{settings.walkers} walker{'s' * (settings.walkers > 1)}"
+    words = f"{walkers} x {settings.steps:.3g} steps: {duration(seconds)}"
     if n_runs > 1:
         words = f"{n_runs} data sets, each {words}; together {duration(n_runs * seconds)}"
     click.echo(f"the published protocol, {words} on {threads} threads", err=True)

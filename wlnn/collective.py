@@ -103,7 +103,9 @@ class NetworkVariables:
     where a hill of the usual width would be as wide as the axis.
     """
 
-    def __init__(self, task, accuracy_axis: str = "logit", dtype=np.float64):
+    def __init__(
+        self, task, accuracy_axis: str = "logit", dtype=np.float64, start_part: float = 0.1
+    ):
         if task.y == "test-accuracy":
             raise UserError(
                 f"task '{task.name}': molecular dynamics needs a smooth y, 'ln-test-loss' or "
@@ -114,6 +116,7 @@ class NetworkVariables:
                 f"accuracy axis '{accuracy_axis}': use one of {', '.join(ACCURACY_AXES)}."
             )
         self.task = task
+        self.start_part = start_part  # of the box, in which walkers start
         self.axis_name = accuracy_axis
         self.axis = ACCURACY_AXES[accuracy_axis] if task.y == "smoothed-accuracy" else None
         self.dtype = np.dtype(dtype)
@@ -164,12 +167,12 @@ class NetworkVariables:
         return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
 
     def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
-        """Uniform points ``(R, P)`` of the inner tenth of the box: nearly constant outputs.
+        """Uniform points ``(R, P)`` of the inner part of the box; a tenth: nearly constant outputs.
 
         The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
         """
         bounds = self.bounds
-        theta = rng.uniform(-0.1, 0.1, (walkers, bounds.size)) * bounds
+        theta = rng.uniform(-self.start_part, self.start_part, (walkers, bounds.size)) * bounds
         scales = getattr(self.task.network, "scales", None)
         if scales is not None:
             theta[:, scales] = np.minimum(1.0, 0.9 * bounds[scales])

@@ -68,7 +68,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler != "wlmc":
+        if self.sampler not in ("wlmc", "train", "tune"):
             from wlnn.collective import NetworkVariables
 
             if not isinstance(task, Task):
@@ -78,7 +78,9 @@ class Recipe:
                 )
             if self.sampler in ("md", "seek") and task.y == "test-accuracy":
                 task = replace(task, y="smoothed-accuracy")  # the true one is recorded beside it
-            problem = NetworkVariables(task, self.settings.wlmd.accuracy_axis).problem()
+            how = self.settings.wlmd
+            variables = NetworkVariables(task, how.accuracy_axis, start_part=how.start)
+            problem = variables.problem()
         else:
             problem = task if isinstance(task, Problem) else task.problem()
         about = {"task": problem.name, **problem.about}
@@ -132,13 +134,9 @@ class Recipe:
         """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
         settings = getattr(self.settings, self.sampler)
         if self.sampler == "wlmd":
-            from wlnn import run_wlmd
-
             busy = min(threads, settings.tables * settings.walkers)
-            short = {"steps": 1000, "round": 500, "report": 500, "production": 0.0}
-            trial = replace(settings, tables=busy, walkers=1, checks=False, **short)
-            history = run_wlmd.sample(problem, trial, threads=busy).history
-            pace = 1e-6 * history["us_per_step"][:, -1].mean()
+            trial = replace(settings, tables=busy, walkers=1, checks=False, production=0.0)
+            pace = _pace(problem, trial, busy)
             return settings.steps * math.ceil(settings.tables * settings.walkers / busy) * pace
         from wlnn import run
 
@@ -153,22 +151,38 @@ class Recipe:
 
     def directory_name(self, task: Task | Problem) -> str:
         """``<task>-<layers>x<width>-s<seed>``, and what else tells it from other runs."""
-        parts = [task.name]
-        hidden = getattr(getattr(task, "network", None), "sizes", ())[1:-1]
+        parts, network = [task.name], getattr(task, "network", None)
+        hidden = getattr(network, "sizes", ())[1:-1]
         if hidden and len(set(hidden)) == 1:
             parts.append(f"{len(hidden)}x{hidden[0]}")
         elif hidden:
             parts.append("-".join(str(units) for units in hidden))
-        usual = read_table(self.source["task"], self.preset).data if "task" in self.source else None
-        for letter, option in (("n", "points"), ("d", "seed")):
-            value = getattr(self.settings.data, option)
-            if usual and value != getattr(usual, option):
-                parts.append(f"{letter}{value}")
+        elif hasattr(network, "channels"):
+            parts.append(f"w{network.width}")
+        if "task" in self.source:
+            parts += self._unusual(read_table(self.source["task"], self.preset))
         sampler = "train" if self.sampler == "tune" else self.sampler
         parts.append(f"s{getattr(self.settings, sampler).seed}")
         if self.preset != "default":
             parts.append(self.preset)
         return "-".join(parts)
+
+    def _unusual(self, usual: Settings) -> list[str]:
+        """Options of the task that are not those of its table, in a few letters each."""
+        found = []
+        for section, option, letter in (
+            ("data", "points", "n"),
+            ("data", "seed", "d"),
+            ("data", "scale", ""),
+            ("network", "activation", ""),
+            ("wlmd", "accuracy_axis", ""),
+        ):
+            value = getattr(getattr(self.settings, section), option)
+            if value != getattr(getattr(usual, section), option):
+                found.append(f"{letter}{value}")
+        pairs = ((s.data.first_class, s.data.second_class) for s in (self.settings, usual))
+        mine, theirs = pairs
+        return found + ([f"c{mine[0]}{mine[1]}"] if mine != theirs else [])
 
     def to_dict(self) -> dict:
         """As JSON, with the versions of the files at this moment left out: see :meth:`problem`."""
@@ -178,6 +192,22 @@ class Recipe:
             "preset": self.preset,
             "settings": self.settings.to_dict(),
         }
+
+
+def _pace(problem, settings, threads: int) -> float:
+    """Seconds of a step of molecular dynamics, from ever longer trials up to half a second."""
+    from wlnn import run, run_wlmd
+
+    steps, pace = settings.thermostat_every, 0.0
+    while steps * pace < 0.5 and steps < 1000:
+        steps *= 4  # a step takes from 100 microseconds to seconds
+        trial = replace(settings, steps=steps, round=steps, report=steps, keep_networks=False)
+        try:
+            history = run_wlmd.sample(problem, trial, threads=threads).history
+        except run.Interrupted as stop:
+            raise KeyboardInterrupt from stop
+        pace = 1e-6 * history["us_per_step"][:, -1].mean()
+    return pace
 
 
 def make_recipe(

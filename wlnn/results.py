@@ -74,6 +74,10 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         errors = [landscape.meta.get("anchor_error", 0.0) for landscape in landscapes]
         meta["anchor_error"] = float(np.hypot.reduce(np.multiply(share, errors)))
         meta["gauge"] = gauges.pop() if len(gauges) == 1 else "draws"
+    elif gauges == {"mean"}:
+        safe = np.all([landscape.reliable for landscape in landscapes], axis=0)
+        if safe.any():
+            entropies = entropies - entropies[:, safe].mean(axis=1)[:, None, None]
     else:
         common = ~np.isnan(entropies).any(axis=0)
         if common.any():
@@ -96,7 +100,17 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         meta,
         history,
         next((landscape.networks for landscape in landscapes if landscape.networks), {}),
+        _mean_accuracy(landscapes),
     )
+
+
+def _mean_accuracy(landscapes: Sequence[Landscape]) -> np.ndarray:
+    """True accuracy of every bin over the visits of all runs; empty where y is no accuracy."""
+    if not all(landscape.accuracy.size for landscape in landscapes):
+        return np.zeros((0, 0))
+    visits = sum(landscape.visits for landscape in landscapes)
+    right = sum(np.nan_to_num(part.accuracy) * part.visits for part in landscapes)
+    return np.where(visits > 0, right / np.maximum(visits, 1), np.nan)
 
 
 class Kept(NamedTuple):

@@ -30,7 +30,7 @@ NEAR = 1.0  # above the low wall of x, entropy against wall: where the trials ma
 FRICTION = 0.01  # per step, of the trials: a steady temperature soon
 DESCENT, TRIAL = 400_000, 10_000  # most steps of the way down, steps of a trial (fewer if P > 1e4)
 PIECE = 500  # steps between two looks
-ORDINARY = 200  # networks drawn from the whole box: where ordinary losses lie
+SETTLED = 0.03  # of x between two looks: the walker has come to rest on the wall
 
 
 class Trial(NamedTuple):
@@ -48,7 +48,6 @@ class Probe(NamedTuple):
 
     trials: list[Trial]
     start: tuple[float, float]  # x and y where walkers start
-    ordinary: float  # lowest x of networks drawn from the whole box
     descent: np.ndarray  # (steps, 2), x and y on the way down
     low: tuple[float, float]  # mean x and y at the low wall
     slope: float  # dS/dx there, from the balance with the wall; 0 where none was found
@@ -99,12 +98,11 @@ def probe(
 
     x, y, *_ = problem.evaluate(np, state.theta)
     start = float(x[0]), float(y[0])
-    draws = np.random.default_rng([settings.seed, 2]).uniform(
-        problem.lo, problem.hi, (max(1, int(ORDINARY * scale)), problem.n_parameters)
-    )
-    ordinary = float(np.min([problem.evaluate(np, theta[None])[0] for theta in draws]))
-    reached, way = math.inf, [np.zeros((0, 4))]
-    while reached > settings.x_low + NEAR and state.t < DESCENT * scale:
+    reached, before, way = start[0], math.inf, [np.zeros((0, 4))]
+    while state.t < DESCENT * scale and (
+        reached > settings.x_low + NEAR or reached < before - SETTLED
+    ):
+        before = reached
         state, trace = go(state, settings.dt, 0.25 * FRICTION, 4 * PIECE)
         if trace is None:
             raise UserError(
@@ -144,7 +142,7 @@ def probe(
         )
     slope = max(2 * settings.wall_low * (low[0] - settings.x_low), 0.0)
     descent = np.concatenate(way)[:, [wlmd.X, wlmd.Y]]
-    return Probe(trials, start, ordinary, descent, low, slope)
+    return Probe(trials, start, descent, low, slope)
 
 
 def advised_step(trials: list[Trial]) -> float | None:
@@ -169,42 +167,48 @@ def advise(problem: SmoothProblem, settings: WLMDSettings, found: Probe) -> list
     def say(option: str, value: float, why: str) -> None:
         said.append(Advice(f"wlmd.{option}", value, getattr(settings, option), why))
 
-    dt = advised_step(found.trials)
+    depth = found.slope * (settings.x_high - settings.x_low)  # S falls steepest at the low end
+    deepest = settings.x_low - math.sqrt(depth / settings.wall_low)
+    dt, x_low = advised_step(found.trials), settings.x_low
     if dt is None:
         dt = 0.25 * settings.dt
         say("dt", dt, f"all of the time steps tried heat the walker at x = {found.low[0]:.2f}")
     else:
-        say("dt", dt, f"the largest that keeps the temperature at x = {found.low[0]:.2f}")
+        lower = settings.x_low - 3 * settings.sigma  # inside the wall, where walkers still get to
+        dt = _rounded_down(dt * min(math.exp((lower - found.low[0]) / 2), 1.0))
+        why = f"the largest that keeps the temperature at x = {found.low[0]:.2f}"
+        say("dt", dt, f"{why}, scaled by sqrt(L) to {lower:.2f}")
     own = settings.f_max / settings.walkers
-    least = heating(surface, own, 1.0, problem.n_parameters) / HEATING
-    friction = _two_digits(min(max(least, 100 / settings.steps), 0.5))
-    say("friction", friction, f"heat of the hills at most {HEATING:.0%} at f_max")
-    x_low = settings.x_low
+    heat = heating(surface, own, 1.0, problem.n_parameters)
+    least = _two_digits(min(heat / HEATING, 0.5))
+    friction = settings.friction if least <= settings.friction <= 30 * least else least
+    say("friction", friction, f"the hills heat by {heat / friction:.1%} at f_max; 5 % is the limit")
+    why = "the walker gets there, and the time step bears it"
     if dt < settings.dt:  # frequencies grow as 1 / sqrt(L): a higher wall would bear the old step
-        x_low = round(settings.x_low + 2 * math.log(settings.dt / dt), 1)
-        why = f"from there up the present time step {settings.dt:g} would do"
-    else:
-        why = "within reach, and the time step bears it"
+        x_low = _tenth(x_low + 2 * math.log(settings.dt / dt))
+        why = f"so the time step could stay {settings.dt:g}, or take the smaller one"
     say("x_low", x_low, why)
-    x_high = round(max(found.start[0], min(found.ordinary, found.start[0] + 0.5)) + 0.2, 1)
-    say("x_high", x_high, f"above the start, x = {found.start[0]:.2f}: nothing is learnt yet there")
-    y_low, y_high = found.descent[:, 1].min(), found.descent[:, 1].max()
-    if problem.accuracy_at is None:
-        y_high = max(y_high + 1.5, found.start[1] + 1.5)
-        say("y_low", min(x_low, _tenth(y_low)), "a test loss below all train losses is never seen")
-    else:
-        span = 0.1 * (y_high - y_low)
-        y_high = y_high + span
-        say("y_low", _tenth(y_low - span), "the way down, and a tenth")
-    say("y_high", _tenth(y_high), "above the way down; networks that fit the train set alone")
-    depth = found.slope * (x_high - settings.x_low)  # S falls steepest at the low end
-    margin = math.sqrt(depth / settings.wall_low) + settings.cutoff * settings.sigma
-    why = f"dS/dx = {found.slope:.0f} at the low wall: S spans at most {depth:.0f} nats"
-    say("margin", max(_tenth(margin), 1.0), why)
-    area = (x_high - settings.x_low) * (settings.y_high - settings.y_low)
-    fill = 0.5 * depth * area / (settings.f_max * A0)
-    say("t2", _two_digits(max(fill, settings.t1)), "filling takes about so long at f_max")
+    x_high = _tenth(found.start[0] + 0.2)
+    near = abs(settings.x_high - x_high) < 0.5
+    why = f"where walkers start x is {found.start[0]:.2f}: beyond, nothing is learnt"
+    say("x_high", settings.x_high if near else x_high, why)
+    seen = _tenth(found.descent[:, 1].min() - 1), _tenth(found.descent[:, 1].max() + 1)
+    why = f"y is {seen[0] + 1:.1f} to {seen[1] - 1:.1f} on the way down; a unit more on both sides"
+    say("y_low", min(settings.y_low, seen[0]), why)
+    say("y_high", max(settings.y_high, seen[1]), why)
+    margin = settings.x_low - deepest + settings.cutoff * settings.sigma
+    why = f"dS/dx = {found.slope:.0f} at the low wall, so S spans {depth:.0f} nats or less"
+    say("margin", max(settings.margin, _tenth(margin)), why)
+    area = (settings.x_high - settings.x_low) * (settings.y_high - settings.y_low)
+    fill = _two_digits(0.5 * depth * area / (settings.f_max * A0))
+    say("t2", max(settings.t2, fill), f"filling takes {fill:.1e} steps at f_max")
     return said
+
+
+def _rounded_down(value: float) -> float:
+    """To one digit."""
+    unit = 10.0 ** math.floor(math.log10(value))
+    return float(f"{math.floor(value / unit * (1 + 1e-9)) * unit:.0e}")
 
 
 def _two_digits(value: float) -> float:

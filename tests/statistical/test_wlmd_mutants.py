@@ -7,6 +7,7 @@ The right sampler passes both with the same seeds: ``test_wlmd.py``.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -14,7 +15,7 @@ from unittest import mock
 import pytest
 
 from wlnn import dynamics, surface, wlmd
-from wlnn.reference import wlmd_judge
+from wlnn.reference import wlmd_cases, wlmd_judge
 
 SPEED = "return moved, xp.where(above | below, -v, v)"
 MIRRORED = "moved = xp.where(above, 2 * hi - moved, xp.where(below, 2 * lo - moved, moved))"
@@ -89,3 +90,26 @@ def test_whole_runs_catch_hills_cut_at_the_edge(cut):
     edits = [("    if surface.mirror:\n", "    if False:\n")] if cut else []
     verdict = wlmd_judge.whole_run(tables=2, numpy_walkers=100, wlmd=mutant(surface, *edits))
     assert verdict.passed is not cut, verdict
+
+
+FEW = {"walkers": 200, "steps": 20_000, "numpy_walk": True}
+FORCES = {
+    "the force along y missing": lambda ux, uy: (ux, 0 * uy),
+    "the force along y of the wrong sign": lambda ux, uy: (ux, -uy),
+    "the force along x missing": lambda ux, uy: (0 * ux, uy),
+}
+
+
+@pytest.mark.slow
+def test_two_losses_pass_by_the_definition():
+    verdict = wlmd_judge.frozen_two_losses(**FEW)
+    assert verdict.passed, verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORCES)
+def test_two_losses_catch(name):
+    right = wlmd_cases.twin_quadratic(two_losses=True)
+    wrong = replace(right, sweep=lambda xp, tape, *u: right.sweep(xp, tape, *FORCES[name](*u)))
+    verdict = wlmd_judge.frozen_two_losses(problem=wrong, **FEW)
+    assert verdict.error > 0.5, verdict

@@ -33,6 +33,7 @@ CHAINS = {  # every coordinate of the sampler
     "accuracy, scaled axis": lambda: NetworkVariables(
         classification("smoothed-accuracy"), "scaled"
     ),
+    "accuracy, plain axis": lambda: NetworkVariables(classification("smoothed-accuracy"), "plain"),
     "accuracy, one logit": lambda: NetworkVariables(classification("smoothed-accuracy", 1)),
     "deep, silu": lambda: NetworkVariables(regression((2, 3, 5, 4, 1), "silu")),
     "one hidden layer": lambda: NetworkVariables(regression((2, 7, 1), "relu")),
@@ -124,4 +125,4 @@ def test_what_is_not_smooth_is_refused():
     with pytest.raises(UserError, match="smooth"):
         NetworkVariables(classification("test-accuracy"))
     with pytest.raises(UserError, match="accuracy axis"):
-        NetworkVariables(classification("smoothed-accuracy"), "plain")
+        NetworkVariables(classification("smoothed-accuracy"), "square")

@@ -7,16 +7,19 @@ import time
 import numpy as np
 import pytest
 
-from wlnn import run_wlmd, store
+from wlnn import run_wlmd, store, summary, wlmd
 from wlnn.collective import NetworkVariables
 from wlnn.datasets import spiral_classify
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
 from wlnn.landscape import Landscape
 from wlnn.network import FNN
+from wlnn.plot import plot_landscape
+from wlnn.results import join
 from wlnn.run import Interrupted
 from wlnn.settings import WLMDSettings
 from wlnn.task import Task
+from wlnn.wlmd_results import hills_at, landscape_so_far, surface_of
 
 TINY = WLMDSettings(
     steps=1600,
@@ -149,6 +152,9 @@ def test_the_true_accuracy_is_kept_beside_a_smoothed_one(tmp_path):
     seen = arrays["visits"] > 0
     np.testing.assert_array_equal(np.isnan(arrays["accuracy"]), ~seen)
     assert 0 <= arrays["accuracy"][seen].min() <= arrays["accuracy"][seen].max() <= 1
+    error = arrays["smoothed"] - arrays["accuracy"]
+    np.testing.assert_array_equal(arrays["smoothing_error"], error)
+    assert np.nanmax(np.abs(error)) < 0.5
 
 
 def test_reweighted_estimator_needs_and_uses_production(tmp_path):
@@ -190,6 +196,70 @@ def test_a_lost_walker_is_reported(tmp_path):
     assert later.history["alive"].tolist() == [2]
 
 
+def test_a_run_that_diverges_for_one_walker_leaves_no_trace_of_it(tmp_path, monkeypatch):
+    """A walker is thrown out of its box in the third round; the result is that of the rounds of the
+    others, and what it had deposited before stays."""
+    settings = dataclasses.replace(TINY, walkers=3, tables=1)
+    advance, rounds = wlmd.advance, []
+
+    def kicked(problem, surface, motion, state, *rest):
+        rounds.append(state)
+        if state.t == 200:
+            v = state.v.copy()
+            v[2] = 1e4
+            state = state._replace(v=v)
+        return advance(problem, surface, motion, state, *rest)
+
+    monkeypatch.setattr(wlmd, "advance", kicked)
+    landscape, seen = run(tmp_path / "a", settings)
+    told = [note for progress in seen for note in progress.notes if "diverged" in note]
+    assert len(told) == 1
+    assert "table 0: walker 2 diverged at step 201 " in told[0]
+    arrays, _ = store.load(store.checkpoint_path(tmp_path / "a", 0))
+    assert arrays["state.visits"].sum() <= 3 * 200 + 2 * 1400
+    assert arrays["state.visits"].sum() > 0.98 * (3 * 200 + 2 * 1400)
+    assert landscape.history["alive"][0].tolist() == [2.0] * 4
+    assert "walkers lost" in "\n".join(summary.summary(landscape))
+
+
+def test_narrow_hills_in_the_tail(tmp_path):
+    """From t2 on; the heating that is expected grows with their height."""
+    narrow = dataclasses.replace(TINY, tail_sigma=0.1)
+    problem = tiny_problem()
+    _, surface = surface_of(problem, narrow)
+    assert hills_at(surface, narrow, 799) == surface
+    late = hills_at(surface, narrow, 800)
+    assert (late.sigma, late.reach) == (0.1, pytest.approx(0.4))
+    assert hills_at(surface, TINY, 800) == surface
+    first, _ = run(tmp_path / "a", narrow)
+    second, _ = run(tmp_path / "b")
+    expected = [landscape.history["expected"][0] - 1 for landscape in (first, second)]
+    np.testing.assert_allclose(expected[0] / expected[1], [1, 1, 4, 4])
+    with pytest.raises(UserError, match="tail_sigma"):
+        dataclasses.replace(TINY, tail_sigma=0.05)
+
+
+def test_a_finished_run_is_its_result_and_one_that_goes_on_can_be_read(tmp_path):
+    run(tmp_path / "a")
+    again, told = run(tmp_path / "a")
+    assert told == []
+    assert again.meta["finished"]
+    problem = tiny_problem()
+    (tmp_path / "a" / "walker-001.npz").unlink()
+    part = landscape_so_far(tmp_path / "a", problem, TINY)
+    shift = part.entropies[0] - again.entropies[0]  # another zero: fewer bins in common
+    assert np.nanmax(np.abs(shift - np.nanmean(shift))) < 1e-9
+    assert np.isfinite(shift).sum() > 10
+    assert not part.meta["finished"]
+    (tmp_path / "a" / "walker-000.npz").unlink()
+    assert landscape_so_far(tmp_path / "a", problem, TINY) is None
+
+
+def test_the_thermostat_fits_into_a_round():
+    with pytest.raises(UserError, match="thermostat_every"):
+        dataclasses.replace(TINY, thermostat_every=30)
+
+
 def test_damaged_checkpoints_are_told(tmp_path):
     run(tmp_path / "a")
     (tmp_path / "a" / "landscape.npz").unlink()
@@ -207,3 +277,78 @@ def test_reports_come_every_few_seconds_whatever_the_size():
     large = dataclasses.replace(problem, lo=np.zeros(10**4))
     assert run_wlmd.period_of(large, automatic) == 5000
     assert run_wlmd.period_of(dataclasses.replace(problem, lo=np.zeros(10**6)), automatic) == 100
+
+
+def test_networks_are_kept_one_a_cell_and_are_what_they_say(tmp_path):
+    """Kept in single precision, in which they were evaluated; the same after an interruption."""
+    settings = dataclasses.replace(TINY, keep_networks=True, keep_width=0.5, y_low=-8.0, y_high=8.0)
+    problem = tiny_problem("smoothed-accuracy")
+    landscape, _ = run(tmp_path / "a", settings, problem)
+    networks = landscape.networks
+    cells = np.floor(networks["points"][:, :2] / 0.5)
+    assert len(np.unique(cells, axis=0)) > 1
+    assert len(cells) <= 2 * len(np.unique(cells, axis=0))  # two tables
+    x, y, accuracy, _ = problem.evaluate(np, networks["theta"].astype(float))
+    np.testing.assert_allclose(np.stack([x, y], 1), networks["points"][:, :2], atol=1e-4)
+    np.testing.assert_allclose(accuracy, networks["points"][:, 2])
+    np.testing.assert_array_equal(
+        np.stack(landscape.grid.index(*networks["points"][:, :2].T), 1), networks["bins"]
+    )
+    again = Landscape.load(tmp_path / "a" / "landscape.npz")
+    np.testing.assert_array_equal(again.networks["theta"], networks["theta"])
+    seen = []
+
+    def report(progress):
+        seen.append(progress)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_wlmd.sample(problem, settings, tmp_path / "b", 2, report)
+    cut, _ = run(tmp_path / "b", settings, problem)
+    np.testing.assert_array_equal(cut.networks["theta"], networks["theta"])
+    huge = dataclasses.replace(settings, keep_width=1e-4)
+    with pytest.raises(UserError, match="keep_width"):
+        run(tmp_path / "c", huge, problem)
+
+
+def test_curves_of_a_smoothed_accuracy_are_accuracies(tmp_path):
+    settings = dataclasses.replace(TINY, y_low=-8.0, y_high=8.0)
+    landscape, _ = run(tmp_path / "a", settings, tiny_problem("smoothed-accuracy"))
+    curve, true = landscape.equilibrium_accuracy(), landscape.true_accuracy()
+    known = np.isfinite(curve.value)
+    assert known.any()
+    weights = np.exp(landscape.entropies - np.nanmax(landscape.entropies))
+    for k in np.flatnonzero(known)[::7]:
+        row = np.nan_to_num(weights[:, k])
+        there = row.sum(1) > 0
+        by_hand = (row * landscape.y_values).sum(1)[there] / row.sum(1)[there]
+        assert curve.value[k] == pytest.approx(by_hand.mean())
+    assert ((curve.value[known] >= 0) & (curve.value[known] <= 1)).all()
+    assert np.nanmin(true.value) >= 0
+    assert np.nanmax(true.value) <= 1
+    assert (landscape.history["smoothing"] < 1).all()
+    other, _ = run(
+        tmp_path / "b", dataclasses.replace(settings, seed=1), tiny_problem("smoothed-accuracy")
+    )
+    joint = join([landscape, other], ["a", "b"])
+    both = np.isfinite(landscape.accuracy) & np.isfinite(other.accuracy)
+    middle = (joint.accuracy - landscape.accuracy) * (joint.accuracy - other.accuracy)
+    assert (middle[both] <= 1e-12).all()  # between the two
+    alone = np.isfinite(landscape.accuracy) & ~np.isfinite(other.accuracy)
+    np.testing.assert_allclose(joint.accuracy[alone], landscape.accuracy[alone])
+
+
+def test_pictures_of_a_smoothed_accuracy_are_labelled_with_it(tmp_path):
+    settings = dataclasses.replace(TINY, y_low=-8.0, y_high=8.0)
+    landscape, _ = run(tmp_path / "a", settings, tiny_problem("smoothed-accuracy"))
+    ax = plot_landscape(landscape)
+    ticks = {
+        label.get_text(): place
+        for place, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    }
+    assert ax.get_ylabel() == "smoothed test accuracy"
+    assert ticks
+    for words, place in ticks.items():
+        q = 1e-4 + (1 - 2e-4) * float(words)
+        assert place == pytest.approx(np.log(q / (1 - q)))

@@ -9,7 +9,15 @@ import pytest
 from wlnn.errors import UserError
 from wlnn.settings import Settings, WLMCSettings, parse_overrides, read_table
 
-TABLES = ("spiral-classify", "own")
+TABLES = (
+    "spiral-classify",
+    "spiral-regress",
+    "house-price",
+    "mnist",
+    "polymer",
+    "cifar",
+    "own",
+)
 
 
 def test_the_spiral_table_says_what_the_paper_says():
@@ -25,13 +33,25 @@ def test_the_spiral_table_says_what_the_paper_says():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_number_of_a_table_tells_its_source(table):
+    """On its own line; or, of [[train]] and [tune], in words for the whole block or all of them."""
     text = (importlib.resources.files("wlnn.tables") / f"{table}.toml").read_text()
     assert {"default", "quick"} <= set(tomllib.loads(text)["preset"])
     if table == "own":  # all its numbers are choices, as its head says
         return
+    section, told = "", set()
     for line in text.splitlines():
-        if "=" in line.partition("#")[0]:
-            assert re.search(r"# .*(paper|published run|our choice)", line), line
+        value, _, comment = line.partition("#")
+        own = bool(re.search(r"paper|published run|our choice", comment))
+        if line.startswith("["):
+            section, throughout = value.strip(), own and "throughout" in comment
+        elif "=" in value:
+            key = value.partition("=")[0].strip()
+            if section in ("[[train]]", "[tune]") and own:
+                several = {" of all": "optimizer learning_rate batch_size width", " of both":
+                           "rate_low rate_high batch_low batch_high"}  # fmt: skip
+                said = [keys.split() for words, keys in several.items() if words in comment]
+                told |= {(section, name) for name in sum(said, [key])}
+            assert own or throughout or (section, key) in told, line
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -95,7 +115,7 @@ def test_values_of_overrides():
         ("network.logits=3", "network.logits"),
         ("network.bound_factor=0", "network.bound_factor must be above 0"),
         ("grid.x_width=0", "grid.x_width must be above 0"),
-        ("grid.x_low=1", "grid.x_low, x_high, x_width make 0 bins"),
+        ("grid.x_low=1", "grid.x_low, x_high, x_width make -5 bins"),
         ("grid.x_width=1e-9", "between 2 and 100000"),
         ("grid.y_low=9", "grid.y_low, y_high, y_width"),
     ],

@@ -10,6 +10,7 @@ from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
 from wlnn.network import FNN
 from wlnn.problem import Problem
+from wlnn.readers import catalogue
 from wlnn.settings import GridSettings, read_table
 from wlnn.task import (
     TASKS,
@@ -163,7 +164,8 @@ def test_options_and_settings_of_a_named_task():
     assert task.data.source["seed"] == 5
     assert task.data.source["test_radii"] == "even"
     assert task.grid.x.width == pytest.approx(0.1)
-    assert set(TASKS) == {"spiral-classify", "spiral-regress", "context-select"}
+    spirals, files = {"spiral-classify", "spiral-regress"}, set(catalogue.FILES)
+    assert set(TASKS) == spirals | files | {"context-select"}
     with pytest.raises(UserError, match="no task 'spiral'; use one of spiral-classify"):
         load_task("spiral")
     with pytest.raises(UserError, match="no task 'own'"):

@@ -217,16 +217,36 @@ def test_estimators():
         wlmd.entropy(state, surface, "best")
 
 
+def test_the_average_begins_with_the_first_sampled_table():
+    surface, motion, state = make(quadratic())
+    state = wlmd.advance(quadratic(), surface, motion, state, np.ones(30), generators(0)).state
+    assert state.warmth[0].sum() == 30
+    assert state.known.all()
+    state = wlmd.sampled(state)
+    assert state.warmth.sum() == 0
+    np.testing.assert_array_equal(state.known, state.visits > 0)
+    later = wlmd.advance(quadratic(), surface, motion, state, np.ones(30), generators(1))
+    state = wlmd.sampled(later.state)
+    assert state.n_averaged == 2
+    assert not state.known[state.visits > 0].all()  # what was found since is not
+    assert state.warmth[0].sum() == 30
+    kinetic = later.traces[..., wlmd.KINETIC].sum()
+    assert state.warmth[1].sum() == pytest.approx(kinetic)
+
+
 def test_reliable_keeps_off_walls_and_the_ends_of_the_visited_region():
     surface = make_surface(LINE, 0.2, Walls(-4.0, -0.5))
     _, _, state = make(quadratic(False), LINE)
     x = LINE.x.centres
     visits = ((x > -3.0) & (x < 0)).astype(np.int64)[:, None]
     visits[np.argmin(np.abs(x + 2.0))] = 0  # a single gap is no end
-    found = x[wlmd.reliable(state._replace(visits=visits), surface)[:, 0]]
+    state = state._replace(visits=visits)
+    found = x[wlmd.reliable(state, surface)[:, 0]]
     assert found.min() == pytest.approx(-3.0 + 0.425)
     assert found.max() == pytest.approx(-0.925)
     assert np.diff(found).max() == pytest.approx(0.05)
+    late = state._replace(known=(x > -2.5)[:, None])  # the rest was found in the tail
+    assert x[wlmd.reliable(late, surface)[:, 0]].min() == pytest.approx(-2.5 + 0.425, abs=0.051)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def _array(*_):
 def _encoded(text, coding="latin1"):
     """Bytes as Python 3 writes them for readers of protocol 2."""
     if coding != "latin1" or not isinstance(text, str):
-        raise pickle.UnpicklingError("bytes in another coding than latin1")
+        raise _RefusedError("it has bytes in another coding than latin1")
     return text.encode("latin1")
 
 
@@ -74,14 +74,18 @@ _KNOWN = {
 }
 
 
+class _RefusedError(Exception):
+    """A pickle asks for something that a batch of images does not need."""
+
+
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
         if (module, name) not in _KNOWN:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            raise _RefusedError(f"it asks for {module}.{name}")
         return _KNOWN[module, name]
 
     def persistent_load(self, pid):
-        raise pickle.UnpicklingError("it refers to objects elsewhere")
+        raise _RefusedError("it refers to objects elsewhere")
 
 
 class Batch(NamedTuple):
@@ -100,11 +104,11 @@ def python_batch(contents: bytes, where) -> Batch:
     """
     try:
         found = _ArrayUnpickler(io.BytesIO(contents), encoding="bytes").load()
-    except pickle.UnpicklingError as error:
-        reason = str(error) or "damaged"
-        if reason.startswith("it "):
-            reason += ", which a batch of images does not need, and is not loaded"
-        raise UserError(f"{where}: is no python batch of CIFAR-10: {reason}.") from error
+    except _RefusedError as error:
+        raise UserError(
+            f"{where}: is no python batch of CIFAR-10: {error}, which a batch of images does not "
+            "need, and is not loaded."
+        ) from error
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
         raise UserError(
             f"{where}: is no python batch of CIFAR-10: the file is cut short or damaged."
@@ -197,6 +201,8 @@ def _batches(path: Path):
     if path.suffix in (".gz", ".tar", ".tgz"):
         yield from _archived(path)
         return
+    if path.name not in (*PYTHON_NAMES, *BINARY_NAMES):
+        raise UserError(f"{path}: is no batch, archive or npz file of images; {WANTED} is needed.")
     folder = path.parent
     binary = path.suffix == ".bin"
     for name in BINARY_NAMES if binary else PYTHON_NAMES:
