@@ -1,7 +1,8 @@
 """A walk of molecular dynamics on real images whose gradients PyTorch recomputes now and then.
 
 The compiled network moves a walker; every so many steps x, y and the gradient of a mixture of both
-are computed by PyTorch's autograd in float64 from the same parameters.
+are computed by PyTorch's autograd in float64 from the same parameters, and in float32 to see what
+single precision alone does: a unit near 0 falls to the other side of its ReLU now and then.
 
     python benchmarks/gradients.py FILE.npz [--network resnet10] [--images 500] [--steps 300]
                                             [--every 30] [--dt 2e-5]
@@ -62,6 +63,18 @@ def read(path, network, n):
     return Task("t", data, network, ROOM, "smoothed-accuracy", bound_rule="fan_out")
 
 
+def by_autograd(model, values, tensors):
+    """x and y ``(2,)`` and the gradient ``(P,)`` of the mixture, by PyTorch."""
+    with torch.no_grad():
+        for parameter, tensor in zip(model.parameters(), tensors, strict=True):
+            parameter.copy_(torch.tensor(tensor))
+    model.zero_grad()
+    xy = list(values())
+    sum(weight * value for weight, value in zip(MIXTURE, xy, strict=True)).backward()
+    gradient = np.concatenate([p.grad.double().numpy().ravel() for p in model.parameters()])
+    return np.array([value.item() for value in xy]), gradient
+
+
 def main() -> None:
     """Print one line per comparison, and the largest deviations."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -75,7 +88,8 @@ def main() -> None:
     torch.set_num_threads(1)
     network, make = NETWORKS[options.network]
     task, model = read(options.file, network, options.images), make().double()
-    values = coordinates(model, task, torch.float64)
+    model_32 = make()
+    values, values_32 = coordinates(model, task, torch.float64), coordinates(model_32, task)
     variables = NetworkVariables(task, dtype=np.float32)
     problem, system = variables.problem(), variables.fast_system()
     grid = Grid(Axis.of_width("x", -9.0, 9.0, 0.05), Axis.of_width("y", -12.0, 12.0, 0.05))
@@ -89,7 +103,7 @@ def main() -> None:
         return advance(problem, surface, motion, state, f, lambda walker: generator, [system]).state
 
     walk(1, state)  # compiles
-    seconds, worst = 0.0, np.zeros(2)
+    seconds, worst = 0.0, np.zeros(3)
     for done in range(0, options.steps + 1, options.every):
         if done:
             began = time.process_time()
@@ -97,26 +111,22 @@ def main() -> None:
             seconds += time.process_time() - began
         theta = state.theta[0].astype(np.float32)
         found = np.array(at(system, theta.astype(float), *MIXTURE))
-        tensors = network.layout.views(theta.astype(float))
-        with torch.no_grad():
-            for parameter, tensor in zip(model.parameters(), tensors, strict=True):
-                parameter.copy_(torch.tensor(tensor))
-        model.zero_grad()
-        xy = list(values())
-        (MIXTURE[0] * xy[0] + MIXTURE[1] * xy[1]).backward()
-        expected = np.array([value.item() for value in xy])
-        gradient = np.concatenate([p.grad.numpy().ravel() for p in model.parameters()])
-        error = np.linalg.norm(system.gradient - gradient) / np.linalg.norm(gradient)
-        worst = np.maximum(worst, [np.abs(found - expected).max(), error])
+        expected, gradient = by_autograd(model, values, network.layout.views(theta))
+        _, single = by_autograd(model_32, values_32, network.layout.views(theta))
+        length = np.linalg.norm(gradient)
+        errors = [np.linalg.norm(g - gradient) / length for g in (system.gradient, single)]
+        worst = np.maximum(worst, [np.abs(found - expected).max(), *errors])
         print(
             f"step {done:4d}  x = {found[0]:.6f}  y = {found[1]:.6f}  off by "
-            f"{np.abs(found - expected).max():.1e}  gradient off by {error:.1e} of its length",
+            f"{np.abs(found - expected).max():.1e}  gradient off by {errors[0]:.1e} of its length, "
+            f"PyTorch's in float32 by {errors[1]:.1e}",
             flush=True,
         )
     rows = sum(map(len, (task.data.y_train, task.data.y_test)))
     print(
         f"{options.network}, {rows} images, {options.steps} steps: x and y within {worst[0]:.1e}, "
-        f"gradient within {worst[1]:.1e}; {1e3 * seconds / options.steps:.2f} ms/step"
+        f"gradient within {worst[1]:.1e} (PyTorch in float32: {worst[2]:.1e}); "
+        f"{1e3 * seconds / options.steps:.2f} ms/step"
     )
 
 
