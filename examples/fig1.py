@@ -4,7 +4,7 @@
 of 100 trainings (black). (b) Equilibrium against trained accuracy where training ends: four sizes,
 two lengths of training, each a mean over data sets.
 
-    python examples/fig1.py [--quick] [--data-sets 6] [--set wlmc.steps=1e7] [--out FOLDER]
+    python examples/fig1.py [--quick] [--sizes 4] [--data-sets 6] [--set wlmc.steps=1e7]
 
 About two hours on two cores with the six data sets of the paper; --quick takes seconds and shows
 the form alone.
@@ -17,13 +17,13 @@ import wlnn
 SIZES = ((3, 6), (3, 8), (4, 6), (4, 8))
 
 if __name__ == "__main__":
-    chosen = options(__doc__, data_sets=6)
+    chosen = options(__doc__, sizes=4, data_sets=6)
     pairs = [
         landscape_and_trainings(
             "spiral-classify", chosen,
             f"network.layers={layers}", f"network.width={width}", f"data.seed={seed}",
         )
-        for layers, width in (SIZES[:1] if chosen.quick else SIZES)
+        for layers, width in SIZES[: 1 if chosen.quick else chosen.sizes]
         for seed in range(1 if chosen.quick else chosen.data_sets)
     ]  # fmt: skip
     save(wlnn.plot_advantage(*pairs[0]), "fig1a", chosen)

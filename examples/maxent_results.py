@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-from wlnn import plot
 from wlnn.maxent import (
     agreement,
     compare,
@@ -50,6 +49,12 @@ def table(title, header, rows):
 def populations(p):
     """p(n) in words."""
     return " ".join(f"{value:.3f}" for value in p)
+
+
+def keep(figure, path):
+    """Write a picture, smaller than those of the commands."""
+    figure.savefig(path, dpi=110)
+    print(path)
 
 
 def law(contexts):
@@ -83,12 +88,12 @@ def trained(contexts, quick, out):
             f"{numbers['rms']:.3f} between SGD and the law over {numbers['settings']} settings"
         )
     for draw in (figures.specialisation, figures.selectivity):
-        print(plot.save(draw(contexts, SCALES, rows), out / f"{draw.__name__}.png"))
+        keep(draw(contexts, SCALES, rows), out / f"{draw.__name__}.png")
     for draw in (figures.scatter, figures.populations, figures.population_ratios):
-        print(plot.save(draw(rows), out / f"{draw.__name__}.png"))
+        keep(draw(rows), out / f"{draw.__name__}.png")
     shown = next(row for row in rows if row.law.contexts == 4 and row.law.weight_scale == 1)
     drawn = draw_units(shown.law, len(shown.units.w), np.random.default_rng(0))
-    print(plot.save(figures.weights(shown.law, drawn, shown.units), out / "weights.png"))
+    keep(figures.weights(shown.law, drawn, shown.units), out / "weights.png")
 
 
 def drawn(quick, out):
@@ -99,7 +104,7 @@ def drawn(quick, out):
     )
     rows = [[str(q.units), q.loss, q.standard_error, q.predicted] for q in points]
     table("Loss of drawn networks, K = 3, sigma = 1", ["N", "mean", "error", "law"], rows)
-    print(plot.save(figures.loss_against_units(one, points, 0.0), out / "loss-against-units.png"))
+    keep(figures.loss_against_units(one, points, 0.0), out / "loss-against-units.png")
 
 
 def landscapes(quick, out):
@@ -120,7 +125,7 @@ def landscapes(quick, out):
             units = populations(result.p_n[k]), populations(result.rho[k][1:])
             rows.append([net, str(N), f"{ln_loss:.2f}", result.ln_g[k], theory, *units])
         if N in (16, 24):
-            print(plot.save(figures.landscape(result), out / f"landscape-{net}.png"))
+            keep(figures.landscape(result), out / f"landscape-{net}.png")
     header = ["net", "N", "ln L", "ln g, Wang-Landau", "small-loss formula", "p(n)", "rho(n)"]
     table("Landscapes, K = 2, box 2", header, rows)
     print(f"\np(n) of the law of the box, L = 0: {populations(solve_box(2, 2.0).p_n)}")

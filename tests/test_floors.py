@@ -27,6 +27,7 @@ COMMAND_LINE = {
 PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.plot_trained", "wlnn.maxent.figures"}
 COMPILED = {
     "wlnn.conv_kernels",
+    "wlnn.dense_kernels",
     "wlnn.image_kernels",
     "wlnn.kernels",
     "wlnn.langevin_kernels",

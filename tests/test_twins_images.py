@@ -67,6 +67,18 @@ CASES = {
         Made((2, 4, 6), summed),
         {"total_of_two", "copy", "average", "average_back", "norm", "norm_back"},
     ),
+    "norm of a norm, a sum and a mean": (
+        Made(
+            (1, 4, 4),
+            lambda s: s.norm(
+                s.average_pool(
+                    s.norm(s.norm(s.add(s.conv(0, 2, "a"), s.conv(0, 2, "b")), "c"), "d"), 2
+                ),
+                "e",
+            ),
+        ),
+        {"norm"},
+    ),
     "one output": (Made((2, 5, 7), deep, 1), {"correlate"}),
     "CNN": (CNN(3, (1, 9, 11), 4), set()),
     "ResNet": (ResNet10((2, 3), (2, 6, 6), 3), set()),
@@ -200,6 +212,8 @@ def test_a_compiled_walk_is_the_definition(name):
         lambda s: s.relu(s.max_pool(s.conv(0, 2, "a"))),
         lambda s: s.add(s.max_pool(s.conv(0, 2, "a")), s.max_pool(1)),
         lambda s: s.average_pool(0, 2),
+        lambda s: s.norm(s.relu(s.conv(0, 2, "a")), "n"),
+        lambda s: s.norm(s.max_pool(s.conv(0, 2, "a")), "n"),
     ],
 )
 def test_what_the_loops_cannot_do_is_left_to_the_definition(draw):

@@ -70,7 +70,7 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
 
 def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
     """Begin or continue a run of `wlnn md`, with progress; print what came out."""
-    from wlnn import plot, run, run_md
+    from wlnn import plot, run, run_md, summary_canonical, trajectories
     from wlnn.maxent.workers import default_processes
     from wlnn.plot_canonical import plot_md
 
@@ -96,8 +96,8 @@ def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
         click.echo(f"stopped; everything so far is saved in {directory}", err=True)
         click.echo(f"  go on with:  wlnn resume {directory}", err=True)
         sys.exit(STOPPED)
-    click.echo("\n".join(run_md.summary(found)))
-    click.echo(directory / run_md.FILE)
+    click.echo("\n".join(summary_canonical.motion(found)))
+    click.echo(directory / trajectories.FILE)
     click.echo(plot.save(plot_md(found, window), directory / "md.png"))
 
 
@@ -109,7 +109,7 @@ def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
     metavar="LOW..HIGH",
     help="A range, as in 1e-3..1e-1, or a list T,T,.. [all that the landscape covers].",
 )
-@click.option("--points", type=click.IntRange(2), default=13, show_default=True, help="Of a range.")
+@click.option("--points", type=click.IntRange(2), default=17, show_default=True, help="Of a range.")
 @click.option(
     "--md", "runs", type=click.Path(), multiple=True, help="A run of `wlnn md` to compare with."
 )
@@ -131,7 +131,7 @@ def canonical(result, temperatures, points, runs, out):
     from wlnn import plot, reweight, summary_canonical
     from wlnn.plot_canonical import plot_canonical
     from wlnn.results import find_landscape
-    from wlnn.run_md import Trajectories
+    from wlnn.trajectories import Trajectories
 
     landscape = find_landscape(result)
     moved = [Trajectories.load(run) for run in runs]

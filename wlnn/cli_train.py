@@ -136,8 +136,6 @@ def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
 
 def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = None) -> None:
     """Begin or continue trainings (sampler "train") or tuning ("tune"), with progress."""
-    from dataclasses import replace
-
     from wlnn.maxent.workers import default_processes
     from wlnn.run import Interrupted
     from wlnn.run_train import train_many
@@ -173,7 +171,7 @@ def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = N
                     f"trainings × {settings.train.epochs} epochs of each setting",
                     err=True,
                 )
-                tuning = try_grid(task, replace(settings), directory, report=progress, **extra)
+                tuning = try_grid(task, settings, directory, report=progress, **extra)
                 from wlnn import plot, plot_trained
 
                 picture = plot_trained.plot_tuning(tuning)
@@ -221,6 +219,7 @@ def advantage(results, where, until, out):
     from wlnn import advantage as comparison
     from wlnn import plot, plot_trained
     from wlnn.results import find_landscape
+    from wlnn.summary import describe
     from wlnn.summary_trained import advantage_in_words, in_words, report
     from wlnn.trained import Trained, is_trained
 
@@ -237,13 +236,11 @@ def advantage(results, where, until, out):
     pairs = comparison.pairs(landscapes, trained, names)
     record = comparison.record_of(pairs[0][0])
     for landscape, own in pairs:
-        from wlnn.summary import describe
-
         for one in own:
             click.echo(describe(landscape)[0])
             click.echo("\n".join(in_words(one if until is None else one.until(until), record)))
             click.echo("\n".join(report(landscape, one, until, where)) + "\n")
-    first = next(Path(name) for name in names)
+    first = Path(names[0])
     folder = first if first.is_dir() else first.parent
     path = Path(out) if out else folder / "advantage.png"
     if len(pairs) == 1:

@@ -75,7 +75,7 @@ def run_trainings(
 def run_motion(task: str, *overrides: str, preset: str = "default", folder="runs", **files: str):
     """Molecular dynamics on the training loss of a task, as `wlnn md` makes it; arguments as above.
 
-    Returns a :class:`wlnn.run_md.Trajectories`.
+    Returns a :class:`wlnn.trajectories.Trajectories`.
     """
     from wlnn.run_md import simulate
 

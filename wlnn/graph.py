@@ -88,6 +88,11 @@ class Sketch:
 
     def add(self, at, other) -> int:
         """Sum of two values of one shape."""
+        if self.layers[at].shape != self.layers[other].shape:
+            raise UserError(
+                f"values of shapes {self.layers[at].shape} and {self.layers[other].shape} cannot "
+                "be added; bring them to one shape."
+            )
         return self._add("add", (at, other), self.layers[at].shape)
 
     def dense(self, at, units, name) -> int:

@@ -57,7 +57,8 @@ def runs(layers: tuple[Layer, ...]) -> bool:
     """Whether the loops can run such a list of layers.
 
     A relu must be the only reader of a convolution, norm or sum; pools and norms the only readers
-    of what they read; the images go into convolutions, and outputs come from one dense layer.
+    of what they read; a norm, which works in place, must read what nothing needs afterwards; the
+    images go into convolutions, and outputs come from one dense layer.
     """
     readers = readers_of(layers)
     for place, layer in enumerate(layers):
@@ -66,6 +67,8 @@ def runs(layers: tuple[Layer, ...]) -> bool:
         if not alone and kinds - {"conv", "add"}:
             return False
         if "relu" in kinds and layer.kind not in ("conv", "norm", "add"):
+            return False
+        if "norm" in kinds and layer.kind in ("relu", "max_pool"):
             return False
         if place == 0 and kinds != {"conv"}:
             return False

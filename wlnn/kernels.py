@@ -346,9 +346,14 @@ wlmc_stage = njit(_wlmc_stage, cache=True, nogil=True)
 _wlmc_stage_uncached = njit(_wlmc_stage, nogil=True)  # user functions have no lasting identity
 
 
+def _lasts(system) -> bool:
+    """Whether other processes know the class of ``system``; else they could not read the cache."""
+    return type(system).__module__.startswith("wlnn.") and not isinstance(system, FunctionSystem)
+
+
 def stage_for(system):
-    """The compiled driver for ``system``: kept on disk unless the system is a user's function."""
-    return _wlmc_stage_uncached if isinstance(system, FunctionSystem) else wlmc_stage
+    """The compiled driver for ``system``: kept on disk if the system is one of this package."""
+    return wlmc_stage if _lasts(system) else _wlmc_stage_uncached
 
 
 @njit(cache=True, nogil=True)
@@ -416,7 +421,7 @@ _uniform_draws_uncached = njit(_uniform_draws, nogil=True)
 
 def draws_for(system):
     """``uniform_draws`` for ``system``, as :func:`stage_for`."""
-    return _uniform_draws_uncached if isinstance(system, FunctionSystem) else uniform_draws
+    return uniform_draws if _lasts(system) else _uniform_draws_uncached
 
 
 if hasattr(wlmc_stage, "stats"):  # with NUMBA_DISABLE_JIT plain Python has no cache

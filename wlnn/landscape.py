@@ -23,6 +23,7 @@ GAUGES = {
     "box": "sum of exp S over all bins = 1, the whole box",
     "draws": "exp S = fraction of the box, fixed by uniform draws",
     "window": "sum of exp S over the bins that every walker visited = 1: relative entropies",
+    "mean": "mean of S over the reliable bins = 0: relative entropies",
 }
 
 

@@ -26,7 +26,7 @@ from wlnn.langevin import (
     X,
     Y,
 )
-from wlnn.wlmd_kernels import Motion, evaluate, langevin_step, sweep
+from wlnn.wlmd_kernels import DRIVEN, Motion, evaluate, langevin_step, sweep
 
 
 @njit(cache=True)
@@ -73,4 +73,4 @@ def walk(system, theta, u, starts, limits, temperature, motion, steps, rng, hott
 
 
 if hasattr(walk, "stats"):  # not where NUMBA_DISABLE_JIT=1
-    drop_stale(walk, "langevin_kernels", "wlmd_kernels", "wlmd_fnn")
+    drop_stale(walk, "langevin_kernels", *DRIVEN)

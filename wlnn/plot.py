@@ -164,7 +164,9 @@ def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) 
     units = [unit_name(axis, unit) for axis, unit in zip(landscape.grid, per, strict=True)]
     said = " and ".join(unit for unit in units if unit)
     words = f"nats per unit of {said}" if said else "nats"
-    return f"entropy S ({words}{', relative' * (landscape.meta.get('gauge') == 'window')})"
+    return (
+        f"entropy S ({words}{', relative' * (landscape.meta.get('gauge') in ('window', 'mean'))})"
+    )
 
 
 def _accuracy_ticks(ax: Axes, smoothed) -> None:

@@ -9,8 +9,8 @@ from wlnn import langevin
 from wlnn.landscape import Landscape
 from wlnn.plot import INK, MAGENTA, plot_landscape
 from wlnn.reweight import Averages
-from wlnn.run_md import Curve, Trajectories
 from wlnn.summary import describe
+from wlnn.trajectories import Curve, Trajectories
 
 BLUE = "#1f6fb4"
 METHOD_COLOURS = {
@@ -149,6 +149,8 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
         ax.plot(*np.array(rows).reshape(-1, 2).T, color="white", linewidth=3.0)
         ax.plot(*np.array(rows).reshape(-1, 2).T, color=color, linewidth=1.5, label=search.name)
         x, y = search.last()
+        if landscape is not None and not ax.get_xlim()[0] <= x.mean() <= ax.get_xlim()[1]:
+            continue  # ended outside the landscape; its path is drawn as far as the picture goes
         bars = {}
         if len(x) > 1:
             factor = stdtrit(len(x) - 1, 0.975) / np.sqrt(len(x))

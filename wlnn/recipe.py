@@ -68,7 +68,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler != "wlmc":
+        if self.sampler not in ("wlmc", "train", "tune"):
             from wlnn.collective import NetworkVariables
 
             if not isinstance(task, Task):

@@ -74,6 +74,10 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         errors = [landscape.meta.get("anchor_error", 0.0) for landscape in landscapes]
         meta["anchor_error"] = float(np.hypot.reduce(np.multiply(share, errors)))
         meta["gauge"] = gauges.pop() if len(gauges) == 1 else "draws"
+    elif gauges == {"mean"}:
+        safe = np.all([landscape.reliable for landscape in landscapes], axis=0)
+        if safe.any():
+            entropies = entropies - entropies[:, safe].mean(axis=1)[:, None, None]
     else:
         common = ~np.isnan(entropies).any(axis=0)
         if common.any():

@@ -59,8 +59,8 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
 
     Inside a bin ln g(x) is taken as linear, its slope that of its neighbours, so that neither the
     steepness of S nor that of exp(-e^x / T) makes the width of the bins felt; <y> of a row holds
-    for the whole bin. The estimates are those of the mean S over walkers, the errors those of the
-    jackknife over walkers.
+    for the whole bin. The estimates are those of the mean of S(x) over walkers, the errors those of
+    the jackknife over walkers.
 
     Raises:
         UserError: a temperature that is not positive, or no two neighbouring rows to trust.
@@ -88,20 +88,24 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
 
 
 def trusted_rows(landscape: Landscape) -> slice:
-    """The longest stretch of rows without a gap, 90 % of whose mass lies in bins that all know.
+    """The longest stretch of rows without a gap that all walkers know.
 
-    These are the bins that every walker visited, so that the spread of S between walkers is known.
-    In molecular dynamics the rows must lie 2 sigma inside the walls as well: nearer, S is wrong.
+    Monte Carlo: 90 % of the mass of a row lies in bins that every walker visited. Molecular
+    dynamics, whose S is smooth over its many small bins: every table was in the row, and it lies 2
+    sigma inside the walls; nearer, S is wrong.
 
     Raises:
         UserError: it is shorter than two rows.
     """
-    known = replace(landscape, reliable=~np.isnan(landscape.entropies).any(axis=0))
-    good = known.marginal_entropy().reliable
+    been = ~np.isnan(landscape.entropies)
     if landscape.meta.get("sampler") == "wlmd":
         walls, x = landscape.meta["wlmd"], landscape.grid.x.centres
         margin = 2 * walls["sigma"]
+        good = been.any(axis=2).all(axis=0)
         good &= (x >= walls["x_low"] + margin) & (x <= walls["x_high"] - margin)
+    else:
+        known = replace(landscape, reliable=been.all(axis=0))
+        good = known.marginal_entropy().reliable
     best = _longest(good)
     if best[1] - best[0] < 2:
         raise UserError(
@@ -159,12 +163,15 @@ def _longest(good) -> tuple[int, int]:
 
 
 def _averages(landscape: Landscape, rows: slice, temperatures: np.ndarray):
-    """Quantities by name ``(n,)`` of the mean S, and ln of the weight of each row ``(n, rows)``."""
+    """Quantities by name ``(n,)``, and ln of the weight of each row ``(n, rows)``.
+
+    S(x) and <y>(x) are means over walkers of what each finds from the bins it knows: a constant
+    between the S of two walkers, the least certain part, then tilts no row against another.
+    """
     axis = landscape.grid.x
-    mean = replace(landscape, entropies=landscape.entropy[None])
-    ln_rows = mean.marginal_entropy().value[rows]
+    ln_rows = landscape.marginal_entropy().value[rows]
     ln_rows = np.where(np.isnan(ln_rows), -np.inf, ln_rows)
-    y = np.nan_to_num(mean.equilibrium_accuracy().value[rows])
+    y = np.nan_to_num(landscape.equilibrium_accuracy().value[rows])
     slope = _slopes(np.where(np.isfinite(ln_rows), ln_rows, 0.0)) / axis.width
     nodes, node_weights = np.polynomial.legendre.leggauss(NODES)
     offset = 0.5 * axis.width * nodes

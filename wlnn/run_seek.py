@@ -18,7 +18,7 @@ import numpy as np
 from wlnn import langevin, seek, store
 from wlnn.collective import SmoothProblem
 from wlnn.errors import UserError
-from wlnn.run import Interrupted
+from wlnn.run import Interrupted, stoppable
 from wlnn.settings import SeekSettings, Settings
 
 SAVE_EVERY, REPORT_EVERY = 10.0, 0.5  # seconds; they change no bit of the result
@@ -93,38 +93,43 @@ def search(
         walkers = langevin.start(problem, np.tile(plan.temperatures[0], own.runs), rngs)
         records, accepted = [], np.zeros(replicas - 1)
     systems = None if problem.system is None else [problem.system() for _ in range(size)]
-    stop, saved, said = np.zeros(1, np.uint8), time.monotonic(), 0.0
+    saved, said = time.monotonic(), 0.0
 
     def save() -> None:
         if path is not None:
             arrays = {"records": np.array(records), "accepted": accepted, **walkers._asdict()}
             store.save(path, arrays, {"kind": "seek", "name": name})
 
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for k in range(len(records), n):
-                rngs = [_generator(own.seed, key, r, 1 + k) for r in range(size)]
-                exchange_rng = _generator(own.seed, key, EXCHANGES, k)
-                found = seek.follow(
-                    problem, plan, k, walkers, motion, own.stretch, rngs, exchange_rng, systems,
-                    stop, pool.map if threads > 1 else map,
-                )  # fmt: skip
-                coldest = np.where(found.diverged[:, None], np.nan, found.coldest)
-                walkers = found.walkers
-                records.append(coldest)
-                accepted = accepted + found.accepted.mean(0)
-                now = time.monotonic()
-                if now - said > REPORT_EVERY or k + 1 == n:
-                    said = now
-                    x = np.nanmean(coldest[:, langevin.X]) if np.isfinite(coldest).any() else np.nan
-                    report((k + 1) / n, f"ln L {x:.2f}")
-                if now - saved > SAVE_EVERY or k + 1 == n:
-                    saved = now
-                    save()
-        except KeyboardInterrupt:
-            stop[0] = 1
-            save()
-            raise Interrupted(None) from None
+    with stoppable() as stop, ThreadPoolExecutor(threads) as pool:
+        for k in range(len(records), n):
+            found = seek.follow(
+                problem,
+                plan,
+                k,
+                walkers,
+                motion,
+                own.stretch,
+                [_generator(own.seed, key, r, 1 + k) for r in range(size)],
+                _generator(own.seed, key, EXCHANGES, k),
+                systems,
+                stop,
+                pool.map if threads > 1 else map,
+            )
+            if found is None:
+                save()
+                raise Interrupted(None)
+            walkers = found.walkers
+            coldest = np.where(found.diverged[:, None], np.nan, found.coldest)
+            records.append(coldest)
+            accepted = accepted + found.accepted.mean(0)
+            now = time.monotonic()
+            if now - said > REPORT_EVERY or k + 1 == n:
+                said = now
+                sound = coldest[np.isfinite(coldest[:, langevin.X]), langevin.X]
+                report((k + 1) / n, f"ln L {sound.mean():.2f}" if sound.size else "")
+            if now - saved > SAVE_EVERY or k + 1 == n:
+                saved = now
+                save()
     rows = np.array(records).transpose(1, 0, 2)
     rows = rows[np.isfinite(rows).all((1, 2))]  # a run that diverged once is left out of all means
     if not len(rows):

@@ -1,10 +1,11 @@
-"""Further operations on the vectors of ``simd.py``, for image networks.
+"""Further operations on the vectors of ``simd.py``, and memory that suits them.
 
-Each is a NumPy body and the machine instructions it becomes; nothing here knows of networks.
+Each operation is a NumPy body and the machine instructions it becomes; networks are not known here.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 
 from wlnn import simd
@@ -44,3 +45,11 @@ def square_root(x):
 def equal(x, y):
     """1 where x = y, else 0."""
     return (x == y).astype(x.dtype)
+
+
+def aligned(*shape: int) -> np.ndarray:
+    """Zeros in float32 from an address divisible by 64: no vector lies on two cache lines."""
+    size = int(np.prod(shape))
+    room = np.zeros(size + 16, np.float32)
+    first = -room.ctypes.data % 64 // 4
+    return room[first : first + size].reshape(shape)

@@ -12,6 +12,7 @@ import numpy as np
 from wlnn import diagnostics
 from wlnn.grid import Axis
 from wlnn.landscape import GAUGES, Landscape
+from wlnn.surface import A0
 
 
 def seeds_of(landscape: Landscape) -> list[int]:
@@ -115,8 +116,10 @@ def _trust(landscape: Landscape) -> list[str]:
     say("reached", reached(landscape))
     averaged = settings.get("estimator") == "average"
     when = f" while S was {'averaged' if averaged else 'frozen'}"
-    when = when if settings.get("production") else ""
-    say("reliable", f"{landscape.reliable.sum():,} bins, seen by every walker{when}")
+    seen = f"seen by every walker{when if settings.get('production') else ''}"
+    if meta.get("sampler") == "wlmd":
+        seen = "in every table, 2 sigma inside the walls and the edge of what is known"
+    say("reliable", f"{landscape.reliable.sum():,} bins, {seen}")
     if "flatness" in history:
         say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
     if "acceptance" in history:
@@ -131,7 +134,7 @@ def _trust(landscape: Landscape) -> list[str]:
             "time",
             f"{seconds.mean():.0f} s a walker, {1e9 * (seconds / steps).mean():.0f} ns a step",
         )
-    if "temperatures" in meta:
+    if meta.get("sampler") == "wlmd":
         lines += _temperatures(landscape)
     smoothing = history.get("smoothing", np.full((1, 1), np.nan))[:, -1].mean()
     if np.isfinite(smoothing):
@@ -143,26 +146,34 @@ def _trust(landscape: Landscape) -> list[str]:
 
 def _temperatures(landscape: Landscape) -> list[str]:
     """Of molecular dynamics: kinetic temperatures, and what was lost on the way."""
-    history, found = landscape.history, landscape.meta["temperatures"]
-    stretches = [
-        f"{value:.3f}" for value in found["temperature"] if value is not None
-    ]  # from the lowest x to the highest
-    excess = np.abs(history["temperature"] - history["expected"]).max()
-    lines = (
-        [
+    history, found = landscape.history, landscape.meta.get("temperatures", {"temperature": []})
+    stretches = [f"{value:.3f}" for value in found["temperature"] if value is not None]
+    excess, lines = np.abs(history["temperature"] - history["expected"]).max(), []
+    if stretches:
+        lines = [
             ("temperature", f"{' '.join(stretches)} in stretches of x from {found['x'][0]:.2f} up"),
             ("", f"at most {excess:.3f} from what the heat of the hills explains, in any period"),
         ]
-        if stretches
-        else []
-    )
     began = _settings(landscape).get("walkers", 1) * landscape.n_walkers
+    lines += _driven(landscape)
     lost = began - int(history["alive"][:, -1].sum())
     if lost:
         lines.append(("walkers lost", f"{lost} diverged; their last rounds were taken back"))
     if history["outside"].any():
         lines.append(("outside the table", f"{history['outside'].max():.3%} of a period, at most"))
     return [f"  {name:<22}{text}" for name, text in lines]
+
+
+def _driven(landscape: Landscape) -> list[tuple[str, str]]:
+    """What one crossing of x adds to S in the last period: S is not known better than that."""
+    history, trips = landscape.history, _round_trips(landscape) / landscape.n_walkers
+    steps, f = history["t"][:, -1].mean(), history["f"][:, -1].mean()
+    tau = diagnostics.crossing_time(steps, trips)
+    x, y = landscape.grid
+    area = history["cells"][:, -1].mean() * x.width * (y.width if np.isfinite(y.lo) else 1.0)
+    added = diagnostics.resolution(f * A0, tau, area)
+    words = "S is not known better, whatever the spread of tables"
+    return [("resolution", f"a crossing of x adds {added:.2g} nats to S at the end; {words}")]
 
 
 def _resolution(landscape: Landscape, settings: dict) -> list[str]:

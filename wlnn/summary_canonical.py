@@ -12,8 +12,42 @@ import numpy as np
 from wlnn import store
 from wlnn.landscape import Landscape
 from wlnn.reweight import QUANTITIES, Averages, canonical, trusted_rows
-from wlnn.run_md import Trajectories
 from wlnn.summary import describe
+from wlnn.trajectories import Trajectories
+
+KINETIC_TOLERANCE = 0.02  # of the kinetic temperature: more means that the time step is too large
+
+
+def motion(found: Trajectories) -> list[str]:
+    """A run of molecular dynamics in words: averages with 95 % intervals, whether to trust it."""
+    from scipy.special import stdtrit
+
+    settings, averages, r = found.meta["md"], found.averages(), len(found.kept)
+    factor = float(stdtrit(r - 1, 0.975)) if r > 1 else np.nan
+    metric = ("accuracy" if found.meta["accuracy"] else "y", found.meta["metric"])
+    rows = [("loss", "train loss"), ("ln_loss", "ln train loss"), metric]
+    rows.append(("heat_capacity", "heat capacity (k_B)"))
+    steps = found.records.shape[1] * settings["record"]
+    lines = [f"T = {found.temperature:g}: {r} walkers x {steps:,} steps; second half, means ± 95 %"]
+
+    def say(name: str, value: float, error: float, form: str = ".4g") -> None:
+        interval = f" ± {factor * error:.2g}" if r > 1 else ""  # one walker has none
+        lines.append(f"  {name:<22}{value:{form}}{interval}")
+
+    for name, label in rows:
+        say(label, *averages[name])
+    kinetic = averages["kinetic"]
+    if settings["friction"] == 0:
+        say("energy drift / (P T/2)", *found.energy_drift(), "+.4f")
+        say("kinetic temperature", *(found.temperature * number for number in kinetic))
+        lines.append("  Newtonian motion keeps its energy, not T; the drift is the error of dt")
+    else:
+        say("kinetic T / T", *kinetic, ".4f")
+        if abs(kinetic.value - 1) > KINETIC_TOLERANCE + np.nan_to_num(factor * kinetic.error):
+            lines.append("  the kinetic temperature is not T: lower md.dt, or let it run longer")
+    for name in found.drifting():
+        lines.append(f"  {name} still changes (third against last quarter): make md.steps larger")
+    return lines
 
 
 def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]) -> list[str]:
@@ -46,24 +80,26 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
         "  ".join([cell.rjust(w) for cell, w in zip(line[:-1], widths, strict=True)] + [line[-1]])
         for line in lines
     ]
-    return [*describe(landscape), _range(landscape, covered), "", *(w.rstrip() for w in words)]
+    return [*describe(landscape), *_range(landscape, covered), "", *(w.rstrip() for w in words)]
 
 
-def _range(landscape: Landscape, covered: tuple[float, float]) -> str:
+def _range(landscape: Landscape, covered: tuple[float, float]) -> list[str]:
+    """Which temperatures the landscape covers, and what its errors leave out."""
     low, high = covered
     rows = trusted_rows(landscape)
-    lowest = landscape.grid.x.edges[rows.start]
+    name, edges = landscape.grid.x.name, landscape.grid.x.edges
     if np.isnan(low):
-        return "no temperature has its weight inside this landscape; sample it to lower losses"
-    words = f"covered from T = {low:.3g}: below, weight lies under {landscape.grid.x.name} = "
-    words += f"{lowest:.2f}, where this landscape ends"
+        return ["no temperature has its weight inside this landscape; sample it to lower losses"]
+    lines = [
+        f"  covered from T = {low:.3g}: colder, weight lies below {name} = {edges[rows.start]:.2f}"
+    ]
     if np.isfinite(high):
-        words += f"; up to T = {high:.3g}: above, weight lies over its window"
-    absolute = landscape.meta.get("gauge") in ("box", "draws")
-    words += "" if absolute else "; F up to a term linear in T (S is relative)"
+        lines.append(f"  up to T = {high:.3g}: hotter, weight lies above {edges[rows.stop]:.2f}")
+    if landscape.meta.get("gauge") not in ("box", "draws"):
+        lines.append("  F up to a term linear in T: the entropies of this landscape are relative")
     if not landscape.marginal_entropy().reliable[rows].mean() > 0.5:
-        words += "; few bins were seen by every walker while S was frozen: errors may be too small"
-    return words
+        lines.append("  errors may be too small: most rows are not reliable (see wlnn info)")
+    return lines
 
 
 def _outside(averages: Averages, k: int) -> str:

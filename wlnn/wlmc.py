@@ -62,7 +62,7 @@ def make_plan(settings: WLMCSettings) -> Plan:
     n_production = round(settings.production * settings.stages)
     if settings.production > 0:
         n_production = max(n_production, 1)
-    n_adaptive = settings.stages - n_production
+    n_adaptive = max(settings.stages - n_production, 1)
     steps = settings.steps // settings.stages
     if settings.schedule == "paper":
         schedule = PaperStages()

@@ -1,9 +1,10 @@
 """A fully connected network as a system of the molecular dynamics driver, in single precision.
 
 Twin of ``collective.NetworkVariables``. One forward pass over all train and test rows, and one
-backward pass for any mixture of x and y; matrix products go to BLAS, everything else is fused into
-the loops between them. Layout: one row per unit, one column per sample, train then test, so every
-loop runs over contiguous samples. This file moves no parameters.
+backward pass for any mixture of x and y; matrix products go to BLAS, but for those with many inputs
+(``dense_kernels.py``), everything else is fused into the loops between them. Layout: one row per
+unit, one column per sample, train then test, so every loop runs over contiguous samples. This file
+moves no parameters.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import numpy as np
 from numba import njit
 
 from wlnn import wlmd_kernels
+from wlnn.dense_kernels import BLOCK, in_blocks, wide_product, wide_product_back
+from wlnn.simd import Buffer
+from wlnn.simd_operations import aligned
 from wlnn.wlmd_kernels import FAST
 from wlnn.wlmd_losses import constants, coordinates, mean_loss, test_value
 
@@ -23,6 +27,7 @@ from wlnn.wlmd_losses import constants, coordinates, mean_loss, test_value
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
+MANY_INPUTS, FEW_UNITS = 64, 128  # from so many, to up to so many units, too: dense_kernels.py
 RELU, TANH, SILU = 0, 1, 2
 
 
@@ -45,6 +50,13 @@ class FNNSystem(NamedTuple):
     labels: np.ndarray  # (N,) int64
     n_train: int
     n_test: int
+    wide: int  # 1: many inputs; the buffers below hold the same numbers as the arrays above
+    parameters: Buffer  # theta
+    slots: Buffer  # gradient
+    blocks: Buffer  # inputs in blocks
+    rows: Buffer  # inputs
+    z: Buffer  # h[1]
+    dz0: Buffer  # dz[0]
     activation: int
     loss: int
     y_axis: int
@@ -55,18 +67,23 @@ def fnn_system(variables) -> FNNSystem:
     """Buffers for one walker of a :class:`wlnn.collective.NetworkVariables`."""
     task = variables.task
     network, data = task.network, task.data
-    inputs = np.ascontiguousarray(variables.inputs.T, np.float32)
-    n_samples = inputs.shape[1]
+    hidden = network.sizes[1:-1]
+    wide = network.sizes[0] >= MANY_INPUTS and hidden[0] <= FEW_UNITS
+    n_samples = len(variables.inputs)
+    if wide:
+        n_samples += -n_samples % BLOCK  # columns of zeros, whose errors stay 0
+    inputs = aligned(network.sizes[0], n_samples)
+    inputs[:, : len(variables.inputs)] = variables.inputs.T
     regress = task.loss == "squared-error"
     truth = np.concatenate([data.y_train, data.y_test])
-    hidden = network.sizes[1:-1]
     theta, gradient = np.zeros((2, network.n_parameters), np.float32)
     tensors, slots = network.layout.views(theta), network.layout.views(gradient)
 
     def buffers(used=1):
-        return tuple(np.zeros((units * used, n_samples * used), np.float32) for units in hidden)
+        return tuple(aligned(units * used, n_samples * used) for units in hidden)
 
     outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
+    h, dz = (inputs, *buffers()), buffers()
     return FNNSystem(
         theta,
         gradient,
@@ -74,9 +91,9 @@ def fnn_system(variables) -> FNNSystem:
         tensors[1::2],
         slots[0::2],
         slots[1::2],
-        (inputs, *buffers()),
+        h,
         buffers(0 if network.activation == "relu" else 1),
-        buffers(),
+        dz,
         outputs,
         errors,
         np.zeros(2),
@@ -84,6 +101,13 @@ def fnn_system(variables) -> FNNSystem:
         np.zeros(n_samples, np.int64) if regress else truth,
         len(data.y_train),
         len(data.y_test),
+        int(wide),
+        Buffer(theta),
+        Buffer(gradient),
+        Buffer(in_blocks(inputs) if wide else aligned(BLOCK)),
+        Buffer(inputs),
+        Buffer(h[1]),
+        Buffer(dz[0]),
         {"relu": RELU, "tanh": TANH, "silu": SILU}[network.activation],
         *constants(variables),
     )
@@ -119,7 +143,7 @@ def _relu(z, bias):
         z[p] = max(z[p] + bias, zero)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")  # no test for a division by 0, so vectors
 def _tanh_of(z):
     """tanh z to 3e-7 by Lambert's continued fraction at z / 2, in a form that vectorises.
 
@@ -134,7 +158,7 @@ def _tanh_of(z):
     return np.float32(2) * t / (np.float32(1) + t * t)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def _tanh(z, slope, bias):
     one = np.float32(1)
     for p in range(z.shape[0]):
@@ -143,7 +167,7 @@ def _tanh(z, slope, bias):
         slope[p] = one - h * h
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def _silu(z, slope, bias):
     one, half = np.float32(1), np.float32(0.5)
     for p in range(z.shape[0]):
@@ -151,6 +175,12 @@ def _silu(z, slope, bias):
         s = half + half * _tanh_of(half * value)
         z[p] = value * s
         slope[p] = s * (one + value * (one - s))
+
+
+@njit(cache=True)
+def _extent(W, h):
+    """Inputs, units and samples of a layer."""
+    return W.shape[1], W.shape[0], h.shape[1]
 
 
 @njit(cache=True)
@@ -165,6 +195,8 @@ def _forward(system):
         shifted = below.shape[0] <= FEW_INPUTS
         if shifted:
             _affine(W, b, below, h)
+        elif layer == 0 and system.wide:
+            wide_product(system.parameters, 0, system.blocks, system.z, *_extent(W, h))
         else:
             np.dot(W, below, h)
         for j in range(h.shape[0]):
@@ -185,7 +217,8 @@ def _evaluate(system, theta):
         system.theta[k] = theta[k]
     _forward(system)
     split, end = system.n_train, system.n_train + system.n_test
-    train_loss = mean_loss(system, 0, split)
+    # not a literal 0, for which everything below would be compiled once more
+    train_loss = mean_loss(system, split - system.n_train, split)
     value, accuracy = test_value(system, split, end)
     x, y = coordinates(system, train_loss, value)
     return x, y, accuracy
@@ -258,7 +291,10 @@ def _sweep(system, ux, uy):
             if below.shape[0] <= FEW_INPUTS:
                 for i in range(below.shape[0]):
                     system.dW[layer][j, i] = _product(dz[j], below[i])
-        if below.shape[0] > FEW_INPUTS:
+        if layer == 0 and system.wide:
+            extent = _extent(system.W[0], h)
+            wide_product_back(system.dz0, system.rows, system.slots, 0, *extent)
+        elif below.shape[0] > FEW_INPUTS:
             np.dot(dz, below.T, system.dW[layer])
 
 

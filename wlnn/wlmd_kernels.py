@@ -25,7 +25,15 @@ from wlnn.compiled import drop_stale
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 FINE, DIVERGED, STOPPED = 0, 1, 2
 # files whose compiled code is part of the driver's, or made with it
-DRIVEN = ("wlmd_kernels", "wlmd_fnn", "wlmd_layers", "wlmd_losses", "image_kernels", "conv_kernels")
+DRIVEN = (
+    "wlmd_kernels",
+    "wlmd_fnn",
+    "wlmd_layers",
+    "wlmd_losses",
+    "conv_kernels",
+    "dense_kernels",
+    "image_kernels",
+)
 
 _SYSTEMS: dict[type, dict] = {}
 

@@ -18,6 +18,7 @@ from wlnn import image_plan, wlmd_kernels
 from wlnn.image_kernels import compiled_run
 from wlnn.image_steps import LANES
 from wlnn.simd import Buffer
+from wlnn.simd_operations import aligned
 from wlnn.wlmd_losses import constants, coordinates, mean_loss, test_value
 
 
@@ -72,8 +73,8 @@ def layer_system(variables) -> LayerSystem:
         plan.n_forward,
         Buffer(plan.places),
         plan.packed,
-        Buffer(_aligned(plan.packed.size)),
-        Buffer(_aligned(plan.size)),
+        Buffer(aligned(plan.packed.size)),
+        Buffer(aligned(plan.size)),
         _images(variables, inputs),
         inputs.shape[0] * inputs.plane,
         result.at,
@@ -94,13 +95,6 @@ def _whole(array: np.ndarray) -> np.ndarray:
     return np.concatenate([array, np.zeros((-len(array) % LANES, *array.shape[1:]), array.dtype)])
 
 
-def _aligned(size: int) -> np.ndarray:
-    """Zeros (size,) from an address divisible by 64, so that no vector lies on two cache lines."""
-    room = np.zeros(size + 16, np.float32)
-    first = -room.ctypes.data % 64 // 4
-    return room[first : first + size]
-
-
 def _images(variables, value) -> Buffer:
     """All images by blocks, channels, rows, columns and lanes, with their borders.
 
@@ -112,7 +106,7 @@ def _images(variables, value) -> Buffer:
         border = (value.row // LANES - W) // 2
         blocks = [_whole(part).reshape(-1, LANES, C, H, W) for part in (data.x_train, data.x_test)]
         n = sum(map(len, blocks))
-        flat = _aligned(n * C * value.plane)
+        flat = aligned(n * C * value.plane)
         room = flat.reshape(n, C, H + 2 * border, W + 2 * border, LANES)
         inner = room[:, :, border : border + H, border : border + W]
         inner[: len(blocks[0])] = blocks[0].transpose(0, 2, 3, 4, 1)

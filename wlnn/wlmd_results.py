@@ -178,6 +178,11 @@ def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Ta
     }
     landscape = merge(grid, results, meta=meta)
     safe = [wlmd.reliable(table.state, surface) for table in tables]
+    reliable = np.all(safe, axis=0) & np.isfinite(landscape.entropies).all(axis=0)
+    entropies = landscape.entropies
+    if reliable.any():  # a sum of exp S would hang on the few bins of largest S, beside a wall
+        entropies = entropies - entropies[:, reliable].mean(axis=1)[:, None, None]
+        landscape.meta["gauge"] = "mean"
     networks = {}
     if settings.keep_networks:
         parts = [_stacked(table.kept, problem.n_parameters) for table in tables]
@@ -191,8 +196,9 @@ def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Ta
         right = sum(table.state.right for table in tables)
         visits = landscape.visits
         accuracy = np.where(visits > 0, right / np.maximum(visits, 1), math.nan)
-    safe = np.all(safe, axis=0)
-    return replace(landscape, reliable=safe, networks=networks, accuracy=accuracy)
+    return replace(
+        landscape, entropies=entropies, reliable=reliable, networks=networks, accuracy=accuracy
+    )
 
 
 def save_results(directory: Path, problem: SmoothProblem, landscape: Landscape) -> None:

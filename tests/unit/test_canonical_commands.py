@@ -47,9 +47,8 @@ def test_canonical_says_which_temperatures_it_cannot_tell(tmp_path):
     path = power_law(20, low=-5.0, gauge="window").save(tmp_path / "l.npz")
     found = run("canonical", path, "--temperature", "1e-4,0.01")
     assert found.status == 0, found.err
-    cold, warm = (
-        line for line in found.out.splitlines() if line.split()[:1] in (["0.0001"], ["0.01"])
-    )
+    lines = {line.split()[0]: line for line in found.out.splitlines() if line.split()}
+    cold, warm = lines["0.0001"], lines["0.01"]
     assert "not covered: up to 100% of the weight is below" in cold
     assert "not covered" not in warm
     assert "covered from T = 0.0016" in found.out

@@ -71,7 +71,7 @@ def test_a_run_leaves_its_settings_checkpoints_result_and_pictures(here):
     assert landscape.visits.sum() == 2 * 1000
     lines = [line for line in result.err.splitlines() if "%," in line or "100 %" in line]
     assert 1 <= len(lines) <= 11  # one for each tenth, at most
-    assert re.fullmatch(r"100 %  square 0\.\d\d  \d+ bins .* round trips  S frozen", lines[-1])
+    assert re.fullmatch(r"100 %  square 0\.\d\d  \d+ bins .* round trips  ln f .*", lines[-1])
 
 
 @pytest.mark.usefixtures("no_pictures")

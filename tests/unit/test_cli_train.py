@@ -16,6 +16,35 @@ from wlnn.trained import Trained
 from wlnn.tuning import Tuning
 
 TASK = ("--layers", "1", "--width", "3", "--points", "8")
+OWN = """
+import numpy as np
+import wlnn
+
+class Squares:
+    \"\"\"outputs = (theta . x)^2 of every row, K = 1.\"\"\"
+    n_parameters, width = 2, 1
+    layout = wlnn.FNN((2, 1)).layout._replace(names=("W",), shapes=((1, 2),))
+
+    def forward(self, xp, theta, x):
+        z = xp.matmul(x, theta[..., None])
+        return z * z, (x, z)
+
+    def backward(self, xp, doutputs, tape):
+        x, z = tape
+        return (2 * doutputs * z * x).sum(-2)
+
+    def bounds(self, rule, c):
+        return np.full(2, c)
+
+    def describe(self):
+        return {"family": "squares"}
+
+x = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, -1.0], [0.5, 1.0]])
+y = (x @ np.array([0.7, -0.4])) ** 2
+grid = wlnn.Grid(wlnn.Axis("ln train loss", -9, 3, 12), wlnn.Axis("ln test loss", -9, 3, 12))
+task = wlnn.Task("own", wlnn.Dataset(x, y, x, y, {}), Squares(), grid, "ln-test-loss",
+                 "squared-error")
+"""
 FEW = ("--runs", "6", "--epochs", "30", "--learning-rate", "0.02", "--processes", "1")
 
 
@@ -96,6 +125,22 @@ def test_ctrl_c_stops_worker_processes():
     found = list(os.listdir("run"))
     assert "trained.npz" not in found
     assert any(name.startswith("trainings-") for name in found)
+
+
+def test_ones_own_task_and_network_are_made_anew_in_every_worker(here):
+    """The network's class lives in the user's file: nothing of it can be pickled."""
+    (here / "own.py").write_text(OWN)
+    few = ("--runs", "4", "--epochs", "20", "--learning-rate", "0.05")
+    for processes in ("1", "2"):
+        done = run(
+            "train", "--task", "own.py:task", *few, "--processes", processes, "--out", processes
+        )
+        assert done.status == 0, done.err
+    first, second = Trained.load("1"), Trained.load("2")
+    for name, values in first.records.items():
+        np.testing.assert_array_equal(values, second.records[name])
+    x = first.records["ln-train-loss"]
+    assert (x[:, -1] < x[:, 0]).all()
 
 
 def test_tune_then_train_with_the_best(here):

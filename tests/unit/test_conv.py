@@ -226,6 +226,10 @@ def test_bounds():
     np.testing.assert_allclose(CNN(4).bounds("width"), 1.0)
 
 
+def added_shapes(sketch):
+    return sketch.add(0, sketch.max_pool(0))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -237,6 +241,8 @@ def test_bounds():
         lambda: ResNet10(image=(3, 32, 16)),
         lambda: CNN(2).bounds("fan_in"),
         lambda: ResNet10().bounds("fan_out", 0.0),
+        lambda: graph.Sketch((1, 3, 3)).average_pool(0, 4),
+        lambda: added_shapes(graph.Sketch((1, 4, 4))),
     ],
 )
 def test_bad_input_is_told(make):

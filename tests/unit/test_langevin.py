@@ -1,5 +1,6 @@
 """Motion in the loss at a temperature: the compiled twin, real time, energy, lost walkers."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from wlnn import langevin, run_md
 from wlnn.errors import UserError
 from wlnn.reference import box_loss
 from wlnn.settings import MDSettings
+from wlnn.trajectories import Trajectories
 
 SHORT = {"temperature": 0.3, "steps": 400, "record": 20, "walkers": 3, "dt": 0.04}
 
@@ -105,7 +107,7 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path):
 
     def stop(progress):
         if progress.part > 0.3:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     run_md.REPORT_EVERY, before = -1.0, run_md.REPORT_EVERY
     try:
@@ -113,12 +115,12 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path):
             run_md.simulate(problem, settings, tmp_path / "run", report=stop)
     finally:
         run_md.REPORT_EVERY = before
-    begun = run_md.Trajectories.load(tmp_path / "run")
+    begun = Trajectories.load(tmp_path / "run")
     assert 0 < begun.records.shape[1] < 20
     again = run_md.simulate(problem, settings, tmp_path / "run", threads=2)
     np.testing.assert_array_equal(again.records, whole.records)
     np.testing.assert_array_equal(again.walkers.theta, whole.walkers.theta)
-    stored = run_md.Trajectories.load(tmp_path / "run")
+    stored = Trajectories.load(tmp_path / "run")
     np.testing.assert_array_equal(stored.records, whole.records)
     with pytest.raises(UserError, match="another run"):
         run_md.simulate(problem, MDSettings(**{**SHORT, "seed": 1}), tmp_path / "run")
@@ -132,7 +134,7 @@ def test_averages_and_windows_of_made_records():
     records[0, :, langevin.Y], records[1, :, langevin.Y] = 10.0, 20.0
     meta = {"md": {"temperature": 2.0, "record": 5}, "accuracy": False, "metric": "y"}
     walkers = langevin.Walkers(np.zeros((2, 3)), np.zeros((2, 3)), np.full(2, 2.0))
-    found = run_md.Trajectories(records, walkers, meta)
+    found = Trajectories(records, walkers, meta)
     averages = found.averages()
     assert averages["loss"] == (2.0, 1.0)  # sd / sqrt(2) of 1 and 3
     assert averages["heat_capacity"].value == pytest.approx((5.5 - 4) / 4)
@@ -146,7 +148,7 @@ def test_averages_and_windows_of_made_records():
 def test_canonical_averages_of_a_quadratic_loss():
     """A whole run against the closed forms: <L> and heat capacity within 4 standard errors."""
     settings = MDSettings(
-        temperature=0.4, steps=4000, record=100, walkers=200, dt=0.04, friction=0.04,
+        temperature=0.4, steps=2000, record=100, walkers=150, dt=0.04, friction=0.04,
         thermostat_every=1,
     )  # fmt: skip
     problem = replace(box_loss.quadratic(), system=None)

@@ -79,6 +79,15 @@ def wrong_propose(system, theta, i, new):
     return value
 
 
+def test_systems_from_elsewhere_are_not_compiled_into_the_cache():
+    """Numba's index on disk names their class, and no other program could read it again."""
+    M = np.zeros((2, 1, 1))
+    assert kernels.stage_for(WrongUnits(4, False, *M)) is not kernels.wlmc_stage
+    assert kernels.draws_for(WrongUnits(4, False, *M)) is not kernels.uniform_draws
+    ours = context_select.problem().system("float64")
+    assert kernels.stage_for(ours) is kernels.wlmc_stage
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", [False, True])
 def test_the_judge_tells_a_wrong_update_from_a_right_one(wrong, monkeypatch):

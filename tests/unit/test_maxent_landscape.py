@@ -40,6 +40,7 @@ def test_a_short_run_has_every_number_and_does_not_depend_on_threads():
     assert "K = 2, N = 6" in result.title
 
 
+@pytest.mark.slow
 def test_relu_units_have_no_theory_but_the_same_tendency():
     grid = Grid(Axis("ln train loss", -5.0, 1.0, 30), Axis.single())
     problem = context_problem(2, 12, net="relu", inputs=8, grid=grid)

@@ -38,6 +38,7 @@ def test_drawn_units_have_the_moments_of_the_law(K, sigma, rng):
     assert seen.c_g == pytest.approx(law.c_g, abs=0.01)
     assert seen.rho_bar == pytest.approx(law.rho_bar, abs=0.01)
     assert pytest.approx(law.R2, abs=0.01) == seen.R2
+    assert seen.frac_m == pytest.approx(law.frac_m, abs=0.01)
     assert seen.w2 == pytest.approx(law.w2, rel=0.03)
     assert seen.m2 == pytest.approx(law.m2, rel=0.03)
 
@@ -120,5 +121,6 @@ def test_observables_of_a_network_made_by_hand():
     assert seen.rho[1] == pytest.approx(1)  # w equals the active input everywhere
     assert seen.rho_bar == pytest.approx(1)
     assert np.isnan(seen.rho[[0, 2]]).all()
+    assert seen.frac_m == pytest.approx(1)  # and the silent one is zero
     one = measure(Units(w, m[:, :1], np.ones((8, 1))))
     assert np.isnan(one.c_g)

@@ -32,7 +32,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert loaded("import wlnn; dir(wlnn)") == "[]"
 
 
-@pytest.mark.parametrize("command", ["", "sample", "verify", "maxent"])
+@pytest.mark.parametrize("command", ["", "sample", "train", "advantage", "verify", "maxent"])
 def test_help_is_quick_and_loads_nothing_heavy(command):
     arguments = [*[command] * bool(command), "--help"]
     code = f"""

@@ -36,11 +36,11 @@ def test_exploration_lasts_while_bins_are_found():
     schedule = OneOverT(n_stages=100, steps=1000)
     assert schedule.explored(np.full(100, 30)) == 5
     assert schedule.explored(np.full(4, 30)) is None
-    assert schedule.explored(np.arange(1, 101)) == 50  # never ends by itself: half of the stages
+    assert schedule.explored(np.arange(1, 101)) == 60  # never ends by itself: 60 % of the stages
     assert schedule.explored(np.minimum(np.arange(1, 101), 10)) == 20
     growing = history(np.arange(1, 101))
     assert schedule.takes_new_bins(49, growing)
-    assert not schedule.takes_new_bins(50, growing)
+    assert not schedule.takes_new_bins(60, growing)
     assert schedule.ln_f(40, growing) == pytest.approx(min(0.05, 80 * 40 / 40_000))
 
 

@@ -11,7 +11,7 @@ from wlnn import losses, train
 from wlnn.datasets import Dataset
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
-from wlnn.network import FNN
+from wlnn.network import CNN, FNN, ResNet10
 from wlnn.run import Interrupted
 from wlnn.run_train import parts_of, train_many
 from wlnn.settings import TrainSettings, read_table
@@ -148,6 +148,45 @@ def test_initialisations():
     assert np.abs(fan_in[b0]).max() > 0.97 * 400**-0.5
 
 
+IMAGE_NETWORKS = [
+    CNN(2, (1, 8, 8), 3),
+    ResNet10((2, 3), (1, 8, 8), 3),
+]
+
+
+def images(network, rng):
+    """Random images (10, 1, 8, 8) of three classes, told apart by their brightness."""
+    y = np.arange(10) % 3
+    x = rng.normal(size=(10, 1, 8, 8)) + 2 * y[:, None, None, None]
+    return Task("images", Dataset(x, y, x, y, {}), network, GRID, "smoothed-accuracy")
+
+
+@pytest.mark.parametrize("network", IMAGE_NETWORKS, ids=["CNN", "ResNet10"])
+def test_image_networks_are_trained_on_the_leading_axis(network, rng):
+    """Together and one by one they take the same steps, in minibatches of their own, and learn."""
+    settings = replace(EXACT, optimizer="adam", learning_rate=0.01, batch_size=4, runs=3, epochs=8)
+    together = train_many(images(network, rng), replace(settings, together=3))
+    alone = train_many(images(network, np.random.default_rng(0)), replace(settings, together=1))
+    for name, values in together.records.items():
+        np.testing.assert_allclose(values, alone.records[name], rtol=1e-7, err_msg=name)
+    x = together.records["ln-train-loss"]
+    assert (x[:, -1] < x[:, 0]).all()
+
+
+@pytest.mark.parametrize("rule", ["fan-in", "xavier-uniform", "kaiming-normal"])
+def test_norms_start_as_the_identity(rule, rng):
+    network = IMAGE_NETWORKS[1]
+    theta = train.initial(network, rule, rng)
+    tensors = dict(zip(network.layout.names, network.layout.views(theta), strict=True))
+    norms = [name for name in tensors if name.endswith((".scale", ".shift"))]
+    assert len(norms) == 8
+    for name in norms:
+        assert (tensors[name] == name.endswith(".scale")).all()
+    kernel = tensors["block0.conv0.W"]  # 2 -> 2 channels of 3 x 3: 18 inputs, 18 outputs
+    bound = {"fan-in": 18**-0.5, "xavier-uniform": (6 / 36) ** 0.5, "kaiming-normal": 2.0}[rule]
+    assert 0.5 * min(bound, 0.4) < np.abs(kernel).max() < bound
+
+
 def test_records_are_those_of_the_task(tiny_task):
     """What is recorded of the last epoch is what the task says of the parameters."""
     plan = train.make_plan(tiny_task, replace(EXACT, batch_size=3))
@@ -186,6 +225,7 @@ def test_a_diverged_training_is_named_and_leaves_the_others_alone(tiny_task):
         wrong = run(spoil)
         np.testing.assert_array_equal(wrong.diverged, [-1, 2, -1])
         assert np.isnan(wrong.records["ln-train-loss"][1, 2:5]).all()
+        assert not wrong.theta[1].any()
         np.testing.assert_array_equal(wrong.theta[[0, 2]], right.theta[[0, 2]])
 
 
@@ -243,6 +283,7 @@ def test_interrupted_at_any_minibatch_and_resumed_gives_the_same_bits(
     monkeypatch.setattr("wlnn.run_train.stoppable", lambda: nullcontext(flag))
     with pytest.raises(Interrupted):
         train_many(tiny_task, short, tmp_path / "run")
+    assert len(calls) == batches  # stopped at once
     assert not (tmp_path / "run" / "trained.npz").exists()
     monkeypatch.undo()
     resumed = train_many(tiny_task, short, tmp_path / "run")

@@ -13,7 +13,15 @@ from wlnn.maxent.commands_law import sample, solve
 from wlnn.maxent.commands_training import compare, train
 
 
-@click.group("maxent")
+class InOrder(click.Group):
+    """A group whose help lists commands in the order in which they were added."""
+
+    def list_commands(self, ctx):
+        """Names in that order."""
+        return list(self.commands)
+
+
+@click.group("maxent", cls=InOrder)
 def maxent():
     """Maximum-entropy connectivity of a network that selects inputs by context.
 

@@ -26,7 +26,7 @@ from wlnn.progress import Progress
 )
 @click.option("--inputs", type=int, default=16, show_default=True, help="Inputs +-x of a ReLU net.")
 @click.option("--input-scale", type=float, default=0.3, show_default=True, help="Their scale s_x.")
-@click.option("--steps", **NUMBER, default=2e7, show_default=True, help="Steps of each walker.")
+@click.option("--steps", **NUMBER, default=2e7, show_default="2e7", help="Steps of each walker.")
 @click.option("--walkers", type=int, default=4, show_default=True, help="Independent walkers.")
 @threads_option
 def landscape(out, seed, steps, walkers, threads, ungated, box, **options):

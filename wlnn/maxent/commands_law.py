@@ -41,7 +41,7 @@ SHOWN = ("K", "sigma", "s", "alpha", "beta", "KL", "KL_g", "c_g", "R2", "frac_m"
     type=click.Choice(["annealed", "quenched"]),
     default="annealed",
     show_default=True,
-    help="annealed: populations adapt to the task. quenched: they keep their prior shares.",
+    help="annealed: populations adapt to the task. quenched: frozen, they keep their prior shares.",
 )
 @click.option(
     "--gain",

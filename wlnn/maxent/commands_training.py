@@ -25,7 +25,7 @@ _training = options_of(
     click.option("--seeds", type=int, default=2, show_default=True, help="Networks per setting."),
     click.option("--batch", type=int, default=64, show_default=True, help="Inputs per step."),
     click.option(
-        "--learning-rate", type=float, help="[0.2, 0.1 from sigma = 1.5 upwards, less above 2]"
+        "--learning-rate", type=float, help="Of SGD [0.2, 0.1 from sigma = 1.5, less above 2]"
     ),
     click.option("--steps", type=int, help="SGD steps [1200, 2400 from sigma = 1.5, more above 2]"),
     click.option(

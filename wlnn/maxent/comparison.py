@@ -55,6 +55,7 @@ class Comparison:
             row[f"{name}_sgd"], row[f"{name}_maxent"] = self.mean(name), getattr(law, name)
         row["rho_bar_flow"] = self.flow.rho_bar
         row["R2_sgd"], row["R2_maxent"] = self.mean("R2"), law.R2
+        row["frac_m_sgd"], row["frac_m_maxent"] = self.mean("frac_m"), law.frac_m
         row["w2_sgd"], row["w2_maxent"] = self.mean("w2"), law.w2
         row["TV(sgd,maxent)"] = total_variation(p, law.p)
         row["TV(sgd,binomial)"] = total_variation(p, law.p0)

@@ -172,9 +172,8 @@ def selectivity(
             ax.plot(dense, values, color=colours[K], linewidth=1.4, label=f"K = {K}")
             if name == "frac_m":
                 ax.axhline(1 / K, color=colours[K], linewidth=0.7, linestyle=":")
-            else:
-                seen = [(s, table[K, s].mean(name)) for s in scales if (K, s) in table]
-                ax.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[K], ms=4)
+            seen = [(s, table[K, s].mean(name)) for s in scales if (K, s) in table]
+            ax.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[K], ms=4)
         ax.set_xscale("log")
         ax.set_xticks(scales, [f"{s:g}" for s in scales])
         ax.minorticks_off()

@@ -30,7 +30,8 @@ class Measured(NamedTuple):
     p: share of units active in n contexts; c_g: mean correlation of the gain bits of two contexts;
     rho: correlation of w with m.e, e the direction of <w m> in the plane of the active (on) and
     silent (off) inputs; rho_bar: mean of rho over n >= 1, weighted by p; R2: mean of rho^2 weighted
-    with <w^2> as the share of output-weight variance explained; w2, m2: <w^2>, <m_d^2>.
+    with <w^2> as the share of output-weight variance explained; frac_m: <(m.e)^2> / <|m|^2>, share
+    of input-weight variance along e; w2, m2: <w^2>, <m_d^2>.
     """
 
     p: np.ndarray
@@ -38,6 +39,7 @@ class Measured(NamedTuple):
     rho: np.ndarray
     rho_bar: float
     R2: float
+    frac_m: float
     w2: float
     m2: float
 
@@ -98,17 +100,23 @@ def measure(units: Units) -> Measured:
     on, off = on_off(m, g)
     columns = np.stack([w, on, off])
     rho = np.full(K + 1, np.nan)
+    along = total = 0.0
     for size in range(K + 1):
-        here = columns[:, n == size]
-        if here.shape[1] >= LEAST_UNITS:
-            rho[size], _ = structured_correlation(here @ here.T / here.shape[1])
+        here = n == size
+        if here.sum() >= LEAST_UNITS:
+            part = columns[:, here]
+            rho[size], e = structured_correlation(part @ part.T / here.sum())
+            along += float(((e @ part[1:]) ** 2).sum())
+            total += float((m[here] ** 2).sum())
     known = np.isfinite(rho)
     active = known & (np.arange(K + 1) > 0)
     rho_bar = float(p[active] @ rho[active] / p[active].sum()) if active.any() else float("nan")
     R2 = float(p[known] @ rho[known] ** 2 / p[known].sum())
     deviation = g - g.mean(0)
     c_g = mean_correlation(deviation.T @ deviation)
-    return Measured(p, c_g, rho, rho_bar, R2, float((w**2).mean()), float((m**2).mean()))
+    frac_m = along / total if total else float("nan")
+    w2, m2 = float((w**2).mean()), float((m**2).mean())
+    return Measured(p, c_g, rho, rho_bar, R2, frac_m, w2, m2)
 
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> float:

@@ -1,0 +1,66 @@
+"""The loops for many inputs equal the matrix products they stand for, alone and in a network."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from wlnn import wlmd_kernels
+from wlnn.collective import NetworkVariables
+from wlnn.datasets import Dataset
+from wlnn.dense_kernels import CHUNK, in_blocks, wide_product, wide_product_back
+from wlnn.grid import Axis, Grid
+from wlnn.layers import dense, dense_back
+from wlnn.network import FNN
+from wlnn.simd import Buffer
+from wlnn.task import Task
+
+GRID = Grid(Axis("x", -5.0, 1.0, 10), Axis("y", -5.0, 3.0, 10))
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 4, 5, 8, 10])
+@pytest.mark.parametrize(("inputs", "samples"), [(1, 16), (7, 32), (12, CHUNK + 48), (64, 16)])
+def test_products(inputs, samples, units):
+    """Any remainder of units by five and two, of inputs by six, and of samples by a chunk."""
+    rng = np.random.default_rng(0)
+    W, x = rng.normal(size=(units, inputs)), rng.normal(size=(inputs, samples))
+    dz = rng.normal(size=(units, samples))
+    parameters = np.concatenate([[9.0, 9.0], W.ravel()]).astype(np.float32)
+    z = Buffer(np.full(units * samples, np.nan, np.float32))
+    blocks = Buffer(in_blocks(x.astype(np.float32)))
+    wide_product(Buffer(parameters), 2, blocks, z, inputs, units, samples)
+    expected = dense(np, x.T, W[None], np.zeros((1, units)))[0].T
+    np.testing.assert_allclose(z.array.reshape(units, samples), expected, atol=2e-5)
+    gradient = np.full(units * inputs + 3, np.nan, np.float32)
+    rows = Buffer(x.astype(np.float32))
+    wide_product_back(
+        Buffer(dz.astype(np.float32)), rows, Buffer(gradient), 2, inputs, units, samples
+    )
+    _, expected, _ = dense_back(np, dz.T[None], x.T, W[None])
+    found = gradient[2:-1].reshape(units, inputs)
+    np.testing.assert_allclose(found, expected[0], atol=2e-6 * samples)
+    assert np.isnan(gradient[[0, 1, -1]]).all()
+
+
+@njit
+def compiled(system, theta, ux, uy):
+    found = wlmd_kernels.evaluate(system, theta)
+    wlmd_kernels.sweep(system, ux, uy)
+    return found
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
+@pytest.mark.parametrize("sizes", [(70, 7, 1), (331, 20, 1)])
+def test_a_network_with_many_inputs_is_the_same_function(sizes, activation):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(34, sizes[0])), rng.normal(size=34)
+    data = Dataset(x[:21], y[:21], x[21:], y[21:], {})
+    task = Task("t", data, FNN(sizes, activation), GRID, "ln-test-loss", "squared-error")
+    variables = NetworkVariables(task)
+    theta = rng.uniform(-0.3, 0.3, (1, task.network.n_parameters)) * variables.bounds
+    x, y, _, tape = variables.evaluate(np, theta)
+    gradient = variables.sweep(np, tape, np.array([1.3]), np.array([-0.7]))[0]
+    system = variables.fast_system()
+    assert system.wide
+    found = compiled(system, theta[0], 1.3, -0.7)
+    np.testing.assert_allclose(found, (x[0], y[0], 0.0), rtol=1e-5, atol=5e-6)
+    np.testing.assert_allclose(system.gradient, gradient, atol=2e-5 * np.abs(gradient).max())
