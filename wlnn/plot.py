@@ -21,8 +21,8 @@ from wlnn.summary import describe, unit_name
 MAGENTA = "#d6006d"
 INK = "#222222"
 ENTROPY_COLOURS = "viridis"
-ACCURACIES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)  # on a logit axis
-TENTHS = tuple(k / 10 for k in range(11))
+# of a smoothed accuracy, the most wanted first
+ACCURACIES = (0.5, 0.1, 0.9, 0.01, 0.99, 0.001, 0.999, 0.2, 0.8, 0.05, 0.95, 0.3, 0.7, 0.4, 0.6)
 FORMATS = ("png", "pdf", "svg")
 
 
@@ -171,11 +171,14 @@ def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) 
 
 def _accuracy_ticks(ax: Axes, smoothed) -> None:
     """Label the y axis, a function of the smoothed accuracy, with that accuracy."""
-    straight = smoothed.slope(np, 0.1) == smoothed.slope(np, 0.5)
-    ticks = np.array(TENTHS if straight else ACCURACIES)
-    places = smoothed.value(np, ticks)
-    inside = (places >= ax.get_ylim()[0]) & (places <= ax.get_ylim()[1])
-    ax.set_yticks(places[inside], [f"{tick:g}" for tick in ticks[inside]])
+    low, high = ax.get_ylim()
+    kept: dict[float, float] = {}
+    for accuracy in ACCURACIES:
+        place = float(smoothed.value(np, np.float64(accuracy)))
+        apart = all(abs(place - other) > 0.05 * (high - low) for other in kept.values())
+        if low <= place <= high and apart:
+            kept[accuracy] = place
+    ax.set_yticks(list(kept.values()), [f"{accuracy:g}" for accuracy in kept])
 
 
 def _y_name(landscape: Landscape) -> str:

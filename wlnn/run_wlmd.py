@@ -12,6 +12,8 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import NamedTuple
@@ -38,6 +40,7 @@ from wlnn.wlmd_results import (
     save_table,
     surface_of,
 )
+from wlnn.wlmd_start import draw_below
 
 PERIOD, LONGEST = 5e7, 50_000  # parameters x steps, and steps, between two reports: seconds
 COMPILING = "compiling the sampler, once per kind of network"
@@ -181,6 +184,9 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
 def _start(problem: SmoothProblem, settings: WLMDSettings, number: int) -> Table:
     _, surface = surface_of(problem, settings)
     rng = _generator(settings.seed, number, 0, 0)
+    if settings.start_x < settings.x_high:
+        below = partial(draw_below, problem, x=settings.start_x)
+        problem = replace(problem, start=below)
     state = wlmd.start(problem, surface, settings.walkers, rng)
     return Table(number, state, {name: np.zeros(0) for name in Report._fields})
 

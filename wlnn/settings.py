@@ -224,7 +224,8 @@ class WLMDSettings(_Section):
     wall_high: float = _option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
     margin: float = _option(2.2, above=0)  # of the table beyond the walls
     accuracy_axis: str = _option("logit", choices=("logit", "scaled", "plain"))  # y = smoothed ...
-    start: float = _option(0.1, above=0, high=1)  # part of the box in which walkers start
+    start: float = _option(0.1, above=0, high=1)  # part of the box in which walkers are drawn ...
+    start_x: float = _option(100.0)  # ... and brought down to this x, if it is below x_high
     dt: float = _option(2e-4, above=0)
     friction: float = _option(4e-4, low=0, high=0.5)  # per step
     thermostat_every: int = _option(10, low=1)  # steps

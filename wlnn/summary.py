@@ -70,7 +70,8 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     walkers = f"{landscape.n_walkers} {kind}" + "s" * (landscape.n_walkers > 1)
     notes = [walkers]
     if settings:
-        notes[0] += f" × {settings['steps']:.3g} steps".replace("e+0", "e")
+        steps = min(meta.get("steps_done") or [settings["steps"]])
+        notes[0] += f" × {steps:.3g} steps".replace("e+0", "e")
     if "seed" in task.get("data", {}):
         notes.append(f"data seed {task['data']['seed']}")
     if settings:

@@ -253,14 +253,14 @@ def test_the_survey_tells_what_is_there_and_what_is_missing(folder, tmp_path):
 @pytest.mark.parametrize("name", ["mnist", "cifar"])
 def test_images_from_the_file_to_an_exported_network(name, folder, monkeypatch):
     """Minutes of compilation: the image networks, on digits of the package and on batches."""
-    monkeypatch.setattr(cifar, "EACH", 20)
+    monkeypatch.setattr(cifar, "EACH", 40)
     rng = np.random.default_rng(0)
     for file in cifar.PYTHON_NAMES:
-        images = rng.integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
+        images = rng.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
         with open(file, "wb") as out:
-            out.write(python2_batch(images, np.resize([3, 5], 20)))
+            out.write(python2_batch(images, np.resize([3, 5], 40)))
     data = ("--data", ".", "--classes", "3,5", "--data-seed", "1") if name == "cifar" else ()
-    options = ("--points", "16", "--set", "data.test_points=16", *data, *TINY)
+    options = ("--points", "60", "--set", "data.test_points=16", *data, *TINY)
     made = run("sample", "--task", name, *options, "--keep-networks")
     assert made.status == 0, made.err
     landscape, _ = load("run/landscape.npz")
@@ -275,9 +275,8 @@ def test_images_from_the_file_to_an_exported_network(name, folder, monkeypatch):
     assert sum(a.size for k, a in arrays.items() if k != "theta") == arrays["theta"].size
     assert 0 <= meta["y"] <= 1
     assert 0 <= accuracy <= 1
-    sizes = {"points": 16, "test_points": 16}
+    sizes = {"points": 60, "test_points": 16}
     given = {"data": ".", "first_class": 3, "second_class": 5, "selection": "seeded", "seed": 1}
     task = load_task(name, **sizes, **(given if name == "cifar" else {}))
     assert task.observe_one(arrays["theta"]) == pytest.approx((meta["x"], meta["y"]), abs=1e-4)
-    assert "1.6 %" not in run("networks", "run", "--at", "0,7").out
     assert run("networks", "run", "--at", "0,7").status == 2  # y is an accuracy

@@ -53,6 +53,7 @@ def _of_task(name: str, path: Path) -> Found:
             wrong.append(f"not usable: {error}")
     lines = [*wrong, f"needs: {need.wanted}", f"looks like: {need.looks}", f"from: {need.origin}"]
     if name in catalogue.SHIPPED:
+        lines = [line.replace("needs: ", "other selections need: ") for line in lines]
         return Found(name, "ready: comes with the package", [_counted(name, None), *lines])
     return Found(name, "missing: give --data PATH", lines)
 
