@@ -27,8 +27,9 @@ class OneOverT:
 
     - Exploration (c = 80) lasts at least 5 % of the adaptive steps, and goes on (up to 60 %) while
       its second half still found new bins (more than 1 %).
-    - After it no new bin is let in: one that is found when ln f is small could never be filled, and
-      a bin whose S is far too low holds the walker for e^(error) visits once S is frozen.
+    - After it, and after a quarter of the adaptive steps, no new bin is let in: one that is found
+      when ln f is small could never be filled, and a bin whose S is far too low holds the walker
+      for e^(error) visits once S is frozen.
     - c then falls exponentially to 2. The time constant is twenty crossing times,
       steps / (2 round trips) in the second half of the exploration, but at least 0.6 % of the
       adaptive steps, and at most what brings c to 2 at their end.
@@ -40,6 +41,7 @@ class OneOverT:
     c_explore: float = 80.0
     c: float = 2.0
     explore: tuple[float, float] = (0.05, 0.60)
+    open_part: float = 0.25
     fastest_descent: float = 0.006
     crossings: float = 20.0
 
@@ -56,7 +58,8 @@ class OneOverT:
 
     def takes_new_bins(self, stage: int, history: dict[str, np.ndarray]) -> bool:
         """Whether a bin never visited before belongs to the window in this stage."""
-        return stage == 0 or self.explored(history["bins"][:stage]) is None
+        early = stage < self.open_part * self.n_stages
+        return early or self.explored(history["bins"][:stage]) is None
 
     def ln_f(self, stage: int, history: dict[str, np.ndarray]) -> float:
         """ln f of a stage; ``history`` holds "bins" and "round_trips" of the stages before it."""

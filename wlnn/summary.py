@@ -196,17 +196,25 @@ def _resolution(landscape: Landscape, settings: dict) -> list[str]:
 
 
 def _averaged(landscape: Landscape, settings: dict) -> list[str]:
-    """The same where S was averaged: from the round trips made meanwhile."""
+    """The same where S was averaged: round trips made meanwhile, and the bias of its growth."""
+    history = landscape.history
     first = settings["stages"] - round(settings["production"] * settings["stages"])
-    trips = landscape.history["round_trips"][:, first:].sum() / landscape.n_walkers
+    trips = history["round_trips"][:, first:].sum() / landscape.n_walkers
     words = "can be trusted" if trips >= diagnostics.AVERAGED_TRIPS else "may be too small"
     if landscape.n_walkers < 2:
         words = "need two walkers or more"
-    least = diagnostics.AVERAGED_TRIPS
-    return [
+    lines = [
         f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was averaged; "
-        f"{least} or more are good)"
+        f"{diagnostics.AVERAGED_TRIPS} or more are good)"
     ]
+    last, bins = history["ln_f"][:, -1].mean(), history["bins"][:, -1].mean()
+    tau = diagnostics.crossing_time(int(history["steps"][:, first:].sum(axis=1).mean()), trips)
+    bias = diagnostics.GROWTH_BIAS * diagnostics.resolution(last, tau, bins)
+    lines.append(
+        f"  {'systematic error':<22}S too deep by about {bias:.1g} nats at the lowest x, less "
+        "above: it grew while it was averaged; wlmc.c makes that smaller"
+    )
+    return lines
 
 
 def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
