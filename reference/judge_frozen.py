@@ -16,6 +16,7 @@ from wlnn.reference.judge import Verdict, entropy, verdict, words
 from wlnn.task import load_task
 
 FLAT, SLOPE = 0.12, 0.045  # worst of right runs: 0.073 and 0.026; a step never frozen: 0.20-0.28
+SLOPE_20 = 0.15  # with 20 parameters: right ones scatter by 0.04, a step never frozen gives 0.3
 DRIFT = {"float64": 1e-6, "float32": 1e-4}  # right: 2e-8 and, on the network, 3e-6
 
 
@@ -71,6 +72,7 @@ def judge_flat(
         "paper": kernels.STEP_ADAPT,
     }
     case = flat_case(n)
+    steepest = SLOPE if n < 20 else SLOPE_20
     exact = entropy(maxnorm.masses(case))
     relative, all_counted = [], True
     for walker in range(walkers):
@@ -84,10 +86,10 @@ def judge_flat(
     relative = np.array(relative)
     rms = np.sqrt(((relative.mean(axis=0) - 1) ** 2).mean())
     slope = np.polyfit(case.grid.x.centres, relative.mean(axis=0), 1)[0]
-    detail = f"rms of the flat histogram; slope {slope:+.4f} per unit x (at most {SLOPE})"
+    detail = f"rms of the flat histogram; slope {slope:+.4f} per unit x (at most {steepest})"
     if not all_counted:
         detail += "; not every step was counted once"
-    ok = abs(slope) <= SLOPE and all_counted
+    ok = abs(slope) <= steepest and all_counted
     return verdict(f"maxnorm n = {n}, frozen S, {step_rule}", "WLMC", rms, FLAT, detail, began, ok)
 
 
