@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from wlnn import kernels
+from wlnn import kernels, systems  # noqa: F401 - registered before the driver is copied
 
 # Lines of wlnn/kernels.py that the edits change.
 NEW = "new = theta[i] + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)"
