@@ -28,7 +28,7 @@ def plot_md(found: Trajectories, window: tuple[float, float] | None = None) -> F
     Means over walkers with 95 % intervals; ``window`` is of the loss, None the usual one.
     """
     low, high = window or found.loss_window()
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    figure = Figure(figsize=(8.8, 3.5), layout="constrained")
     a, b = figure.subplots(1, 2)
     loss = found.curve(langevin.LOSS)
     _line(a, loss, BLUE, "mean over walkers")
@@ -80,7 +80,7 @@ def plot_canonical(landscape: Landscape, averages: Averages, moved=()) -> Figure
     Where the landscape does not cover T the lines are faint. ``moved`` are trajectories of
     molecular dynamics, drawn as points.
     """
-    figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+    figure = Figure(figsize=(8.0, 5.4), layout="constrained")
     (a, b), (c, d) = figure.subplots(2, 2)
     T, factor = averages.temperature, landscape.t_factor()
     y_name = landscape.grid.y.name
@@ -134,7 +134,7 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
     """
     from scipy.special import stdtrit
 
-    figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
     ax = figure.subplots()
     if landscape is not None:
         plot_landscape(landscape, ax)

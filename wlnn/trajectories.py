@@ -91,8 +91,10 @@ class Trajectories:
 
     def half(self) -> np.ndarray:
         """Means ``(R', columns)`` over the second half of the time, which averages use."""
-        n = self.records.shape[1]
-        return self.kept[:, n // 2 :].mean(1)
+        kept, n = self.kept, self.records.shape[1]
+        if not kept.size:
+            raise UserError("molecular dynamics: there is no record yet; go on with wlnn resume.")
+        return kept[:, n // 2 :].mean(1)
 
     def averages(self) -> dict[str, Average]:
         """Canonical averages from the second half: loss, ln_loss, y, accuracy, heat capacity.

@@ -143,6 +143,8 @@ def test_averages_and_windows_of_made_records():
     assert set(inside.walkers) == {1}
     assert found.curve(langevin.Y).value.tolist() == [15.0] * len(found.curve(langevin.Y).steps)
     assert found.drifting() == []
+    with pytest.raises(UserError, match="no record yet"):
+        replace(found, records=records[:, :0]).averages()
 
 
 def test_canonical_averages_of_a_quadratic_loss():
