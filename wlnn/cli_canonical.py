@@ -71,8 +71,8 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
 def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
     """Begin or continue a run of `wlnn md`, with progress; print what came out."""
     from wlnn import plot, run, run_md, summary_canonical, trajectories
-    from wlnn.maxent.workers import default_processes
     from wlnn.plot_canonical import plot_md
+    from wlnn.workers import default_processes
 
     problem = recipe.problem(recipe.task())
     settings, threads = recipe.settings.md, threads or default_processes()

@@ -162,7 +162,7 @@ def probe(preset, **options):
 
 def cores() -> int:
     """The cores this process may use."""
-    from wlnn.maxent.workers import default_processes
+    from wlnn.workers import default_processes
 
     return default_processes()
 

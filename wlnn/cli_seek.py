@@ -78,9 +78,9 @@ def seek(preset, out, threads, methods, landscape, at, **options):
 def execute(recipe, directory: Path, threads, methods=METHODS, landscape=None) -> None:
     """Begin or continue a search with all methods; print the table and draw."""
     from wlnn import plot, run, run_seek, store, summary_seek
-    from wlnn.maxent.workers import default_processes
     from wlnn.plot_canonical import plot_seek
     from wlnn.results import find_landscape
+    from wlnn.workers import default_processes
 
     surface = None if landscape is None else find_landscape(landscape)
     task, settings, threads = recipe.task(), recipe.settings, threads or default_processes()

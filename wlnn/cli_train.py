@@ -136,12 +136,12 @@ def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
 
 def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = None) -> None:
     """Begin or continue trainings (sampler "train") or tuning ("tune"), with progress."""
-    from wlnn.maxent.workers import default_processes
     from wlnn.run import Interrupted
     from wlnn.run_train import train_many
     from wlnn.summary_trained import in_words
     from wlnn.task import Task
     from wlnn.tuning import tune as try_grid
+    from wlnn.workers import default_processes
 
     task = recipe.task()
     if not isinstance(task, Task):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from wlnn.landscape import Landscape
-from wlnn.maxent.workers import default_processes
 from wlnn.progress import Progress
 from wlnn.recipe import Recipe, make_recipe
 from wlnn.trained import Trained
+from wlnn.workers import default_processes
 
 TOLD = (  # by the usual name of a directory
     "layers", "width", "seed", "points", "optimizer", "learning_rate", "batch_size", "temperature",

@@ -20,11 +20,11 @@ import numpy as np
 
 from wlnn import store, train
 from wlnn.errors import UserError
-from wlnn.maxent.workers import one_thread_each
 from wlnn.run import Interrupted, stoppable
 from wlnn.settings import TrainSettings
 from wlnn.task import Task
 from wlnn.trained import Trained
+from wlnn.workers import one_thread_each
 
 FEWEST_PARTS = 4  # so many parts are left for processes to share
 PARAMETERS_TOGETHER = 30_000  # of all of them: what the second-level cache of a core holds

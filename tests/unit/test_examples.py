@@ -50,7 +50,9 @@ def test_examples_as_they_are(name, tmp_path, monkeypatch):
     landscape = Landscape.load("run/landscape.npz")
     curve = landscape.equilibrium_accuracy()
     if "task" in name:  # networks that fit their data generalise
-        assert curve.value[curve.x < -2].min() > 0.8
+        low = curve.reliable & (curve.x < -1.2)
+        assert low.any()
+        assert curve.value[low].min() > 0.8
     else:  # the wells are mirror images
         safe = curve.reliable & (curve.x < 20)
         assert np.abs(curve.value[safe]).max() < 0.2

@@ -11,7 +11,7 @@ from wlnn.errors import UserError
 from wlnn.maxent.comparison import agreement, compare
 from wlnn.maxent.observables import total_variation
 from wlnn.maxent.tables import csv_text, write_table
-from wlnn.maxent.workers import over_settings
+from wlnn.workers import over_settings
 
 SHORT = {"units": 200, "steps": 100, "batch": 16}
 

@@ -46,9 +46,9 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
     from wlnn.maxent.context_select import context_problem
     from wlnn.maxent.landscape import sample_landscape
     from wlnn.maxent.tables import output_folder
-    from wlnn.maxent.workers import default_processes
     from wlnn.run import Interrupted
     from wlnn.settings import WLMCSettings
+    from wlnn.workers import default_processes
 
     problem = context_problem(half_width=box, gated=not ungated, **options)
     stages = max(1, min(400, int(steps) // 10_000))

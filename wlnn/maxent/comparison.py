@@ -18,7 +18,7 @@ from wlnn.maxent.flow import Flow, gradient_flow
 from wlnn.maxent.observables import Measured, Units, measure, total_variation
 from wlnn.maxent.theory import Solution, solve
 from wlnn.maxent.training import Trained, default_schedule, train
-from wlnn.maxent.workers import default_processes, over_settings
+from wlnn.workers import default_processes, over_settings
 
 COMPARED = ("c_g", "rho_bar")
 
