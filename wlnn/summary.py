@@ -207,14 +207,16 @@ def _averaged(landscape: Landscape, settings: dict) -> list[str]:
         f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was averaged; "
         f"{diagnostics.AVERAGED_TRIPS} or more are good)"
     ]
-    last, bins = history["ln_f"][:, -1].mean(), history["bins"][:, -1].mean()
-    tau = diagnostics.crossing_time(int(history["steps"][:, first:].sum(axis=1).mean()), trips)
-    bias = diagnostics.GROWTH_BIAS * diagnostics.resolution(last, tau, bins)
-    lines.append(
-        f"  {'systematic error':<22}S too deep by about {bias:.1g} nats at the lowest x, less "
-        "above: it grew while it was averaged; wlmc.c makes that smaller"
-    )
-    return lines
+    words = "unknown: no walker crossed the landscape and back while S was averaged"
+    if trips:
+        last, bins = history["ln_f"][:, -1].mean(), history["bins"][:, -1].mean()
+        tau = diagnostics.crossing_time(int(history["steps"][:, first:].sum(axis=1).mean()), trips)
+        bias = diagnostics.GROWTH_BIAS * diagnostics.resolution(last, tau, bins)
+        words = (
+            f"S too deep by about {bias:.1g} nats at the lowest x, less above: it grew while it "
+            "was averaged; a smaller wlmc.c makes that smaller"
+        )
+    return [*lines, f"  {'systematic error':<22}{words}"]
 
 
 def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -287,14 +289,30 @@ def test_results_that_do_not_belong_together(monkeypatch):
     assert refused("--keep-networks", "networks", "a", "--at", "0,0.5") == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_directory(here):
-    here.chmod(0o555)
+@contextmanager
+def read_only(folder):
+    """A folder in which nothing can be written, by root neither: there it is a read-only mount."""
+    folder.mkdir()
+    root = os.geteuid() == 0
+    if root:
+        mount = ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("root may write everywhere, and nothing may be mounted here")
+    else:
+        folder.chmod(0o555)
     try:
-        assert refused("new", *BALL_RUN, "--out", "new") == []
-        assert refused("picture.png", "plot", "done", "--out", "picture.png") == []
+        yield
     finally:
-        here.chmod(0o755)
+        if root:
+            subprocess.run(["umount", str(folder)], check=True)
+        else:
+            folder.chmod(0o755)
+
+
+def test_a_read_only_directory(here):
+    with read_only(here / "locked"):
+        assert refused("locked", *BALL_RUN, "--out", "locked/new") == []
+        assert refused("picture.png", "plot", "done", "--out", "locked/picture.png") == []
 
 
 def test_a_function_that_fails_on_the_way(here):

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -97,7 +99,10 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_with_the_same_bits(number, mon
     def interrupted(problem, system, walker, plan, stop):
         if (walker.number, walker.stage) == (0, 40) and not sent:
             sent.append(number)
-            os.kill(os.getpid(), number)
+            signal.pthread_kill(threading.main_thread().ident, number)
+            patience = time.monotonic() + 10
+            while not stop[0] and time.monotonic() < patience:
+                time.sleep(0.001)  # until the main thread has seen it
         return advance(problem, system, walker, plan, stop)
 
     monkeypatch.setattr(wlmc, "advance", interrupted)
@@ -265,6 +270,22 @@ def test_info_plot_and_networks(here):
         layout = FNN((2, 2, 2)).layout
         for name, tensor in zip(layout.names, layout.views(exported["theta"]), strict=True):
             np.testing.assert_array_equal(exported[name], tensor)
+
+
+def test_info_tells_the_bias_of_an_averaged_s():
+    """2 ln f tau / Nb, tau the steps of a crossing while S was averaged (docs/growth_bias.png)."""
+    run("sample", "--task", "ball.py:problem", *SHORT, *WIDE, "--out", "run")
+    told = run("info", "run").out
+    history = Landscape.load("run/landscape.npz").history
+    trips, steps = history["round_trips"][:, 4:].sum() / 2, history["steps"][0, 4:].sum()
+    assert trips > 0
+    bins, ln_f = history["bins"][:, -1].mean(), history["ln_f"][:, -1].mean()
+    bias = 2 * ln_f * steps / (2 * trips) / bins
+    assert f"S too deep by about {bias:.1g} nats" in told
+    assert f"({trips:.1f} round trips" in told
+    narrow = ("--steps", "80", "--set", "wlmc.step_width=0.001")
+    run("sample", "--task", "ball.py:problem", *SHORT, *narrow, "--out", "short")
+    assert "unknown: no walker crossed" in run("info", "short").out
 
 
 def test_tasks_are_listed_with_all_their_settings():
