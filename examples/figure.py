@@ -43,22 +43,28 @@ def save(figure, name, chosen):
     print(save_picture(figure, chosen.out / f"{name}.png"))
 
 
-def landscape_and_trainings(task, chosen, *overrides, **files):
-    """What is there of them in the folder of runs, or made now."""
+def landscape_and_trainings(task, chosen, *overrides, batches=(), **files):
+    """What is there of them in the folder of runs, or made now.
+
+    ``batches``: several batch sizes instead of the table's, and at each loss the best of them.
+    """
     files = {name: path for name, path in files.items() if path}
     overrides = (*overrides, *(QUICK if chosen.quick else ()), *chosen.set)
     preset = "quick" if chosen.quick else "default"
     what = {"preset": preset, "folder": chosen.runs, **files}
     landscape = wlnn.run_landscape(task, *overrides, **what)
-    return landscape, [wlnn.run_trainings(task, *overrides, **what)]
+    each = [(f"train.batch_size={size}",) for size in batches] or [()]
+    trained = [wlnn.run_trainings(task, *overrides, *size, **what) for size in each]
+    return landscape, [wlnn.best_of(trained)] if batches else trained
 
 
-def width_figure(task, widths, name, chosen):
+def width_figure(task, widths, name, chosen, batches=()):
     """One column a width, and where training ends against the number of parameters."""
     files = {name: getattr(chosen, name, None) for name in ("data", "embedding")}
     widths = widths[:1] if chosen.quick else widths[: chosen.widths]
     pairs = [
-        landscape_and_trainings(task, chosen, f"network.width={width}", **files) for width in widths
+        landscape_and_trainings(task, chosen, f"network.width={w}", batches=batches, **files)
+        for w in widths
     ]
     save(wlnn.plot_widths(pairs), name, chosen)
     record = pairs[0][0].meta["task"]["y"]

@@ -22,6 +22,7 @@ _HOMES = {
     "UserError": "wlnn.errors",
     "WLMCSettings": "wlnn.settings",
     "advantage_in_words": "wlnn.summary_trained",
+    "best_of": "wlnn.baseline",
     "by_network": "wlnn.advantage",
     "compare": "wlnn.landscape",
     "compare_trained": "wlnn.advantage",

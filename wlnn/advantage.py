@@ -13,11 +13,10 @@ import numpy as np
 
 from wlnn.errors import UserError
 from wlnn.landscape import Landscape
-from wlnn.trained import BIN_WIDTH, Trained, X, over_trainings, recipe_words
+from wlnn.trained import BIN_WIDTH, FEWEST, SAME, Trained, X, over_trainings, sign_of
 
 LEVEL = 0.95  # of every interval and verdict
 BETTER, UNDECIDED, WORSE = 1, 0, -1
-SAME = ("task", "data", "points", "network", "loss")  # of a landscape and of trainings of one task
 
 
 class Difference(NamedTuple):
@@ -38,6 +37,7 @@ class Difference(NamedTuple):
     half: np.ndarray
     verdict: np.ndarray
     reliable: np.ndarray  # the landscape's rows, and enough trainings
+    source: np.ndarray = 0  # the set of trainings, of several that make one baseline
 
     @property
     def sigmas(self):
@@ -52,6 +52,7 @@ class Ending(NamedTuple):
     difference: Difference  # of scalars; x is the mean ln(train loss) of the trainings used
     stopped: int  # trainings that leave the landscape: taken at their last epoch inside
     left_out: int  # trainings that were never inside
+    source: int = 0  # the set of trainings, of several that make one baseline
 
 
 def record_of(landscape: Landscape) -> str:
@@ -64,11 +65,6 @@ def record_of(landscape: Landscape) -> str:
     if y is None or not np.isfinite(landscape.grid.y.lo):
         raise UserError("this landscape has no test performance as its y axis; nothing to compare.")
     return y
-
-
-def sign_of(record: str) -> int:
-    """1 where larger is better, -1 for a loss."""
-    return -1 if record == "ln-test-loss" else 1
 
 
 def on_axis(landscape: Landscape, values: np.ndarray) -> np.ndarray:
@@ -136,7 +132,8 @@ def in_common(
     there = (curve.trainings > 0) & ~np.isnan(values).all(axis=0)
     x, value, error, n = (part[there] for part in curve[:4])
     safe = safe[there] & curve.reliable[there]
-    return _judged(record, x, values[:, there], value, error, n, safe)
+    source = None if curve.source is None else curve.source[there]
+    return _judged(record, x, values[:, there], value, error, n, safe, source)
 
 
 def at(difference: Difference, x: float) -> Difference:
@@ -154,10 +151,30 @@ def ending(landscape: Landscape, trained: Trained, until: int | None = None) -> 
     """Mean over trainings of <y>(ln train loss) minus y, both at the end of the training.
 
     A training that goes on to losses that the landscape does not hold is taken at its last epoch
-    inside; one that was never inside is left out. Both are counted.
+    inside; one that was never inside is left out. Both are counted. Of several sets that make one
+    baseline, which end at losses of their own, it is that of the set with the least advantage.
     """
-    trained = _checked(landscape, trained, until)
+    return least(endings(landscape, trained, until), record_of(landscape))
+
+
+def endings(landscape: Landscape, trained: Trained, until: int | None = None) -> list[Ending]:
+    """The :func:`ending` of each set of trainings."""
+    parts = _checked(landscape, trained, until).parts
     record = record_of(landscape)
+    return [_ending(landscape, part, record)._replace(source=k) for k, part in enumerate(parts)]
+
+
+def least(endings: Sequence[Ending], record: str) -> Ending:
+    """That with the least advantage, of those with enough trainings where there are any."""
+    for fewest in (FEWEST, 2, 0):
+        chosen = [end for end in endings if end.difference.trainings >= fewest]
+        if chosen:
+            break
+    advantages = [sign_of(record) * end.difference.difference for end in chosen]
+    return chosen[int(np.nan_to_num(advantages, nan=np.inf).argmin())]
+
+
+def _ending(landscape: Landscape, trained: Trained, record: str) -> Ending:
     x, y = trained.metric(X), trained.metric(record)
     inside = _inside(landscape, x) & np.isfinite(y)
     used = inside.any(axis=1)
@@ -204,7 +221,20 @@ def best_stop(difference: Difference, record: str) -> Difference:
     return Difference(*(values[k] for values in difference))
 
 
-def _judged(record, x, walkers, value, error, n, reliable) -> Difference:
+def early_stop(landscape: Landscape, trained: Trained, until: int | None = None) -> Difference:
+    """:func:`best_stop`; of several sets that make one baseline, that of the best trained mean.
+
+    Bins that half of the trainings come to are meant set by set.
+    """
+    record, trained = record_of(landscape), _checked(landscape, trained, until)
+    kept = [
+        (k, in_common(landscape, part)) for k, part in enumerate(trained.parts) if part.kept.any()
+    ]
+    stops = [best_stop(found, record)._replace(source=k) for k, found in kept if len(found.x)]
+    return max(stops, key=lambda stop: (bool(stop.reliable), sign_of(record) * stop.trained))
+
+
+def _judged(record, x, walkers, value, error, n, reliable, source=None) -> Difference:
     """Difference and verdict; walkers ``(R, n)``. Welch's interval, whose degrees of freedom come
     from the walkers' and the trainings' shares of the variance.
     """
@@ -228,6 +258,7 @@ def _judged(record, x, walkers, value, error, n, reliable) -> Difference:
         half,
         verdict.astype(int),
         reliable,
+        np.zeros(np.shape(x), int) if source is None else source,
     )
 
 
@@ -268,7 +299,7 @@ def over_data_sets(endings: Sequence[Ending], record: str) -> Difference:
 
 
 def _checked(landscape: Landscape, trained: Trained, until: int | None) -> Trained:
-    if not same_task(landscape, trained):
+    if not all(same_task(landscape, part) for part in trained.parts):
         raise UserError(
             "the landscape and the trainings are of different tasks: data, network and loss must "
             "be the same."
@@ -333,7 +364,7 @@ def by_network(pairs, until: int | None = None) -> list[tuple[str, int, int, Dif
     groups: dict[tuple, list[Ending]] = {}
     for landscape, own in pairs:
         for one in own:
-            words = recipe_words(one.meta.get("train", {}))
+            words = one.words
             epochs = until or one.epochs
             key = (network_name(landscape), landscape.meta["task"]["parameters"], words, epochs)
             groups.setdefault(key, []).append(ending(landscape, one, until))

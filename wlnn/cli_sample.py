@@ -122,7 +122,7 @@ def resume(run, threads):
     for folder in folders:
         recipe = read_recipe(folder)
         if recipe.sampler in ("train", "tune"):
-            go_on(recipe, folder, threads, Path(run))
+            go_on(recipe, folder, threads, f"wlnn resume {run}")
         elif recipe.sampler in ("md", "seek"):
             (cli_canonical if recipe.sampler == "md" else cli_seek).execute(recipe, folder, threads)
         else:

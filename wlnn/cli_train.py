@@ -19,7 +19,11 @@ training_options = options_of(
     click.option("--optimizer", metavar="NAME", help="sgd or adam."),
     click.option("--learning-rate", **NUMBER, help="Step size."),
     click.option("--momentum", **NUMBER, help="Of sgd [0]."),
-    click.option("--batch-size", **NUMBER, help="Rows of a minibatch; 0: the whole set."),
+    click.option(
+        "--batch-size",
+        metavar="N,N,..",
+        help="Rows of a minibatch; 0: the whole set. Of several each has a directory of its own.",
+    ),
     click.option("--epochs", **NUMBER, help="Passes through the training set."),
     click.option(
         "--initialisation", metavar="NAME", help="fan-in, xavier-uniform or kaiming-normal."
@@ -59,7 +63,7 @@ def train(preset, out, processes, tuned, **options):
 
     \b
       wlnn train --task spiral-classify --runs 100
-      wlnn train --task spiral-regress --width 30 --epochs 300
+      wlnn train --task spiral-regress --width 30 --epochs 300 --batch-size 5,10,25
       wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
 
     Ctrl-C loses nothing: the same command, or `wlnn resume`, goes on, with the same bits.
@@ -70,11 +74,23 @@ def train(preset, out, processes, tuned, **options):
         for name, value in Tuning.load(tuned).best_settings.items():
             if options[name] is None:
                 options[name] = value
+    from wlnn.cli_options import numbers
     from wlnn.experiment import training_name
 
-    recipe = _recipe(options, preset, "train", ("runs",))
-    directory = Path(out) if out else Path("runs") / training_name("trained", recipe)
-    go_on(recipe, directory, processes)
+    sizes, text = [options.pop("batch_size")], ""
+    if isinstance(sizes[0], str):
+        text = sizes[0]
+        sizes = list(dict.fromkeys(numbers("--batch-size", text, text.count(",") + 1)))
+    several = len(sizes) > 1
+    begun = []
+    for size in sizes:  # all of them are looked at before the first is trained
+        recipe = _recipe({**options, "batch_size": size}, preset, "train", ("runs",))
+        directory = Path("runs") / training_name("trained", recipe)
+        if out:
+            directory = Path(out) / f"b{size:g}" if several else Path(out)
+        begun.append((recipe, directory))
+    for recipe, directory in begun:
+        go_on(recipe, directory, processes, "the same command" if several else None)
 
 
 @click.command(short_help="Find learning rate and batch size by trial.")
@@ -134,8 +150,11 @@ def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
     return recipe_of(options, preset or "default", sampler)
 
 
-def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = None) -> None:
-    """Begin or continue trainings (sampler "train") or tuning ("tune"), with progress."""
+def go_on(recipe, directory: Path, processes: int | None, again: str | None = None) -> None:
+    """Begin or continue trainings (sampler "train") or tuning ("tune"), with progress.
+
+    ``again`` is what goes on after an interruption, if not `wlnn resume` with the directory.
+    """
     from wlnn.run import Interrupted
     from wlnn.run_train import train_many
     from wlnn.summary_trained import in_words
@@ -184,7 +203,7 @@ def go_on(recipe, directory: Path, processes: int | None, whole: Path | None = N
                 ]
     except Interrupted:
         click.echo(f"stopped; everything trained so far is saved in {directory}", err=True)
-        click.echo(f"  go on with:  wlnn resume {whole or directory}", err=True)
+        click.echo(f"  go on with:  {again or f'wlnn resume {directory}'}", err=True)
         sys.exit(STOPPED)
     click.echo("\n".join(lines), err=recipe.sampler == "train")
     for path in paths:
@@ -200,8 +219,13 @@ for command in (train, tune):  # trainings have no window and no y axis
 @click.argument("results", nargs=-1, required=True, type=click.Path())
 @click.option("--at", "where", type=float, metavar="X", help="Also the verdict at this ln L.")
 @click.option("--until", type=click.IntRange(1), metavar="EPOCH", help="Stop the trainings there.")
+@click.option(
+    "--best-of-all",
+    is_flag=True,
+    help="One baseline of several trainings: the best of them at each ln L.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="Picture, .png, .pdf or .svg.")
-def advantage(results, where, until, out):
+def advantage(results, where, until, best_of_all, out):
     """Compare landscapes with trainings of the same task, at equal training loss.
 
     RESULTS are run directories of `wlnn sample` and of `wlnn train` in any order; trainings are
@@ -213,11 +237,21 @@ def advantage(results, where, until, out):
     \b
       wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
 
+    With --best-of-all trainings of one landscape that differ in batch size (or any hyper-parameter)
+    are one baseline, as of the published house prices: in each bin the set with the best mean on
+    the test set, of those that 5 trainings or more came with; the table says which. That choice
+    favours training: what it finds is a lower bound of the advantage over each set alone.
+
+    \b
+      wlnn train --task house-price --data train.csv --batch-size 16,32,64
+      wlnn advantage runs/house-price-1x20-s0 runs/trained-house-price-* --best-of-all
+
     Several landscapes (widths, data sets) give one picture of all of them, and the difference where
     training ends against the number of parameters; data sets of one network are averaged.
     """
     from wlnn import advantage as comparison
     from wlnn import plot, plot_trained
+    from wlnn.baseline import best_of
     from wlnn.results import find_landscape
     from wlnn.summary import describe
     from wlnn.summary_trained import advantage_in_words, in_words, report
@@ -235,14 +269,21 @@ def advantage(results, where, until, out):
         raise UserError(f"there is no {missing} among {', '.join(map(str, results))}.")
     pairs = comparison.pairs(landscapes, trained, names)
     record = comparison.record_of(pairs[0][0])
+    label = {id(one): name for one, name in zip(trained, names, strict=True)}
+    if best_of_all:
+        pairs = [(ls, [best_of(own, [label[id(one)] for one in own])]) for ls, own in pairs]
     for landscape, own in pairs:
         for one in own:
             click.echo(describe(landscape)[0])
-            click.echo("\n".join(in_words(one if until is None else one.until(until), record)))
+            for part, name in zip(one.parts, getattr(one, "names", ("",)), strict=True):
+                if name:
+                    click.echo(f"{name} = {label[id(part)]}")
+                part = part if until is None else part.until(until)
+                click.echo("\n".join(in_words(part, record)))
             click.echo("\n".join(report(landscape, one, until, where)) + "\n")
     first = Path(names[0])
     folder = first if first.is_dir() else first.parent
-    path = Path(out) if out else folder / "advantage.png"
+    path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
     if len(pairs) == 1:
         click.echo(plot.save(plot_trained.plot_advantage(*pairs[0], until), path))
         return

@@ -17,7 +17,7 @@ from wlnn.advantage import Difference
 from wlnn.landscape import Landscape
 from wlnn.plot import INK, MAGENTA, plot_landscape
 from wlnn.summary import describe
-from wlnn.trained import Trained, recipe_words
+from wlnn.trained import Trained
 from wlnn.tuning import Tuning
 
 GREY = "#666666"
@@ -34,7 +34,8 @@ def plot_advantage(
     """The landscape in colour, equilibrium in magenta, trained curves in black; below, differences.
 
     Bands and bars are 95 % intervals. Dots below are magenta where the equilibrium networks are
-    better, black where they are worse, grey where 95 % do not decide.
+    better, black where they are worse, grey where 95 % do not decide. Several sets of trainings
+    that make one baseline (``best_of``) are one curve.
     """
     own = axes is None
     if own:
@@ -46,8 +47,8 @@ def plot_advantage(
     handles = []
     for one, style in zip(trained, STYLES * len(trained), strict=False):
         _trained_curve(upper, landscape, one if until is None else one.until(until), style)
-        words = recipe_words(one.meta.get("train", {}))
-        label = f"trained: {words}" if len(trained) > 1 else "trained"
+        sets = f", best of {len(one.parts)}" if len(one.parts) > 1 else ""
+        label = f"trained: {one.words}" if len(trained) > 1 else f"trained{sets}"
         handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
         found = advantage.in_common(landscape, one, until=until)
         _differences(lower, found, style if len(trained) > 1 else "none")
@@ -65,16 +66,15 @@ def plot_advantage(
     better = "up" if advantage.sign_of(record) > 0 else "down"
     lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
     if own:
-        notes = [describe(landscape)[1], *(_notes(one, until) for one in trained)]
+        notes = [describe(landscape)[1]]
+        notes += [_notes(part, until) for one in trained for part in one.parts]
         figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
     return upper.figure
 
 
 def _notes(trained: Trained, until: int | None) -> str:
     epochs = trained.epochs if until is None else until
-    return f"{trained.kept.sum()} trainings × {epochs} epochs, " + recipe_words(
-        trained.meta.get("train", {})
-    )
+    return f"{trained.kept.sum()} trainings × {epochs} epochs, {trained.words}"
 
 
 def _trained_curve(ax: Axes, landscape: Landscape, trained: Trained, style) -> None:

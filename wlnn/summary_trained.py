@@ -5,6 +5,8 @@ Returns text; prints nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from wlnn.advantage import (
@@ -14,22 +16,22 @@ from wlnn.advantage import (
     Difference,
     Ending,
     at,
-    best_stop,
     compare_trained,
-    ending,
+    early_stop,
+    endings,
+    least,
     record_of,
 )  # fmt: skip
 from wlnn.landscape import Landscape
-from wlnn.trained import FEWEST, Trained, best_epoch, over_trainings, recipe_words
+from wlnn.trained import FEWEST, Trained, best_epoch, over_trainings
 
 VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the equilibrium
 
 
 def in_words(trained: Trained, y: str) -> list[str]:
     """A few lines: how many trainings, which diverged, where they end, and early stopping."""
-    settings = trained.meta.get("train", {})
     lost = np.flatnonzero(~trained.kept)
-    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {recipe_words(settings)}"]
+    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {trained.words}"]
     if lost.size:
         first = ", ".join(str(run) for run in lost[:10]) + " ..." * (lost.size > 10)
         lines.append(f"{lost.size} of them diverged and are left out of every mean: number {first}")
@@ -62,13 +64,20 @@ def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]
     return lines
 
 
-def table(difference: Difference) -> list[str]:
-    """One line per bin, from high to low loss, with 95 % intervals and the verdict."""
+def table(difference: Difference, names: Sequence[str] = ()) -> list[str]:
+    """One line per bin, from high to low loss, with 95 % intervals and the verdict.
+
+    ``names`` of several sets that make one baseline: another column says which a bin is of.
+    """
     lines = [["ln L", "equilibrium", "trained", "trainings", "difference", "95 %", ""]]
+    if names:
+        lines[0].insert(4, "from")
     order = np.argsort(difference.x)[::-1]
     for k in order:
         one = Difference(*(values[k] for values in difference))
         lines.append(cells(one))
+        if names:
+            lines[-1].insert(4, names[one.source])
     widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]))]
     return [
         "  ".join(cell.rjust(w) for cell, w in zip(line[:-1], widths[:-1], strict=True))
@@ -102,33 +111,67 @@ def advantage_in_words(one: Difference, record: str) -> str:
 
 
 def report(landscape: Landscape, trained: Trained, until=None, where: float | None = None):
-    """Lines about one landscape and its trainings: table, end of training, early stopping."""
+    """Lines about one landscape and its trainings: table, end of training, early stopping.
+
+    ``trained`` may be a :class:`~wlnn.baseline.BestOf`.
+    """
     record = record_of(landscape)
     difference = compare_trained(landscape, trained, until=until)
-    lines = [*table(difference), ""]
+    names = getattr(trained, "names", ())
+
+    def of(source) -> str:
+        return f" of {names[source]}" if names else ""
+
+    lines = [*table(difference, names), ""]
+    if names:
+        lines[-1:] = [
+            f"from: at each ln L the best of {len(names)} on the test set. That favours training:",
+            "  the advantage over each of them is at least this. The intervals ignore the choice:",
+            "  'better' is on the safe side, 'worse' is said by chance up to "
+            f"{len(names)} times as often as of one",
+            "",
+        ]
     if not difference.reliable.all():
         lines[-1:] = [
             f"* fewer than {FEWEST} trainings, or macrostates that are not reliable (not seen "
             "by all walkers): take it with care",
             "",
         ]
-    end = ending(landscape, trained, until)
+    ends = endings(landscape, trained, until)
+    end = least(ends, record)
     if end.difference.trainings >= 2:
+        few = any(other.difference.trainings < FEWEST for other in ends)
+        among = f" of those with {FEWEST} trainings or more" if few else ""
+        chosen = f"{of(end.source)}, whose advantage is the least{among}," if names else ","
         lines += [
-            f"where training ends, mean ln L {end.difference.x:.2f}{_ending_notes(end)}",
+            f"where training ends{chosen} mean ln L {end.difference.x:.2f}{_ending_notes(end)}",
             f"  {advantage_in_words(end.difference, record)}",
         ]
+        lines += [_other_ending(other, names) for other in ends if other is not end]
     else:
         lines.append("no training comes to losses that every walker of the landscape knows")
-    stop = best_stop(difference, record)
+    stop = early_stop(landscape, trained, until)
     lines += [
-        f"best early stopping, at ln L {stop.x:.2f} (of bins that half of the trainings come to)",
+        f"best early stopping{of(stop.source)}, at ln L {stop.x:.2f} (of bins that half of the "
+        "trainings come to)",
         f"  {advantage_in_words(stop, record)}",
     ]
     if where is not None:
         one = at(difference, where)
-        lines += [f"at ln L {one.x:.2f}", f"  {advantage_in_words(one, record)}"]
+        lines += [f"at ln L {one.x:.2f}{of(one.source)}", f"  {advantage_in_words(one, record)}"]
     return lines
+
+
+def _other_ending(end: Ending, names: Sequence[str]) -> str:
+    """One line about a set of trainings whose ending is not the one that counts."""
+    one = end.difference
+    if one.trainings < 2:
+        return f"  {names[end.source]}: never at losses that every walker of the landscape knows"
+    few = f", of {one.trainings} trainings" if one.trainings < FEWEST else ""
+    return (
+        f"  {names[end.source]}: at ln L {one.x:.2f} difference {one.difference:+.3f} ± "
+        f"{one.half:.3f}, {VERDICTS[int(one.verdict)]}{few}{_ending_notes(end)}"
+    )
 
 
 def _ending_notes(end: Ending) -> str:

@@ -19,6 +19,7 @@ from wlnn.grid import Axis
 X = "ln-train-loss"
 BIN_WIDTH = 0.1  # of ln(train loss); paper, Methods
 FEWEST = 5  # trainings that make a bin of the curve reliable
+SAME = ("task", "data", "points", "network", "loss")  # of a landscape and of trainings of one task
 
 
 class TrainedCurve(NamedTuple):
@@ -29,6 +30,7 @@ class TrainedCurve(NamedTuple):
     error: np.ndarray  # (n,) standard error of that mean, sd / sqrt(trainings); NaN for one
     trainings: np.ndarray  # (n,) how many came to the bin
     axis: Axis  # the bins
+    source: np.ndarray | None = None  # (n,) the set that a bin is of, where there are several
 
     @property
     def reliable(self) -> np.ndarray:
@@ -50,6 +52,16 @@ class Trained:
     records: dict[str, np.ndarray]
     diverged: np.ndarray
     meta: dict = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[Trained, ...]:
+        """The sets of trainings that this is made of: itself alone."""
+        return (self,)
+
+    @property
+    def words(self) -> str:
+        """Optimiser, rate and minibatch in words."""
+        return recipe_words(self.meta.get("train", {}))
 
     @property
     def n_runs(self) -> int:
@@ -172,18 +184,29 @@ def best_epoch(trained: Trained, y: str) -> tuple[float, float, float, float]:
     test set itself, so that this is an upper limit of what early stopping can do.
     """
     values, x = trained.metric(y), trained.metric(X)
-    sign = -1.0 if y == "ln-test-loss" else 1.0
-    best = np.where(np.isnan(values), -np.inf, sign * values).argmax(axis=1)
+    best = np.where(np.isnan(values), -np.inf, sign_of(y) * values).argmax(axis=1)
     rows = np.arange(len(values))
     mean, error, _ = over_trainings(values[rows, best])
     x_mean, x_error, _ = over_trainings(np.where(np.isfinite(x), x, np.nan)[rows, best])
     return float(mean), float(error), float(x_mean), float(x_error)
 
 
-def recipe_words(settings: dict) -> str:
-    """Optimiser, rate and minibatch in words."""
-    name = {"sgd": "SGD", "adam": "Adam"}.get(settings.get("optimizer"), "?")
-    if settings.get("momentum") and name == "SGD":
-        name += f" with momentum {settings['momentum']:g}"
-    batch = settings.get("batch_size") or "all rows"
-    return f"{name}, learning rate {settings.get('learning_rate', np.nan):.3g}, batch {batch}"
+def sign_of(record: str) -> int:
+    """1 where larger is better, -1 for a loss."""
+    return -1 if record == "ln-test-loss" else 1
+
+
+def recipe_words(*settings: dict) -> str:
+    """Optimiser, rate and minibatch in words; of several settings all of each, with "or"."""
+
+    def said(word) -> str:
+        return " or ".join(dict.fromkeys(map(word, settings)))
+
+    def name(of: dict) -> str:
+        known = {"sgd": "SGD", "adam": "Adam"}.get(of.get("optimizer"), "?")
+        momentum = of.get("momentum") if known == "SGD" else 0
+        return known + (f" with momentum {momentum:g}" if momentum else "")
+
+    rate = said(lambda of: f"{of.get('learning_rate', np.nan):.3g}")
+    batch = said(lambda of: f"{of.get('batch_size') or 'all rows'}")
+    return f"{said(name)}, learning rate {rate}, batch {batch}"

@@ -191,6 +191,48 @@ def test_advantage_of_one_and_of_several(here):
     assert done.out.splitlines()[-3:] == ["all.png", "all-ends.png", "all-parameters.png"]
 
 
+def test_several_batch_sizes_and_the_best_of_them(here):
+    done = trained("--batch-size", "4,8,4")
+    assert done.status == 0, done.err
+    name = "runs/trained-spiral-classify-1x3-n8-s0-adam-0.02-b"
+    assert done.out.split() == [f"{name}4/trained.npz", f"{name}8/trained.npz"]
+    for size in (4, 8):
+        assert Trained.load(f"{name}{size}").meta["train"]["batch_size"] == size
+    assert trained("--batch-size", "4,8", "--out", "both").status == 0
+    assert {path.name for path in (here / "both").iterdir()} == {"b4", "b8"}
+    landscape(here / "s0", 0)
+    done = run("advantage", "s0", f"{name}4", f"{name}8", "--best-of-all", "--at", "-0.4")
+    assert done.status == 0, done.err
+    assert f"b8 = {name}8\n6 trainings of 30 epochs, Adam, learning rate 0.02, batch 8" in done.out
+    rows = [line.split() for line in done.out.splitlines() if " ± 0.0" in line[:20]]
+    assert {row[8] for row in rows} <= {"b4", "b8"}
+    assert len(rows) > 2
+    assert done.out.splitlines()[-1] == f"{name}4/advantage-best.png"
+    for folders, sentence in (
+        ((f"{name}4",), "the best of all needs two sets"),
+        ((f"{name}4", "both/b4"), f"{name}4 and both/b4: differ in seed and length at most"),
+    ):
+        refused = run("advantage", "s0", *folders, "--best-of-all")
+        assert refused.status == 2
+        assert sentence in refused.err
+
+
+def test_ctrl_c_in_one_of_several_batch_sizes(monkeypatch, here):
+    """The other sizes are not begun, and what goes on with all of them is said."""
+
+    def interrupts(plan, state, stop):
+        os.kill(os.getpid(), signal.SIGINT)
+        return state
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_train.train, "advance", interrupts)
+        stopped = trained("--batch-size", "4,8", "--out", "both")
+    assert stopped.status == 130
+    assert "go on with:  the same command" in stopped.err
+    assert trained("--batch-size", "4,8", "--out", "both").status == 0
+    assert Trained.load("both/b8").epochs == 30
+
+
 def test_mistakes_are_told_in_one_sentence(here):
     assert trained("--out", "t0").status == 0
     (here / "text.npz").write_text("nothing")
@@ -202,6 +244,14 @@ def test_mistakes_are_told_in_one_sentence(here):
         ("tune", "--learning-rate", "1"): "--learning-rate is what tune looks for",
         ("train", "--tuned", "t0"): "t0/tuning.npz: cannot be read",
         ("train", *TASK, "--out", "t0"): "t0: belongs to another run",
+        ("train", "--batch-size", "16,x"): "--batch-size must be 2 numbers",
+        (
+            "train",
+            "--batch-size",
+            "16,-2",
+            "--out",
+            "t1",
+        ): "train.batch_size must be 0 or more, not -2",
         (
             "train",
             "--window",
