@@ -48,7 +48,8 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     Langevin dynamics at a constant low temperature, simulated annealing and parallel tempering move
     in the train loss inside the box; SGD and Adam train as usual. All get the same number of
     gradients of the whole training set. Reported: ln(train loss) and test quantity reached, and,
-    with a landscape, their distance from its max-entropy and equilibrium curves.
+    with a landscape, their distance from its max-entropy and equilibrium curves. Where the y of the
+    landscape is a smoothed accuracy (mnist, cifar), so are these; the true accuracy stands below.
 
     \b
       wlnn seek --task spiral-classify --low 0.002 --high 0.02
@@ -61,30 +62,36 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     from wlnn.results import find_landscape
     from wlnn.reweight import temperature_of
 
+    surface = None if landscape is None else find_landscape(landscape)
     given = {name: options.pop(name) for name in ("evaluations", "low", "high", "replicas")}
     if at is not None:
-        if landscape is None or given["low"] is not None:
+        if surface is None or given["low"] is not None:
             raise UserError("--at needs --landscape, which tells the temperature, and no --low.")
-        given["low"] = temperature_of(find_landscape(landscape), at)
+        given["low"] = temperature_of(surface, at)
     given |= {"runs": options.pop("runs")}
     words = tuple(f"seek.{name}={value!r}" for name, value in given.items() if value is not None)
     options["overrides"] += words
     recipe = recipe_of(options, preset or "default", "seek")
     if out is None:
         out = Path("runs") / f"seek-{recipe.directory_name(recipe.task())}"
-    execute(recipe, Path(out), threads, methods or METHODS, landscape)
+    methods = methods or METHODS
+    execute(recipe, Path(out), threads, methods, surface, str(landscape))
 
 
-def execute(recipe, directory: Path, threads, methods=METHODS, landscape=None) -> None:
-    """Begin or continue a search with all methods; print the table and draw."""
+def execute(
+    recipe, directory: Path, threads, methods=METHODS, surface=None, name: str = ""
+) -> None:
+    """Begin or continue a search with some methods; print the table and draw.
+
+    ``surface`` is the landscape to compare with, of the path ``name``.
+    """
     from wlnn import plot, run, run_seek, store, summary_seek
     from wlnn.plot_canonical import plot_seek
-    from wlnn.results import find_landscape
     from wlnn.workers import default_processes
 
-    surface = None if landscape is None else find_landscape(landscape)
     task, settings, threads = recipe.task(), recipe.settings, threads or default_processes()
     problem = recipe.problem(task)
+    metric = summary_seek.metric_for(problem, surface, name)
     notes = {"recipe": recipe.to_dict(), "versions": store.versions()}
     store.open_run(directory, run_seek.identity(problem, settings), notes)
     low, high = settings.seek.low, settings.seek.high
@@ -95,31 +102,20 @@ def execute(recipe, directory: Path, threads, methods=METHODS, landscape=None) -
     )
     found = []
     try:
-        for name in methods:
-            with Progress(name, quiet=1.0) as progress:
-                if name in run_seek.PLANS:
-                    found.append(
-                        run_seek.search(
-                            problem,
-                            settings,
-                            name,
-                            directory,
-                            threads,
-                            lambda part, line, progress=progress: progress(part, 1.0, line),
-                        )
-                    )
+        for method in methods:
+            with Progress(method, quiet=1.0) as progress:
+                how = settings, method, directory, threads
+                if method in run_seek.PLANS:
+
+                    def report(part, line, progress=progress):
+                        progress(part, 1.0, line)
+
+                    found.append(run_seek.search(problem, *how, report, metric))
                 else:
-                    found.append(run_seek.train(task, settings, name, directory, threads, progress))
+                    found.append(run_seek.train(task, *how, progress, metric))
     except run.Interrupted:
         click.echo(f"stopped; everything so far is saved in {directory}", err=True)
         click.echo("  go on with the same command", err=True)
         sys.exit(STOPPED)
-    metric = "ln test loss" if task.loss == "squared-error" else "test accuracy"
-    if surface is not None and surface.grid.y.name != metric:
-        raise UserError(
-            f"{landscape}: its y is '{surface.grid.y.name}', and the search has '{metric}'; give "
-            "a landscape of that."
-        )
-    x = summary_seek.over_runs(found[0].last()[0]).value
-    click.echo("\n".join(summary_seek.table(found, metric, surface, x)))
+    click.echo("\n".join(summary_seek.report(found, metric, surface)))
     click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wlnn import langevin
+from wlnn.advantage import on_axis
 from wlnn.landscape import Landscape
 from wlnn.plot import INK, MAGENTA, plot_landscape
 from wlnn.reweight import Averages
@@ -130,9 +131,13 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
     """Mean path of each method in (ln L, test quantity), over the landscape if there is one.
 
     Lines: means over runs in bins of ln L of 0.2 that three runs or more came to; dots: where the
-    runs were on average at the end, with 95 % intervals.
+    runs were on average at the end, with 95 % intervals. ``metric`` as of ``metric_for``; means of
+    a smoothed accuracy are drawn on the landscape's axis.
     """
     from scipy.special import stdtrit
+
+    def place(values):
+        return values if landscape is None else on_axis(landscape, np.asarray(values))
 
     figure = Figure(figsize=(6.6, 4.6), layout="constrained")
     ax = figure.subplots()
@@ -145,23 +150,25 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
         for low in edges:
             values = search.near(low + 0.1, 0.1)
             if len(values) >= 3:
-                rows.append((low + 0.1, values.mean()))
+                rows.append((low + 0.1, place(values.mean())))
         ax.plot(*np.array(rows).reshape(-1, 2).T, color="white", linewidth=3.0)
         ax.plot(*np.array(rows).reshape(-1, 2).T, color=color, linewidth=1.5, label=search.name)
         x, y = search.last()
         if landscape is not None and not ax.get_xlim()[0] <= x.mean() <= ax.get_xlim()[1]:
             continue  # ended outside the landscape; its path is drawn as far as the picture goes
-        bars = {}
+        bars, middle = {}, place(y.mean())
         if len(x) > 1:
             factor = stdtrit(len(x) - 1, 0.975) / np.sqrt(len(x))
-            bars = {"xerr": factor * x.std(ddof=1), "yerr": factor * y.std(ddof=1)}
+            half = factor * y.std(ddof=1)
+            below, above = middle - place(y.mean() - half), place(y.mean() + half) - middle
+            bars = {"xerr": factor * x.std(ddof=1), "yerr": [[below], [above]]}
         ax.errorbar(
-            x.mean(), y.mean(), **bars, color=color, fmt="o", markersize=6,
+            x.mean(), middle, **bars, color=color, fmt="o", markersize=6,
             markeredgecolor="white", linewidth=1.2, zorder=5,
         )  # fmt: skip
     if landscape is None:
         ax.set_xlabel("ln(train loss)")
-        ax.set_ylabel(metric.replace("ln test loss", "ln(test loss)"))
+        ax.set_ylabel({"ln-test-loss": "ln(test loss)"}.get(metric, metric.replace("-", " ")))
         ax.set_title(title, fontsize="medium")
     handles, labels = ax.get_legend_handles_labels()
     old = ax.get_legend()

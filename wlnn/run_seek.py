@@ -35,6 +35,7 @@ class Search(NamedTuple):
     x: np.ndarray  # (M, n) ln(train loss)
     metric: np.ndarray  # (M, n) the test quantity
     accepted: np.ndarray  # (K - 1,) share of exchanges accepted, by pair; empty for one replica
+    accuracy: np.ndarray | None = None  # (M, n) the true one, where the metric is a smoothed one
 
     def last(self) -> tuple[np.ndarray, np.ndarray]:
         """Means ``(M,)`` of x and of the test quantity over the last tenth of a run."""
@@ -67,11 +68,13 @@ def search(
     directory: Path | None = None,
     threads: int = 1,
     report: Callable[[float, str], None] | None = None,
+    metric: str | None = None,
 ) -> Search:
     """All runs of one of :data:`PLANS`.
 
     Args:
         settings: the sections "seek" and "md" (time step, friction).
+        metric: the test quantity, of :func:`metrics_of`; the first of them if None.
         directory: where ``seek-<name>.npz`` goes; what is there is continued.
         report: called with the part done and a line about the coldest replicas.
 
@@ -134,25 +137,34 @@ def search(
     rows = rows[np.isfinite(rows).all((1, 2))]  # a run that diverged once is left out of all means
     if not len(rows):
         raise UserError(f"every run of {name} diverged: the time step is too large; lower md.dt.")
-    column = langevin.ACCURACY if has_accuracy(problem) else langevin.Y
+    metric = metric or metrics_of(problem)[0]
+    y, accuracy = rows[:, :, langevin.Y], rows[:, :, langevin.ACCURACY]
+    smoothed = metric == "smoothed-accuracy"
+    if smoothed:  # the axis in use is a function of it
+        y = np.clip(problem.accuracy_at(np, y), 0, 1)
     per_parity = max(1, n // 2)  # a pair is looked at in every other stretch
     return Search(
         name,
         own.stretch * replicas * np.arange(n),
         rows[:, :, langevin.X],
-        rows[:, :, column],
+        accuracy if metric == "test-accuracy" else y,
         accepted / per_parity,
+        accuracy if smoothed else None,
     )
 
 
-def has_accuracy(problem: SmoothProblem) -> bool:
-    """Whether the problem counts right answers beside its y."""
+def metrics_of(problem: SmoothProblem) -> tuple[str, ...]:
+    """The test quantities that a search has, by the names of records; the usual one first."""
     theta = problem.start(np.random.default_rng(0), 1)
-    return problem.evaluate(np, theta)[2] is not None
+    if problem.evaluate(np, theta)[2] is None:
+        return (problem.about.get("y", "y"),)
+    return ("test-accuracy", *["smoothed-accuracy"] * (problem.accuracy_at is not None))
 
 
-def train(task, settings: Settings, optimizer: str, directory=None, processes=1, report=None):
-    """SGD or Adam with as many epochs as gradient evaluations: a :class:`Search`.
+def train(
+    task, settings: Settings, optimizer: str, directory=None, processes=1, report=None, metric=None
+) -> Search:
+    """SGD or Adam with as many epochs as gradient evaluations; ``metric`` is one of its records.
 
     The rate and minibatch are those of the task's table if they are of that optimiser, and else
     the rate of the section "seek" and the whole set.
@@ -166,15 +178,17 @@ def train(task, settings: Settings, optimizer: str, directory=None, processes=1,
         changes |= {"optimizer": optimizer, "learning_rate": rate, "batch_size": 0}
     folder = None if directory is None else Path(directory) / optimizer
     found = train_many(task, replace(table, **changes), folder, processes, report)
-    x = found.metric("ln-train-loss")
-    metric = found.metric("ln-test-loss" if task.loss == "squared-error" else "test-accuracy")
+    usual = "ln-test-loss" if task.loss == "squared-error" else "test-accuracy"
+    x, y = found.metric("ln-train-loss"), found.metric(metric or usual)
+    accuracy = found.metric("test-accuracy") if metric == "smoothed-accuracy" else None
     every = max(1, x.shape[1] // 2000)
     return Search(
         optimizer,
         np.arange(1, x.shape[1] + 1)[every - 1 :: every],
         x[:, every - 1 :: every],
-        metric[:, every - 1 :: every],
+        y[:, every - 1 :: every],
         np.zeros(0),
+        None if accuracy is None else accuracy[:, every - 1 :: every],
     )
 
 

@@ -6,9 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn import store
+from wlnn.collective import SmoothProblem
+from wlnn.errors import UserError
 from wlnn.landscape import Curve, Landscape
-from wlnn.run_seek import Search
+from wlnn.run_seek import Search, metrics_of
+from wlnn.trained import SAME
 
+BOX = ("bound_rule", "bound_factor")  # the same ones too: the searches never leave theirs
 NEAR = 0.15  # of the common x: the states that are compared there
 
 
@@ -34,18 +39,70 @@ def at(curve: Curve, x: np.ndarray) -> np.ndarray:
     return np.interp(x, curve.x[known], curve.value[known], np.nan, np.nan)
 
 
-def table(searches: list[Search], metric: str, landscape: Landscape | None, x: float) -> list[str]:
-    """One line per method: what it reached, and what it has near the common ``x`` = ln L.
+def metric_for(problem: SmoothProblem, landscape: Landscape | None, name: str = "") -> str:
+    """The test quantity of a search that a landscape is about: what its y, or its axis, is of.
 
-    With a landscape also how far the test quantity lies from its max-entropy and equilibrium curve
-    at the same ln(train loss), run by run; ± are 95 % intervals over runs.
+    Where y is a function of the smoothed accuracy it is that accuracy, whose mean over all networks
+    of one training loss the equilibrium curve is (Eq. (1)). Without a landscape the true accuracy,
+    or ln(test loss).
+
+    Raises:
+        UserError: a landscape of other data, another network, loss, box, or test quantity; ``name``
+            is what the sentence calls it.
     """
+    has = metrics_of(problem)
+    if landscape is None:
+        return has[0]
+    its, own = (store.as_json(about) for about in (landscape.meta.get("task", {}), problem.about))
+    for key in (*SAME, *BOX):
+        if its.get(key) != own.get(key):
+            word = {"points": "number of rows", **dict.fromkeys(BOX, "box")}.get(key, key)
+            raise UserError(
+                f"{name}: its {word} is not that of the search; give a landscape of the same task."
+            )
+    metric = its.get("y")
+    if metric not in has or not np.isfinite(landscape.grid.y.lo):
+        raise UserError(
+            f"{name}: its y is '{landscape.grid.y.name}', and the search has "
+            f"{' and '.join(has).replace('-', ' ')}; give a landscape of that."
+        )
+    if metric == "smoothed-accuracy" and its["alpha"] != own["alpha"]:
+        raise UserError(
+            f"{name}: its smoothed accuracy has alpha = {its['alpha']:g}, that of the search "
+            f"{own['alpha']:g}; search with --set grid.alpha={its['alpha']:g}."
+        )
+    return metric
+
+
+def report(searches: list[Search], metric: str, landscape: Landscape | None) -> list[str]:
+    """The :func:`table` of the metric, and of a smoothed accuracy also that of the true one."""
+    x = over_runs(searches[0].last()[0]).value
     curves = {}
     if landscape is not None:
-        curves = {
-            "max. entropy": landscape.max_entropy_curve(),
-            "equilibrium": landscape.equilibrium_accuracy(),
-        }
+        curves["max. entropy"] = landscape.max_entropy_curve()
+        curves["equilibrium"] = landscape.equilibrium_accuracy()
+    lines = table(searches, metric.replace("-", " "), curves, x)
+    if metric == "smoothed-accuracy":
+        true = [search._replace(metric=search.accuracy) for search in searches]
+        recorded = {"equilibrium": landscape.true_accuracy()} if landscape.accuracy.size else {}
+        lines += ["", *table(true, "test accuracy", recorded, x)]
+    lines += [
+        f"{s.name}: neighbours exchanged {', '.join(f'{share:.0%}' for share in s.accepted)} of "
+        "the times tried, from hot to cold"
+        for s in searches
+        if len(s.accepted)
+    ]
+    if curves:
+        lines.append("- where the runs ended outside the landscape's ln(train loss)")
+    return lines
+
+
+def table(searches: list[Search], metric: str, curves: dict[str, Curve], x: float) -> list[str]:
+    """One line per method: what it reached, and what it has near the common ``x`` = ln L.
+
+    Also how far the test quantity lies from curves at the same ln(train loss), run by run; ± are
+    95 % intervals over runs.
+    """
     head = ["method", "evaluations", "ln L reached", metric]
     head += [f"minus {name}" for name in curves]
     head += [f"at ln L = {x:.2f}", *(f"minus {name}" for name in curves)]
@@ -62,19 +119,10 @@ def table(searches: list[Search], metric: str, landscape: Landscape | None, x: f
             cells.append(_words(over_runs(near - at(curve, np.full(len(near), x))), "+.3f"))
         lines.append(cells)
     widths = [max(len(line[j]) for line in lines) for j in range(len(head))]
-    words = [
+    return [
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         for line in lines
     ]
-    accepted = [s for s in searches if len(s.accepted)]
-    words += [
-        f"{s.name}: neighbours exchanged {', '.join(f'{share:.0%}' for share in s.accepted)} of "
-        "the times tried, from hot to cold"
-        for s in accepted
-    ]
-    if landscape is not None:
-        words.append("- where the runs ended outside the landscape's ln(train loss)")
-    return words
 
 
 def _words(found: Reached, form: str) -> str:

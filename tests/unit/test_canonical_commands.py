@@ -1,11 +1,18 @@
 """`wlnn md`, `canonical`, `seek` as their user sees them, on a tiny task."""
 
+import re
+
 import numpy as np
 import pytest
 from command_line import contents, run
 from test_reweight import power_law
 
-from wlnn import store
+from wlnn import langevin, store
+from wlnn.collective import ACCURACY_AXES, NetworkVariables
+from wlnn.grid import Axis, Grid
+from wlnn.landscape import Landscape
+from wlnn.recipe import make_recipe
+from wlnn.trained import Trained
 
 # without a hidden layer nothing is compiled
 TINY = ("--task", "spiral-classify", "--layers", "0", "--points", "8")
@@ -64,6 +71,120 @@ def test_seek_compares_all_methods(tmp_path):
         assert any(line.strip().startswith(name) for line in found.out.splitlines()), name
     assert (folder / "seek.png").exists()
     assert run("resume", folder).out == found.out
+
+
+FEW = ("--evaluations", "400", "--runs", "3", "--replicas", "2", "--threads", "1", "--set",
+       "seek.stretch=10", "--set", "md.record=10")  # fmt: skip
+
+
+def made(folder, *overrides, y=None, accuracy=None, **changes):
+    """A landscape of the task of TINY: mean y 0.3 at every ln(train loss), the largest S at 0.1."""
+    values = {"network": {"layers": 0}, "data": {"points": 8, "test_points": 0}}
+    recipe = make_recipe({"task": "spiral-classify"}, "default", "seek", values, overrides)
+    about = recipe.problem(recipe.task()).about | changes
+    if y is not None:
+        about["y"] = y
+    axis = ACCURACY_AXES[about["y_axis"]] if about["y"] == "smoothed-accuracy" else None
+    ends = np.array([0.1, 0.9]) if axis is None else axis.value(np, np.array([0.1, 0.9]))
+    step = ends[1] - ends[0]
+    name = about["y"].replace("-", " ") if axis is None else "smoothed accuracy axis"
+    grid = Grid(
+        Axis("ln train loss", -20, 5, 250), Axis(name, ends[0] - step / 2, ends[1] + step / 2, 2)
+    )
+    entropies = np.log(np.tile([0.75, 0.25], (2, 250, 1)))
+    true = np.full(grid.shape, accuracy) if accuracy else np.zeros((0, 0))
+    folder.mkdir(parents=True, exist_ok=True)
+    return Landscape(
+        grid, entropies, np.ones(grid.shape), np.ones(grid.shape, bool),
+        {"task": about, "gauge": "window"}, accuracy=true,
+    ).save(folder / "landscape.npz")  # fmt: skip
+
+
+def cells(out, method):
+    """The numbers of the lines of a method, each without its interval."""
+    lines = [line for line in out.splitlines() if line.strip().startswith(method)]
+    return [[float(word) for word in re.findall(r"(?<!± )[-+]?\d+\.\d+", line)] for line in lines]
+
+
+def test_a_smoothed_accuracy_is_compared_with_a_smoothed_accuracy(tmp_path):
+    """The motion does not know the axis of y: on each of them the same numbers must come out."""
+    tables = []
+    for axis in ("logit", "scaled", "plain"):
+        chosen = f"wlmd.accuracy_axis={axis}"
+        made(tmp_path / axis, chosen, accuracy=0.45)
+        words = (
+            "--set",
+            chosen,
+            "--method",
+            "langevin",
+            "--method",
+            "sgd",
+            "--landscape",
+            tmp_path / axis,
+        )
+        found = run("seek", *TINY, *FEW, *words, "--out", tmp_path / f"seek-{axis}")
+        assert found.status == 0, found.err
+        assert (tmp_path / f"seek-{axis}" / "seek.png").exists()
+        tables.append([cells(found.out, name) for name in ("langevin", "sgd")])
+    assert "smoothed accuracy" in found.out.splitlines()[0]
+    for other in tables[:2]:
+        np.testing.assert_allclose(
+            np.concatenate(other[0]), np.concatenate(tables[2][0]), atol=2e-3
+        )
+    for (_, y, above, minus, *_), (_, right, below, *_) in tables[2]:
+        assert minus == pytest.approx(y - 0.3, abs=2e-3)
+        assert abs(above - (y - 0.1)) < 2e-3  # the lower bin has the larger S
+        assert below == pytest.approx(right - 0.45, abs=2e-3)  # the true accuracy of the landscape
+    # what is called the smoothed accuracy is that of the networks themselves
+    trained = Trained.load(tmp_path / "seek-logit" / "sgd")
+    last = trained.metric("smoothed-accuracy")[:, -40:].mean()
+    assert tables[2][1][0][1] == pytest.approx(last, abs=2e-3)
+    arrays, _ = store.load(tmp_path / "seek-plain" / "seek-langevin.npz")
+    for line, column in zip(tables[2][0], (langevin.Y, langevin.ACCURACY), strict=True):
+        assert line[1] == pytest.approx(arrays["records"][-4:, :, column].mean(), abs=2e-3)
+    words = ("--method", "sgd", "--landscape", made(tmp_path / "true", y="test-accuracy"))
+    exact = run("seek", *TINY, *FEW, *words, "--out", tmp_path / "exact")
+    assert exact.status == 0, exact.err
+    assert exact.out.splitlines()[0].split()[5:7] == ["test", "accuracy"]
+    assert cells(exact.out, "sgd")[0][1] == pytest.approx(tables[2][1][1][1], abs=2e-3)
+
+
+def test_a_search_of_digits_beside_their_landscape(tmp_path, monkeypatch):
+    """The smallest published task with a smoothed accuracy, sampled and searched for a bit."""
+    monkeypatch.setattr(NetworkVariables, "_fast_system", lambda self: None)  # nothing to compile
+    digits = ("--task", "mnist", "--points", "40", "--threads", "1", "--set", "train.batch_size=0")
+    short = [f"--set=wlmd.{name}={n}" for name, n in (
+        ("t1", 20), ("t2", 40), ("t3", 20), ("round", 20), ("report", 20), ("tables", 2),
+        ("walkers", 2), ("checks", "false"), ("f_max", 1000), ("thermostat_every", 1))]  # fmt: skip
+    sampled = run("sample", *digits[:6], "--steps", "60", *short, "--out", tmp_path / "digits")
+    assert sampled.status == 0, sampled.err
+    found = run(
+        "seek", *digits, "--evaluations", "80", "--runs", "2", "--replicas", "2", "--set",
+        "seek.stretch=2", "--method", "langevin", "--method", "sgd", "--landscape",
+        tmp_path / "digits", "--out", tmp_path / "seek",
+    )  # fmt: skip
+    assert found.status == 0, found.err
+    assert found.out.count("minus equilibrium") == 4  # smoothed and true, reached and at the same x
+    assert len(cells(found.out, "sgd")) == 2
+
+
+def test_a_landscape_of_something_else_is_refused_before_anything_runs(tmp_path):
+    cases = {
+        "its network is not that of the search": {"network": {"family": "none"}},
+        "its loss is not that of the search": {"loss": "squared-error"},
+        "its box is not that of the search": {"bound_factor": 3.0},
+        "has alpha = 7, that of the search 5; search with --set grid.alpha=7": {"alpha": 7.0},
+        "its y is 'ln test loss', and the search has test accuracy and smoothed accuracy": {
+            "y": "ln-test-loss"
+        },
+    }
+    for sentence, changes in cases.items():
+        path = made(tmp_path / "made", **changes)
+        found = run("seek", *TINY, *FEW, "--landscape", path, "--out", tmp_path / "no")
+        assert found.status == 2, found.out
+        assert found.err.startswith(f"wlnn: {path}: its ")
+        assert sentence in found.err
+        assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize(
