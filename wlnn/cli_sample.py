@@ -123,8 +123,10 @@ def resume(run, threads):
         recipe = read_recipe(folder)
         if recipe.sampler in ("train", "tune"):
             go_on(recipe, folder, threads, f"wlnn resume {run}")
-        elif recipe.sampler in ("md", "seek"):
-            (cli_canonical if recipe.sampler == "md" else cli_seek).execute(recipe, folder, threads)
+        elif recipe.sampler == "md":
+            cli_canonical.execute(recipe, folder, threads)
+        elif recipe.sampler == "seek":
+            cli_seek.resume(recipe, folder, threads)
         else:
             execute(recipe, folder, threads or cores(), Path(run))
 

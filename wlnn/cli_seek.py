@@ -5,6 +5,7 @@ It parses, calls and prints; everything heavy is imported inside the command.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def seek(preset, out, threads, methods, landscape, at, **options):
 
     With --at the low temperature is that whose most probable state has this ln(train loss), from
     the slope of S. Writes seek.png and a file per method. Ctrl-C loses nothing; the same command,
-    or `wlnn resume`, goes on.
+    or `wlnn resume`, goes on, and prints the same table.
     """
     from wlnn.results import find_landscape
     from wlnn.reweight import temperature_of
@@ -75,15 +76,46 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     if out is None:
         out = Path("runs") / f"seek-{recipe.directory_name(recipe.task())}"
     methods = methods or METHODS
-    execute(recipe, Path(out), threads, methods, surface, str(landscape))
+    asked = {"methods": methods, "landscape": landscape and noted(landscape, Path(out))}
+    execute(recipe, Path(out), threads, methods, surface, str(landscape), asked)
+
+
+def noted(landscape: str, directory: Path) -> str:
+    """What run.json holds of a landscape's path: from the folder of runs, if it lies in there, so
+    that both can be moved; the whole path otherwise.
+    """
+    path, folder = Path(os.path.abspath(landscape)), Path(os.path.abspath(directory)).parent
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def resume(recipe, directory: Path, threads) -> None:
+    """Continue the last `wlnn seek` in a directory, with its methods and its landscape."""
+    from wlnn import store, summary_seek
+    from wlnn.results import find_landscape
+
+    asked = store.read_run(directory).get("search", {})
+    methods = [name for name in asked.get("methods", METHODS) if name in METHODS]
+    surface, path = None, None
+    if asked.get("landscape"):
+        path = Path(os.path.abspath(directory)).parent / asked["landscape"]
+        try:
+            if not path.exists():
+                raise UserError(f"{path}: the landscape of this search is no longer there")
+            surface = find_landscape(path)
+            summary_seek.metric_for(recipe.problem(recipe.task()), surface, str(path))
+        except UserError as error:
+            surface, reason = None, str(error).rstrip(".")
+            click.echo(f"{reason}; the table is without the landscape.", err=True)
+    execute(recipe, directory, threads, methods, surface, str(path))
 
 
 def execute(
-    recipe, directory: Path, threads, methods=METHODS, surface=None, name: str = ""
+    recipe, directory: Path, threads, methods, surface=None, name: str = "", asked=None
 ) -> None:
     """Begin or continue a search with some methods; print the table and draw.
 
-    ``surface`` is the landscape to compare with, of the path ``name``.
+    ``surface`` is the landscape to compare with, of the path ``name``; ``asked`` is what `wlnn
+    resume` will need to print the same table.
     """
     from wlnn import plot, run, run_seek, store, summary_seek
     from wlnn.plot_canonical import plot_seek
@@ -94,6 +126,8 @@ def execute(
     metric = summary_seek.metric_for(problem, surface, name)
     notes = {"recipe": recipe.to_dict(), "versions": store.versions()}
     store.open_run(directory, run_seek.identity(problem, settings), notes)
+    if asked is not None:
+        store.change_notes(directory, {"search": asked})
     low, high = settings.seek.low, settings.seek.high
     click.echo(
         f"{directory}: {settings.seek.runs} runs x {settings.seek.evaluations:,} gradient "
@@ -115,7 +149,7 @@ def execute(
                     found.append(run_seek.train(task, *how, progress, metric))
     except run.Interrupted:
         click.echo(f"stopped; everything so far is saved in {directory}", err=True)
-        click.echo("  go on with the same command", err=True)
+        click.echo(f"  go on with:  wlnn resume {directory}", err=True)
         sys.exit(STOPPED)
     click.echo("\n".join(summary_seek.report(found, metric, surface)))
     click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))

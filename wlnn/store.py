@@ -155,9 +155,23 @@ def open_run(directory, identity: dict, notes: dict) -> Path:
         return directory
     if present:
         raise UserError(f"{directory}: holds files but no run.json; choose another directory.")
-    text = json.dumps({"format": FORMAT, "identity": identity, **notes}, indent=1, default=_plain)
-    write_file(path, lambda file: file.write(text.encode() + b"\n"))
+    _write_run(path, {"format": FORMAT, "identity": identity, **notes})
     return directory
+
+
+def change_notes(directory, notes: dict) -> None:
+    """Put other ``notes`` into ``run.json`` in the place of those of their names; UserError as
+    :func:`save`.
+    """
+    contents = read_run(directory)
+    changed = {**contents, **as_json(notes)}
+    if changed != contents:
+        _write_run(Path(directory) / "run.json", changed)
+
+
+def _write_run(path: Path, contents: dict) -> None:
+    text = json.dumps(contents, indent=1, default=_plain)
+    write_file(path, lambda file: file.write(text.encode() + b"\n"))
 
 
 def read_run(directory) -> dict:

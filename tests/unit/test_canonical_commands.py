@@ -1,13 +1,16 @@
 """`wlnn md`, `canonical`, `seek` as their user sees them, on a tiny task."""
 
+import json
 import re
+import shutil
+import signal
 
 import numpy as np
 import pytest
 from command_line import contents, run
 from test_reweight import power_law
 
-from wlnn import langevin, store
+from wlnn import langevin, run_seek, store
 from wlnn.collective import ACCURACY_AXES, NetworkVariables
 from wlnn.grid import Axis, Grid
 from wlnn.landscape import Landscape
@@ -166,6 +169,61 @@ def test_a_search_of_digits_beside_their_landscape(tmp_path, monkeypatch):
     assert found.status == 0, found.err
     assert found.out.count("minus equilibrium") == 4  # smoothed and true, reached and at the same x
     assert len(cells(found.out, "sgd")) == 2
+
+
+def test_resume_prints_the_table_of_the_command_that_began(tmp_path):
+    landscape = made(tmp_path / "runs" / "made", y="test-accuracy")
+    folder = tmp_path / "runs" / "seek"
+    words = ("--method", "langevin", "--method", "sgd", "--landscape", landscape.parent)
+    begun = run("seek", *TINY, *FEW, *words, "--out", folder)
+    assert begun.status == 0, begun.err
+    assert "minus equilibrium" in begun.out
+    assert json.loads((folder / "run.json").read_text())["search"]["landscape"] == "made"
+    again = run("resume", folder)
+    assert (again.out, again.status) == (begun.out, 0)
+    moved = shutil.move(tmp_path / "runs", tmp_path / "elsewhere")
+    picture = str(folder / "seek.png")
+    folder = tmp_path / "elsewhere" / "seek"
+    again = run("resume", folder)  # both were moved, and find each other
+    assert again.out == begun.out.replace(picture, str(folder / "seek.png"))
+    shutil.move(f"{moved}/made", tmp_path / "made")
+    lone = run("resume", folder)
+    assert lone.status == 0
+    said = "elsewhere/made: the landscape of this search is no longer there; the table is without"
+    assert said in lone.err
+    assert "minus" not in lone.out
+    assert [row[:2] for row in cells(lone.out, "sgd")] == [r[:2] for r in cells(begun.out, "sgd")]
+    assert "langevin" in lone.out
+    assert "adam" not in lone.out
+    shutil.move(tmp_path / "made", f"{moved}/made")
+    assert "minus equilibrium" in run("resume", folder).out  # it was not forgotten
+    made(tmp_path / "elsewhere" / "made", y="test-accuracy", points=[9, 9])
+    other = run("resume", folder)
+    assert (other.status, "minus" in other.out) == (0, False)
+    assert "its number of rows is not that of the search" in other.err
+    plain = run("seek", *TINY, *FEW, "--method", "sgd", "--out", folder)
+    assert run("resume", folder).out == plain.out  # the last command counts
+
+
+def test_an_interrupted_search_is_resumed_with_its_landscape(tmp_path, monkeypatch):
+    landscape = made(tmp_path / "made", y="test-accuracy")
+    words = ("--method", "annealing", "--landscape", landscape)
+    whole = run("seek", *TINY, *FEW, *words, "--out", tmp_path / "whole")
+    right = run_seek.seek.follow
+
+    def interrupts(problem, plan, k, *arguments):
+        if k == 9:
+            signal.raise_signal(signal.SIGINT)
+        return right(problem, plan, k, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_seek.seek, "follow", interrupts)
+        stopped = run("seek", *TINY, *FEW, *words, "--out", tmp_path / "parts")
+    assert (stopped.status, stopped.out) == (130, "")
+    assert f"go on with:  wlnn resume {tmp_path / 'parts'}" in stopped.err
+    resumed = run("resume", tmp_path / "parts")
+    assert resumed.out == whole.out.replace(str(tmp_path / "whole"), str(tmp_path / "parts"))
+    assert "minus equilibrium" in resumed.out
 
 
 def test_a_landscape_of_something_else_is_refused_before_anything_runs(tmp_path):

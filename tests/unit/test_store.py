@@ -220,3 +220,16 @@ def test_directories_that_are_no_runs_are_told(tmp_path):
     (tmp_path / "run.json").write_text('{"format": 99, "identity": {"task": 1}}')
     with pytest.raises(UserError, match="later version"):
         store.read_run(tmp_path)
+
+
+def test_notes_of_a_run_are_changed_and_its_identity_is_not(tmp_path):
+    folder = store.open_run(tmp_path / "run", {"task": "t", "seed": 1}, {"a": 1, "b": 2})
+    store.change_notes(folder, {"b": (3, 4), "c": None})
+    found = store.read_run(folder)
+    assert found["identity"] == {"task": "t", "seed": 1}
+    assert (found["a"], found["b"], found["c"]) == (1, [3, 4], None)
+    before = (folder / "run.json").stat().st_mtime_ns
+    store.change_notes(folder, {"b": [3, 4]})  # nothing to write
+    assert (folder / "run.json").stat().st_mtime_ns == before
+    store.open_run(folder, {"task": "t", "seed": 1}, {"a": 9})
+    assert store.read_run(folder)["a"] == 1
