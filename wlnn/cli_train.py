@@ -77,10 +77,10 @@ def train(preset, out, processes, tuned, **options):
     from wlnn.cli_options import numbers
     from wlnn.experiment import training_name
 
-    sizes, text = [options.pop("batch_size")], ""
-    if isinstance(sizes[0], str):
-        text = sizes[0]
-        sizes = list(dict.fromkeys(numbers("--batch-size", text, text.count(",") + 1)))
+    given = options.pop("batch_size")
+    sizes = [given]
+    if isinstance(given, str):  # and not a number, of --tuned
+        sizes = list(dict.fromkeys(numbers("--batch-size", given, given.count(",") + 1)))
     several = len(sizes) > 1
     begun = []
     for size in sizes:  # all of them are looked at before the first is trained
