@@ -11,7 +11,8 @@ import sys
 import time
 
 PATIENCE = 0.5  # seconds between two rewritings of the line
-PARTS = 10  # lines in a log, from nothing done to all
+PARTS = 10  # lines in a log, from nothing done to all ...
+SOON, SELDOM = 60.0, 1800.0  # ... and one after so many seconds, then one at least every so many
 
 
 class Progress:
@@ -27,6 +28,7 @@ class Progress:
         self.started = time.monotonic()
         self.shown = -math.inf
         self.part = 0
+        self.due = self.started + SOON
         self.first: tuple[float, float] | None = None  # time and work done at the first call
         self.terminal = sys.stderr.isatty()
         self.open_line = False
@@ -53,8 +55,8 @@ class Progress:
             if now - self.shown > PATIENCE or done == total:
                 self.shown = now
                 self._rewrite(words)
-        elif int(PARTS * done / total) > self.part:
-            self.part = int(PARTS * done / total)
+        elif int(PARTS * done / total) > self.part or now > self.due:
+            self.part, self.due = int(PARTS * done / total), now + SELDOM
             print(words, file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import NamedTuple
@@ -22,7 +23,9 @@ from wlnn.collective import SmoothProblem
 from wlnn.errors import UserError
 from wlnn.run import Interrupted, stoppable
 from wlnn.settings import MDSettings
+from wlnn.settings_motion import AS_DRAWN
 from wlnn.trajectories import FILE, Trajectories
+from wlnn.wlmd_start import draw_below
 
 COMPILING = "compiling, once per kind of network"
 SAVE_EVERY = 10.0  # seconds between checkpoints; changes no bit of the result
@@ -60,17 +63,23 @@ def simulate(
         Interrupted: on Ctrl-C; every finished record is saved.
     """
     report = report or (lambda _: None)
-    found = _begin(problem, settings, directory, notes)
+    compiling = Timer(1.5, lambda: report(Progress(0.0, "", COMPILING)))
+    compiling.daemon = True
+    if problem.system is not None:
+        compiling.start()
+    try:
+        found = _begin(problem, settings, directory, notes)
+    except BaseException:
+        compiling.cancel()
+        raise
     motion = langevin.make_motion(settings.dt, settings.friction, settings.thermostat_every)
     walkers, n = found.walkers, settings.steps // settings.record
     records, done = list(found.records.transpose(1, 0, 2)), found.records.shape[1]
     alive = np.isfinite(found.records).all((1, 2))
     systems = None if problem.system is None else [problem.system() for _ in range(len(alive))]
     saved, said = time.monotonic(), 0.0
-    compiling = Timer(1.5, lambda: report(Progress(0.0, "", COMPILING)))
-    compiling.daemon = True
-    if systems is not None and done < n:
-        compiling.start()
+    if done == n:
+        compiling.cancel()
 
     def so_far() -> Trajectories:
         rows = np.array(records).reshape(len(records), len(alive), langevin.N_COLUMNS)
@@ -127,16 +136,6 @@ def generator(seed: int, walker: int, number: int) -> np.random.Generator:
 
 def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:
     """The checkpoint of a run directory, or walkers at their start and no records."""
-    rngs = [generator(settings.seed, r, 0) for r in range(settings.walkers)]
-    walkers = langevin.start(problem, np.full(settings.walkers, settings.temperature), rngs)
-    accuracy = problem.evaluate(np, walkers.theta)[2] is not None
-    meta = {
-        "task": problem.about or {"task": problem.name},
-        "md": asdict(settings),
-        "accuracy": accuracy,
-        "metric": "test accuracy" if accuracy else problem.names[1],
-        "versions": store.versions(),
-    }
     if directory is not None:
         identity = {
             "task": problem.name,
@@ -152,6 +151,18 @@ def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:
             if found.walkers.theta.shape != (settings.walkers, problem.n_parameters):
                 raise UserError(f"{path}: has other walkers than this run; delete it.")
             return found
+    rngs = [generator(settings.seed, r, 0) for r in range(settings.walkers)]
+    if settings.start_x < AS_DRAWN:
+        problem = replace(problem, start=partial(draw_below, problem, x=settings.start_x))
+    walkers = langevin.start(problem, np.full(settings.walkers, settings.temperature), rngs)
+    accuracy = problem.evaluate(np, walkers.theta)[2] is not None
+    meta = {
+        "task": problem.about or {"task": problem.name},
+        "md": asdict(settings),
+        "accuracy": accuracy,
+        "metric": "test accuracy" if accuracy else problem.names[1],
+        "versions": store.versions(),
+    }
     return Trajectories(np.empty((settings.walkers, 0, langevin.N_COLUMNS)), walkers, meta)
 
 

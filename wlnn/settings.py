@@ -16,6 +16,7 @@ from numbers import Real
 from wlnn.errors import UserError
 from wlnn.section import Section as _Section
 from wlnn.section import option as _option
+from wlnn.settings_motion import MDSettings, SeekSettings
 from wlnn.settings_train import TrainSettings, TuneSettings
 
 VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.logit] and so on
@@ -94,66 +95,6 @@ class ContextSettings(_Section):
     inputs: int = _option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
     input_scale: float = _option(0.3, above=0)  # s_x
     input_seed: int = _option(0, low=0)
-
-
-@dataclass(frozen=True)
-class MDSettings(_Section):
-    """Molecular dynamics on the training loss at a temperature (`wlnn md`).
-
-    Units: mass 1, k_B = 1, temperature in units of the loss.
-    """
-
-    name = "md"
-    temperature: float = _option(0.01, above=0)
-    steps: int = _option(200_000, low=1)  # of one walker
-    record: int = _option(200, low=1)  # steps between two records
-    walkers: int = _option(8, low=1, high=10_000)  # independent: their spread is the error
-    dt: float = _option(0.01, above=0)
-    friction: float = _option(0.002, low=0, high=0.5)  # per step; 0 is Newtonian motion
-    thermostat_every: int = _option(10, low=1)  # steps
-    seed: int = _option(0, low=0)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.record % self.thermostat_every:
-            raise UserError(
-                f"md.record must be a multiple of md.thermostat_every = {self.thermostat_every}, "
-                f"not {self.record}."
-            )
-        if self.steps % self.record or self.steps < 20 * self.record:
-            raise UserError(
-                f"md.steps must be a multiple of md.record = {self.record}, 20 or more of it, not "
-                f"{self.steps}."
-            )
-
-
-@dataclass(frozen=True)
-class SeekSettings(_Section):
-    """Ways to the equilibrium states (`wlnn seek`); time step and friction are those of "md".
-
-    One gradient evaluation is that of the whole training set; an epoch of minibatches is one too.
-    """
-
-    name = "seek"
-    evaluations: int = _option(100_000, low=1)  # of each run, all its replicas together
-    runs: int = _option(8, low=2, high=10_000)  # independent: their spread is the error
-    stretch: int = _option(100, low=1)  # steps between exchanges, or changes of the temperature
-    low: float = _option(0.002, above=0)  # temperature of constant and annealed motion at the end
-    high: float = _option(0.02, above=0)  # where annealing begins, and of the hottest replica
-    replicas: int = _option(6, low=2, high=1000)  # of parallel tempering
-    sgd_rate: float = _option(0.1, above=0)  # where the table has no rate of that optimiser ...
-    adam_rate: float = _option(1e-3, above=0)  # ... our choice: the usual ones
-    seed: int = _option(0, low=0)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not self.low < self.high:
-            raise UserError(f"seek.low must be below seek.high = {self.high:g}, not {self.low:g}.")
-        if self.evaluations < 20 * self.stretch * self.replicas:
-            raise UserError(
-                "seek.evaluations must be 20 times seek.stretch x seek.replicas = "
-                f"{self.stretch * self.replicas} or more, not {self.evaluations}."
-            )
 
 
 @dataclass(frozen=True)
@@ -276,8 +217,8 @@ class Settings:
     data: DataSettings = DataSettings()
     grid: GridSettings = GridSettings()
     context: ContextSettings = ContextSettings()
-    md: MDSettings = MDSettings()
-    seek: SeekSettings = SeekSettings()
+    md: MDSettings = field(default_factory=MDSettings)
+    seek: SeekSettings = field(default_factory=SeekSettings)
     wlmc: WLMCSettings = WLMCSettings()
     wlmd: WLMDSettings = WLMDSettings()
     train: TrainSettings = field(default_factory=TrainSettings)

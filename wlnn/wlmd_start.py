@@ -39,7 +39,7 @@ def draw_below(
             theta[k] = problem.start(rng, 1)[0]
         else:
             raise UserError(
-                f"wlmd.start_x = {x:g}: {DRAWS} descents of {STEPS} steps end at x = {lowest:.2f} "
+                f"start_x = {x:g}: {DRAWS} descents of {STEPS} steps end at x = {lowest:.2f} "
                 "at best; raise it."
             )
     return theta

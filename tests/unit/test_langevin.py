@@ -126,6 +126,16 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path):
         run_md.simulate(problem, MDSettings(**{**SHORT, "seed": 1}), tmp_path / "run")
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_walkers_begin_at_the_loss_that_is_asked_for(compiled):
+    problem = box_loss.quadratic()
+    problem = problem if compiled else replace(problem, system=None)
+    drawn = run_md.simulate(problem, MDSettings(**SHORT)).records[:, 0, langevin.X]
+    assert drawn.max() > -3.5
+    below = run_md.simulate(problem, MDSettings(**SHORT, start_x=-4.0))
+    assert (below.records[:, 0, langevin.X] <= -4.0).all()
+
+
 def test_averages_and_windows_of_made_records():
     records = np.zeros((2, 40, langevin.N_COLUMNS))
     records[0, :, langevin.LOSS], records[1, :, langevin.LOSS] = 1.0, 3.0

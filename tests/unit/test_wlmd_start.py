@@ -54,7 +54,7 @@ def test_dead_networks_are_drawn_anew():
 def test_what_cannot_be_reached_is_told(monkeypatch):
     monkeypatch.setattr("wlnn.wlmd_start.STEPS", 5)
     monkeypatch.setattr("wlnn.wlmd_start.DRAWS", 2)
-    with pytest.raises(UserError, match=r"wlmd.start_x = -9: 2 descents of 5 steps end at x = "):
+    with pytest.raises(UserError, match=r"start_x = -9: 2 descents of 5 steps end at x = "):
         draw_below(problem(), np.random.default_rng(0), 1, -9.0)
 
 

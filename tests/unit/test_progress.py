@@ -1,0 +1,74 @@
+"""The progress line: when it speaks, in a log and on a terminal, and the time left it tells."""
+
+import sys
+from itertools import pairwise
+
+import pytest
+
+from wlnn import progress
+from wlnn.progress import Progress, duration
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def lines_of_a_log(clock, capsys, seconds, calls=1000):
+    """What work of so many seconds prints, with the time of each line."""
+    found, clock[0] = [], 0.0
+    with Progress("work") as report:
+        for k in range(calls + 1):
+            clock[0] = seconds * k / calls
+            report(k, calls)
+            found += [(clock[0], line) for line in capsys.readouterr().err.splitlines()]
+    return found
+
+
+def test_work_of_a_moment_passes_in_silence(clock, capsys):
+    assert lines_of_a_log(clock, capsys, 1.9) == []
+
+
+def test_a_log_gets_a_line_at_every_tenth(clock, capsys):
+    found = [line for _, line in lines_of_a_log(clock, capsys, 50)]
+    assert len(found) == 10
+    assert found[4] == "work: 50 %, 25 s left"
+    assert found[-1] == "work: 100 %"
+
+
+def test_a_long_job_speaks_after_a_minute_and_never_falls_silent(clock, capsys):
+    found = lines_of_a_log(clock, capsys, 200_000, calls=20_000)
+    assert found[0] == (70.0, "work: 0 %, 2.3 days left")
+    times = [time for time, _ in found]
+    assert max(b - a for a, b in pairwise(times)) <= 1810
+
+
+def test_time_left_is_judged_by_the_pace_since_the_first_call(clock, capsys):
+    """A run that goes on from a checkpoint at 60 % knows its pace from what it did itself."""
+    with Progress("work") as report:
+        report(60, 100)
+        clock[0] = 100.0
+        report(70, 100, "text")
+    assert capsys.readouterr().err == "work: 70 %, 5 min left  text\n"
+
+
+def test_a_terminal_has_one_line_that_fits(clock, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    with Progress("work") as report:
+        for second in range(11):
+            clock[0] = float(second)
+            report(second, 10, "and much more to say than fits")
+    out = capsys.readouterr().err
+    assert out.count("\n") == 1
+    assert all(len(line) == 29 for line in out.rstrip("\n").split("\r")[1:])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (8, "8 s"), (89, "89 s"), (90, "2 min"), (7200, "2.0 h"), (200_000, "2.3 days")],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
