@@ -11,6 +11,7 @@ FOLDERS = {ROOT / "wlnn": "wlnn", ROOT / "reference": "wlnn.reference"}
 COMMAND_LINE = {
     "wlnn.__main__",
     "wlnn.cli",
+    "wlnn.cli_advantage",
     "wlnn.cli_canonical",
     "wlnn.cli_data",
     "wlnn.cli_options",

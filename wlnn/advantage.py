@@ -310,9 +310,10 @@ def _checked(landscape: Landscape, trained: Trained, until: int | None) -> Train
 
 
 def same_task(landscape: Landscape, trained: Trained) -> bool:
-    """Whether data, network and loss agree; box and grid may differ."""
+    """Whether data, network, loss and smoothing agree; box and grid may differ."""
     first, second = landscape.meta.get("task", {}), trained.meta.get("task", {})
-    return bool(first) and all(first.get(name) == second.get(name) for name in SAME)
+    same = (*SAME, "alpha") if first.get("y") == "smoothed-accuracy" else SAME
+    return bool(first) and all(first.get(name) == second.get(name) for name in same)
 
 
 def pairs(
@@ -328,7 +329,7 @@ def pairs(
     for one, name in zip(trained, names, strict=True):
         if not any(same_task(landscape, one) for landscape in landscapes):
             raise UserError(
-                f"{name}: no landscape given here is of its task (data, network and loss)."
+                f"{name}: no landscape given here is of its task (data, network, loss, alpha)."
             )
     found = [
         (landscape, [one for one in trained if same_task(landscape, one)])

@@ -31,7 +31,7 @@ COMMANDS = {  # in the order of the help
     "merge": "wlnn.cli_results:merge",
     "train": "wlnn.cli_train:train",
     "tune": "wlnn.cli_train:tune",
-    "advantage": "wlnn.cli_train:advantage",
+    "advantage": "wlnn.cli_advantage:advantage",
     "verify": "wlnn.cli_results:verify",
     "maxent": "wlnn.maxent.commands:maxent",
 }

@@ -217,6 +217,28 @@ def test_several_batch_sizes_and_the_best_of_them(here):
         assert sentence in refused.err
 
 
+def test_landscapes_of_several_tasks_make_one_picture(here):
+    """As of Fig. 2: losses of different tasks share no axis; only one has sets to choose from."""
+    landscape(here / "s0", 0)
+    assert trained("--batch-size", "4,8", "--out", "both").status == 0
+    task = load_task("spiral-regress", layers=1, width=3, points=8)
+    grid = Grid(Axis("ln train loss", -4, 1, 50), Axis("ln test loss", -4, 1, 10))
+    meta = {"task": task.describe(), "gauge": "window"}
+    flat, everywhere = np.zeros((2, *grid.shape)), np.ones(grid.shape)
+    (here / "s1").mkdir()
+    Landscape(grid, flat, everywhere, everywhere > 0, meta).save(here / "s1/landscape.npz")
+    own = ("--task", "spiral-regress", "--layers", "1", "--width", "3", "--points", "8")
+    assert run("train", *own, *FEW, "--out", "t1").status == 0
+    every = ("s0", "s1", "both/b4", "both/b8", "t1", "--out", "all.png")
+    done = run("advantage", *every, "--best-of-all")
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[-1] == "all.png"
+    assert {path.name for path in here.glob("all*")} == {"all.png"}
+    assert "ln test loss: equilibrium" in done.out
+    assert "test accuracy: equilibrium" in done.out
+    assert "from: at each ln L the best of 2" in done.out
+
+
 def test_ctrl_c_in_one_of_several_batch_sizes(monkeypatch, here):
     """The other sizes are not begun, and what goes on with all of them is said."""
 
