@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from threading import Timer
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from wlnn.run import Interrupted, stoppable
 from wlnn.settings import MDSettings
 from wlnn.settings_motion import AS_DRAWN
 from wlnn.trajectories import FILE, Trajectories
-from wlnn.wlmd_start import draw_below
+from wlnn.wlmd_start import starting_below
 
 COMPILING = "compiling, once per kind of network"
 SAVE_EVERY = 10.0  # seconds between checkpoints; changes no bit of the result
@@ -153,7 +152,7 @@ def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:
             return found
     rngs = [generator(settings.seed, r, 0) for r in range(settings.walkers)]
     if settings.start_x < AS_DRAWN:
-        problem = replace(problem, start=partial(draw_below, problem, x=settings.start_x))
+        problem = starting_below(problem, settings.start_x)
     walkers = langevin.start(problem, np.full(settings.walkers, settings.temperature), rngs)
     accuracy = problem.evaluate(np, walkers.theta)[2] is not None
     meta = {

@@ -20,6 +20,8 @@ from wlnn.collective import SmoothProblem
 from wlnn.errors import UserError
 from wlnn.run import Interrupted, stoppable
 from wlnn.settings import SeekSettings, Settings
+from wlnn.settings_motion import AS_DRAWN
+from wlnn.wlmd_start import starting_below
 
 SAVE_EVERY, REPORT_EVERY = 10.0, 0.5  # seconds; they change no bit of the result
 PLANS = ("langevin", "annealing", "tempering")
@@ -73,7 +75,7 @@ def search(
     """All runs of one of :data:`PLANS`.
 
     Args:
-        settings: the sections "seek" and "md" (time step, friction).
+        settings: the sections "seek" and "md" (time step, friction, start_x).
         metric: the test quantity, of :func:`metrics_of`; the first of them if None.
         directory: where ``seek-<name>.npz`` goes; what is there is continued.
         report: called with the part done and a line about the coldest replicas.
@@ -92,8 +94,10 @@ def search(
     if path is not None and path.exists():
         walkers, records, accepted = _load(path, name, size, problem)
     else:
-        rngs = [_generator(own.seed, key, r, 0) for r in range(size)]
-        walkers = langevin.start(problem, np.tile(plan.temperatures[0], own.runs), rngs)
+        rngs, drawn = [_generator(own.seed, key, r, 0) for r in range(size)], problem
+        if md.start_x < AS_DRAWN:  # the way down is not among the evaluations: some hundred each
+            drawn = starting_below(problem, md.start_x)
+        walkers = langevin.start(drawn, np.tile(plan.temperatures[0], own.runs), rngs)
         records, accepted = [], np.zeros(replicas - 1)
     systems = None if problem.system is None else [problem.system() for _ in range(size)]
     saved, said = time.monotonic(), 0.0

@@ -12,8 +12,6 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import NamedTuple
@@ -40,7 +38,7 @@ from wlnn.wlmd_results import (
     save_table,
     surface_of,
 )
-from wlnn.wlmd_start import draw_below
+from wlnn.wlmd_start import starting_below
 
 PERIOD, LONGEST = 5e7, 50_000  # parameters x steps, and steps, between two reports: seconds
 COMPILING = "compiling the sampler, once per kind of network"
@@ -185,8 +183,7 @@ def _start(problem: SmoothProblem, settings: WLMDSettings, number: int) -> Table
     _, surface = surface_of(problem, settings)
     rng = _generator(settings.seed, number, 0, 0)
     if settings.start_x < settings.x_high:
-        below = partial(draw_below, problem, x=settings.start_x)
-        problem = replace(problem, start=below)
+        problem = starting_below(problem, settings.start_x)
     state = wlmd.start(problem, surface, settings.walkers, rng)
     return Table(number, state, {name: np.zeros(0) for name in Report._fields})
 

@@ -47,7 +47,7 @@ class MDSettings(Section):
 
 @dataclass(frozen=True)
 class SeekSettings(Section):
-    """Ways to the equilibrium states (`wlnn seek`); time step and friction are those of "md".
+    """Ways to the equilibrium states (`wlnn seek`); time step, friction, start_x are those of "md".
 
     One gradient evaluation is that of the whole training set; an epoch of minibatches is one too.
     """

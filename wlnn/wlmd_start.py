@@ -6,6 +6,9 @@ first slope. Nothing here samples.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from wlnn.collective import SmoothProblem
@@ -15,6 +18,11 @@ from wlnn.wlmd_kernels import evaluate, sweep
 STEPS, DRAWS = 600, 20  # of a descent, and of new draws, before it is given up
 RATE = 0.02  # of a step, in units of the box
 SLOW, SLOWER = 0.9, 0.99  # memories of the slope and of its square
+
+
+def starting_below(problem: SmoothProblem, x: float) -> SmoothProblem:
+    """The same problem, whose walkers begin where :func:`draw_below` brings them."""
+    return replace(problem, start=partial(draw_below, problem, x=x))
 
 
 def draw_below(

@@ -1,6 +1,7 @@
 """Plans and exchanges of the searches, by their formulas."""
 
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,16 @@ def test_all_methods_use_up_the_same_gradient_evaluations():
     for name in run_seek.PLANS:
         plan = run_seek.make_plan(name, SMALL.seek)
         assert plan.temperatures.size * SMALL.seek.stretch == 4000
+
+
+def test_searches_begin_at_the_loss_that_is_asked_for():
+    problem = box_loss.quadratic()
+    below = Settings(seek=SMALL.seek, md=replace(SMALL.md, start_x=-4.0))
+    first = {}
+    for settings in (SMALL, below):
+        first[settings.md.start_x] = run_seek.search(problem, settings, "tempering").x[:, 0]
+    assert (first[100.0] > -4).all()
+    assert (first[-4.0] <= -4).all()
 
 
 def test_an_interrupted_search_gives_the_same_bits(tmp_path, monkeypatch):
