@@ -166,15 +166,30 @@ def _temperatures(landscape: Landscape) -> list[str]:
 
 
 def _driven(landscape: Landscape) -> list[tuple[str, str]]:
-    """What one crossing of x adds to S in the last period: S is not known better than that."""
-    history, trips = landscape.history, _round_trips(landscape) / landscape.n_walkers
-    steps, f = history["t"][:, -1].mean(), history["f"][:, -1].mean()
-    tau = diagnostics.crossing_time(steps, trips)
+    """What one crossing of x adds to S in the last period: S is not known better than that.
+
+    The time of a crossing is that of the part that is averaged: hills that fill the landscape drive
+    walkers across it faster than they go later.
+    """
+    history, settings = landscape.history, _settings(landscape)
+    steps, f = history["t"].mean(axis=0), history["f"][:, -1].mean()
+    begun = min(settings.get("average_from", 0.0) * steps[-1], steps[-1] / 2)
+    trips = history["round_trips"].sum(axis=0)
+    since = trips[-1] - np.interp(begun, [0.0, *steps], [0.0, *trips])
+    tau = diagnostics.crossing_time(steps[-1] - begun, since / landscape.n_walkers)
+    if not np.isfinite(tau):
+        return [("resolution", "unknown: no round trip in x in the part that is averaged")]
     x, y = landscape.grid
     area = history["cells"][:, -1].mean() * x.width * (y.width if np.isfinite(y.lo) else 1.0)
     added = diagnostics.resolution(f * A0, tau, area)
-    words = "S is not known better, whatever the spread of tables"
-    return [("resolution", f"a crossing of x adds {added:.2g} nats to S at the end; {words}")]
+    trips = f"{since:.0f} round trip{'s' * (f'{since:.0f}' != '1')}"
+    return [
+        (
+            "resolution",
+            f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better",
+        ),
+        ("", f"whatever the spread of tables ({trips} in the part that is averaged)"),
+    ]
 
 
 def _resolution(landscape: Landscape, settings: dict) -> list[str]:

@@ -222,6 +222,25 @@ def test_a_run_that_diverges_for_one_walker_leaves_no_trace_of_it(tmp_path, monk
     assert "walkers lost" in "\n".join(summary.summary(landscape))
 
 
+def test_the_resolution_is_that_of_the_part_that_is_averaged(tmp_path):
+    """nats = f A0 tau / area, tau = steps / (2 round trips) of the last half of the steps."""
+    landscape, _ = run(tmp_path / "a", TINY)
+    x, y = landscape.grid
+    shape = landscape.history["t"].shape
+    steps = np.tile(np.linspace(0, 1000, shape[1] + 1)[1:], (shape[0], 1))
+
+    def told(*trips):
+        history = {**landscape.history, "t": steps, "f": np.full(shape, 5.0)}
+        history["cells"] = np.full(shape, 40.0)
+        history["round_trips"] = np.array([np.interp(steps[0], [0, 500, 1000], trips)] * shape[0])
+        return "\n".join(summary.summary(dataclasses.replace(landscape, history=history)))
+
+    area = 40 * x.width * (y.width if np.isfinite(y.lo) else 1.0)
+    for trips, tau in (((0, 90, 92), 500 / 4), ((0, 0, 10), 500 / 20)):
+        assert f"adds {5 * wlmd.A0 * tau / area:.2g} nats" in told(*trips)
+    assert "unknown: no round trip in x in the part that is averaged" in told(0, 90, 90)
+
+
 def test_narrow_hills_in_the_tail(tmp_path):
     """From t2 on; the heating that is expected grows with their height."""
     narrow = dataclasses.replace(TINY, tail_sigma=0.1)
