@@ -133,7 +133,7 @@ def in_common(
     x, value, error, n = (part[there] for part in curve[:4])
     safe = safe[there] & curve.reliable[there]
     source = None if curve.source is None else curve.source[there]
-    return _judged(record, x, values[:, there], value, error, n, safe, source)
+    return judged(record, x, values[:, there], value, error, n, safe, source)
 
 
 def at(difference: Difference, x: float) -> Difference:
@@ -188,7 +188,7 @@ def _ending(landscape: Landscape, trained: Trained, record: str) -> Ending:
     values, safe = equilibrium_at(landscape, x)
     _, error, n = over_trainings(y - values.mean(axis=0))  # paired: each at its own loss
     whole = values.mean(axis=1)[:, None]
-    found = _judged(
+    found = judged(
         record, np.array([x.mean()]), whole, np.array([y.mean()]), np.array([error]),
         np.array([n]), np.array([bool(safe.all())]),
     )  # fmt: skip
@@ -234,9 +234,11 @@ def early_stop(landscape: Landscape, trained: Trained, until: int | None = None)
     return max(stops, key=lambda stop: (bool(stop.reliable), sign_of(record) * stop.trained))
 
 
-def _judged(record, x, walkers, value, error, n, reliable, source=None) -> Difference:
-    """Difference and verdict; walkers ``(R, n)``. Welch's interval, whose degrees of freedom come
-    from the walkers' and the trainings' shares of the variance.
+def judged(record, x, walkers, value, error, n, reliable, source=None) -> Difference:
+    """Difference and verdict of n losses; walkers ``(R, n)``, all others ``(n,)``.
+
+    Welch's interval, whose degrees of freedom come from the walkers' and the trainings' shares of
+    the variance.
     """
     R = len(walkers)
     mean, walker_error, known = over_trainings(walkers)

@@ -43,6 +43,13 @@ def advantage(results, where, until, best_of_all, out):
       wlnn train --task house-price --data train.csv --batch-size 16,32,64
       wlnn advantage runs/house-price-1x20-s0 runs/trained-house-price-* --best-of-all
 
+    Runs of `wlnn md` among RESULTS are equilibrium states too, each at the mean ln L of its
+    temperature: for wide networks they come within minutes. No landscape is needed beside them.
+
+    \b
+      wlnn md --task polymer --data Egb.csv --temperature 2e-4
+      wlnn advantage runs/md-polymer-... runs/trained-polymer-...
+
     Several landscapes (widths, data sets) give one picture of all of them, and the difference where
     training ends against the number of parameters; data sets of one network are averaged. Of
     different tasks there is the first picture alone (Fig. 2).
@@ -52,19 +59,34 @@ def advantage(results, where, until, best_of_all, out):
     from wlnn.baseline import best_of
     from wlnn.results import find_landscape
     from wlnn.summary import describe
-    from wlnn.summary_trained import advantage_in_words, in_words, report
+    from wlnn.summary_trained import advantage_in_words, in_words, motion_report, report
     from wlnn.trained import Trained, is_trained
+    from wlnn.trajectories import Trajectories, is_motion
 
-    landscapes, trained, names = [], [], []
+    landscapes, motions, trained, names = [], [], [], []
     for result in results:
         if is_trained(result):
             trained.append(Trained.load(result))
             names.append(str(result))
+        elif is_motion(result):
+            motions.append(Trajectories.load(result))
         else:
             landscapes.append(find_landscape(result))
-    if not landscapes or not trained:
-        missing = "trainings; make some with wlnn train" if landscapes else "landscape"
-        raise UserError(f"there is no {missing} among {', '.join(map(str, results))}.")
+    if not (landscapes or motions) or not trained:
+        missing = "is no landscape" if trained else "are no trainings (of wlnn train)"
+        raise UserError(f"there {missing} among {', '.join(map(str, results))}.")
+    first = Path(names[0])
+    folder = first if first.is_dir() else first.parent
+    path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
+    if motions:
+        sets = [best_of(trained, names)] if best_of_all else trained
+        for one in sets:
+            click.echo("\n".join([one.words, *motion_report(motions, one, until), ""]))
+    if not landscapes:
+        click.echo(plot.save(plot_trained.plot_motions(motions, sets, until), path))
+        return
+    if motions and len(landscapes) > 1:
+        raise UserError("give one landscape, or none, beside runs of wlnn md.")
     pairs = comparison.pairs(landscapes, trained, names)
     label = {id(one): name for one, name in zip(trained, names, strict=True)}
     if best_of_all:
@@ -84,11 +106,9 @@ def advantage(results, where, until, best_of_all, out):
                 part = part if until is None else part.until(until)
                 click.echo("\n".join(in_words(part, record)))
             click.echo("\n".join(report(landscape, one, until, where)) + "\n")
-    first = Path(names[0])
-    folder = first if first.is_dir() else first.parent
-    path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
     if len(pairs) == 1:
-        click.echo(plot.save(plot_trained.plot_advantage(*pairs[0], until), path))
+        picture = plot_trained.plot_advantage(*pairs[0], until, motions=motions)
+        click.echo(plot.save(picture, path))
         return
     pictures = {"": plot_trained.plot_widths(comparison.one_per_network(pairs), until)}
     tasks = {(ls.meta["task"]["task"], comparison.record_of(ls)) for ls, _ in pairs}

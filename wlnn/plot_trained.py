@@ -6,6 +6,7 @@ It looks at loaded results and changes none; colours and looks are those of ``pl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,10 +15,13 @@ from matplotlib.lines import Line2D
 
 from wlnn import advantage
 from wlnn.advantage import Difference
+from wlnn.advantage_motion import compare_motion
+from wlnn.advantage_motion import record_of as record_of_motion
 from wlnn.landscape import Landscape
 from wlnn.plot import INK, MAGENTA, plot_landscape
 from wlnn.summary import describe
-from wlnn.trained import Trained
+from wlnn.trained import Trained, TrainedCurve
+from wlnn.trajectories import Trajectories
 from wlnn.tuning import Tuning
 
 GREY = "#666666"
@@ -30,46 +34,112 @@ def plot_advantage(
     trained: Sequence[Trained],
     until: int | None = None,
     axes: tuple[Axes, Axes] | None = None,
+    motions: Sequence[Trajectories] = (),
 ) -> Figure:
     """The landscape in colour, equilibrium in magenta, trained curves in black; below, differences.
 
     Bands and bars are 95 % intervals. Dots below are magenta where the equilibrium networks are
     better, black where they are worse, grey where 95 % do not decide. Several sets of trainings
-    that make one baseline (``best_of``) are one curve.
+    that make one baseline (``best_of``) are one curve. ``motions``: white dots, see
+    :func:`plot_motions`.
     """
     own = axes is None
     if own:
-        figure = Figure(figsize=(6.4, 6.4), layout="constrained")
-        axes = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+        axes = _two_axes()
     upper, lower = axes
     plot_landscape(landscape, upper)
     record, limits = advantage.record_of(landscape), upper.get_ylim()
     handles = []
     for one, style in zip(trained, STYLES * len(trained), strict=False):
-        _trained_curve(upper, landscape, one if until is None else one.until(until), style)
+        curve = (one if until is None else one.until(until)).curve(record)
+        _trained_curve(upper, curve, style, partial(advantage.on_axis, landscape))
         sets = f", best of {len(one.parts)}" if len(one.parts) > 1 else ""
         label = f"trained: {one.words}" if len(trained) > 1 else f"trained{sets}"
         handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
         found = advantage.in_common(landscape, one, until=until)
         _differences(lower, found, style if len(trained) > 1 else "none")
+        if motions:
+            _differences(lower, compare_motion(motions, one, until), "none", "D")
     upper.set_ylim(limits)
+    if motions:
+        handles.append(_points(upper, motions))
     legend = upper.get_legend()
     known = [*legend.legend_handles]
     for handle, text in zip(known, legend.get_texts(), strict=True):
         handle.set_label(text.get_text())
     corner = "lower left" if record != "ln-test-loss" else "best"
     upper.legend(handles=[known[0], *handles, *known[1:]], loc=corner, fontsize="x-small")
-    lower.axhline(0, color=INK, linewidth=0.8)
-    lower.set_xlabel(upper.get_xlabel())
+    _below(lower, upper.get_xlabel(), record)
     upper.set_xlabel("")
+    if own:
+        notes = [describe(landscape)[1], *map(_motion_notes, motions)]
+        notes += [_notes(part, until) for one in trained for part in one.parts]
+        upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+    return upper.figure
+
+
+def plot_motions(
+    motions: Sequence[Trajectories], trained: Sequence[Trained], until: int | None = None
+) -> Figure:
+    """Equilibrium states of some temperatures (dots) and trained curves; below, differences.
+
+    Bars are 95 % intervals over walkers, those of ln L included; colours as of
+    :func:`plot_advantage`, hollow what is not reliable.
+    """
+    upper, lower = _two_axes()
+    record = record_of_motion(motions[0])
+    handles = []
+    for one, style in zip(trained, STYLES * len(trained), strict=False):
+        cut = one if until is None else one.until(until)
+        _trained_curve(upper, cut.curve(record), style)
+        label = f"trained: {one.words}"
+        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
+        _differences(lower, compare_motion(motions, one, until), style, "D")
+    handles.append(_points(upper, motions))
+    upper.legend(handles=handles, fontsize="x-small")
+    upper.set_ylabel(record.replace("-", " "))
+    task = motions[0].meta["task"]
+    upper.set_title(f"{task['task']}, {task['parameters']} parameters")
+    left = min(run.averages()["ln_loss"].value for run in motions) - 1.5
+    upper.set_xlim(left=max(left, upper.get_xlim()[0]))  # trainings may end far below
+    _below(lower, "ln(train loss)", record)
+    notes = [*map(_motion_notes, motions)]
+    notes += [_notes(part, until) for one in trained for part in one.parts]
+    upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+    return upper.figure
+
+
+def _two_axes() -> tuple[Axes, Axes]:
+    figure = Figure(figsize=(6.4, 6.4), layout="constrained")
+    return tuple(figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1)))
+
+
+def _below(lower: Axes, x_label: str, record: str) -> None:
+    lower.axhline(0, color=INK, linewidth=0.8)
+    lower.set_xlabel(x_label)
     lower.set_ylabel("equilibrium\nminus trained")
     better = "up" if advantage.sign_of(record) > 0 else "down"
     lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
-    if own:
-        notes = [describe(landscape)[1]]
-        notes += [_notes(part, until) for one in trained for part in one.parts]
-        figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
-    return upper.figure
+
+
+def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
+    """Mean (ln train loss, test quantity) of every run with 95 % intervals over its walkers."""
+    for run in motions:
+        averages, r = run.averages(), len(run.kept)
+        x, y = averages["ln_loss"], averages["accuracy" if run.meta["accuracy"] else "y"]
+        factor = float(advantage.half_interval(1.0, r, 0.0, 2)) if r > 1 else 0.0
+        bars = factor * np.nan_to_num([[y.error], [x.error]])
+        ax.errorbar(
+            x.value, y.value, *bars, fmt="D", color=MAGENTA, markeredgecolor="white", markersize=6,
+            linewidth=1.2,
+        )  # fmt: skip
+    look = {"color": MAGENTA, "markeredgecolor": "white", "marker": "D", "linestyle": "none"}
+    return Line2D([], [], **look, label="motion at a temperature")
+
+
+def _motion_notes(run: Trajectories) -> str:
+    steps = run.records.shape[1] * run.meta["md"]["record"]
+    return f"motion at T = {run.temperature:g}: {len(run.kept)} walkers × {steps:,} steps"
 
 
 def _notes(trained: Trained, until: int | None) -> str:
@@ -77,12 +147,11 @@ def _notes(trained: Trained, until: int | None) -> str:
     return f"{trained.kept.sum()} trainings × {epochs} epochs, {trained.words}"
 
 
-def _trained_curve(ax: Axes, landscape: Landscape, trained: Trained, style) -> None:
-    curve = trained.curve(advantage.record_of(landscape))
+def _trained_curve(ax: Axes, curve: TrainedCurve, style, on_axis=lambda values: values) -> None:
     with np.errstate(invalid="ignore"):
         half = np.nan_to_num(advantage.half_interval(curve.error, curve.trainings, 0.0, 2))
     band = (curve.value - half, curve.value, curve.value + half)
-    low, value, high = (advantage.on_axis(landscape, values) for values in band)
+    low, value, high = map(on_axis, band)
     safe = curve.reliable
     ax.fill_between(curve.x[safe], low[safe], high[safe], color="black", alpha=0.2, linewidth=0)
     ax.plot(curve.x, value, color="white", linewidth=3.4, alpha=0.7)
@@ -90,7 +159,7 @@ def _trained_curve(ax: Axes, landscape: Landscape, trained: Trained, style) -> N
     ax.plot(curve.x[safe], value[safe], color="black", linewidth=1.8, linestyle=style)
 
 
-def _differences(ax: Axes, found: Difference, style) -> None:
+def _differences(ax: Axes, found: Difference, style, marker: str = "o") -> None:
     order = np.argsort(found.x)
     ax.plot(found.x[order], found.difference[order], color=GREY, linewidth=0.8, linestyle=style)
     for verdict, colour in VERDICT_COLOURS.items():
@@ -101,8 +170,8 @@ def _differences(ax: Axes, found: Difference, style) -> None:
                     found.x[chosen],
                     found.difference[chosen],
                     np.nan_to_num(found.half[chosen]),
-                    fmt="o",
-                    markersize=3,
+                    fmt=marker,
+                    markersize=3 if marker == "o" else 4,
                     linewidth=0.9,
                     color=colour,
                     alpha=alpha,

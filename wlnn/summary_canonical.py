@@ -13,9 +13,7 @@ from wlnn import store
 from wlnn.landscape import Landscape
 from wlnn.reweight import QUANTITIES, Averages, canonical, trusted_rows
 from wlnn.summary import describe
-from wlnn.trajectories import Trajectories
-
-KINETIC_TOLERANCE = 0.02  # of the kinetic temperature: more means that the time step is too large
+from wlnn.trajectories import KINETIC_TOLERANCE, Trajectories
 
 
 def motion(found: Trajectories) -> list[str]:

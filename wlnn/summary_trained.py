@@ -22,8 +22,11 @@ from wlnn.advantage import (
     least,
     record_of,
 )  # fmt: skip
+from wlnn.advantage_motion import compare_motion
+from wlnn.advantage_motion import record_of as record_of_motion
 from wlnn.landscape import Landscape
 from wlnn.trained import FEWEST, Trained, best_epoch, over_trainings
+from wlnn.trajectories import Trajectories
 
 VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the equilibrium
 
@@ -159,6 +162,24 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
     if where is not None:
         one = at(difference, where)
         lines += [f"at ln L {one.x:.2f}{of(one.source)}", f"  {advantage_in_words(one, record)}"]
+    return lines
+
+
+def motion_report(motions: Sequence[Trajectories], trained: Trained, until=None) -> list[str]:
+    """Lines about runs of `wlnn md` and one set of trainings: a table over temperatures."""
+    found = compare_motion(motions, trained, until)
+    names = [f"T = {run.temperature:g}" for run in motions]
+    metric = record_of_motion(motions[0]).replace("-", " ")
+    lines = [f"{metric} of states that motion at a temperature visits, and of trainings"]
+    lines += table(found, names)
+    apart = [names[k] for k in range(len(motions)) if k not in found.source]
+    if apart:
+        lines.append(f"trainings do not come to the losses of {', '.join(apart)}")
+    if not found.reliable.all():
+        lines.append(
+            f"* fewer than {FEWEST} trainings, averages that still change, or a kinetic "
+            "temperature that is not T: take it with care"
+        )
     return lines
 
 

@@ -15,6 +15,7 @@ from wlnn import langevin, store
 from wlnn.errors import UserError
 
 FILE = "md.npz"
+KINETIC_TOLERANCE = 0.02  # of kinetic T / T: more means that the time step is too large
 DRIFTING = 0.01  # a mean whose change has a smaller p-value is still moving
 
 
@@ -145,6 +146,12 @@ class Trajectories:
                 moving.append(name)
         return moving
 
+    def settled(self) -> bool:
+        """Whether nothing drifts, and the kinetic temperature is T within 2 % and its error."""
+        kinetic = self.averages()["kinetic"]
+        off = abs(kinetic.value - 1) - 2 * np.nan_to_num(kinetic.error)
+        return not self.drifting() and off <= KINETIC_TOLERANCE
+
     def in_window(self, low: float, high: float) -> Curve:
         """The test quantity of the states with low <= loss <= high against time."""
         x = self.kept[:, :, langevin.X]
@@ -188,3 +195,15 @@ def _error(values: np.ndarray) -> np.ndarray:
     if len(values) < 2:
         return np.full(values.shape[1:], np.nan)[()]
     return values.std(axis=0, ddof=1) / np.sqrt(len(values))
+
+
+def is_motion(path) -> bool:
+    """Whether a path is of molecular dynamics: a run directory of `wlnn md`, or its file.
+
+    Raises:
+        UserError: a file that is none of this package.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return store.load(path)[1].get("kind") == "md"
+    return (path / FILE).exists()

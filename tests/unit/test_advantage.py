@@ -131,7 +131,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(rng):
     walkers = rng.normal(0.5, 0.02, (R, tries))
     trained = rng.normal(0.5, 0.05, (T, tries))
     mean, error, n = advantage.over_trainings(trained)
-    found = advantage._judged("test-accuracy", np.zeros(tries), walkers, mean, error, n, n > 0)
+    found = advantage.judged("test-accuracy", np.zeros(tries), walkers, mean, error, n, n > 0)
     assert abs((found.verdict == UNDECIDED).mean() - 0.95) < 0.02
     assert abs((found.verdict == BETTER).mean() - 0.025) < 0.015
 

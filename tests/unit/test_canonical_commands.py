@@ -53,6 +53,25 @@ def test_md_makes_records_and_a_picture_and_finds_them_again(tmp_path):
     assert (tmp_path / "canonical.png").exists()
 
 
+def test_advantage_of_motion_at_a_temperature(tmp_path):
+    """Without a landscape, and refused beside two."""
+    few = ("--runs", "6", "--epochs", "60", "--learning-rate", "0.1", "--processes", "1")
+    assert run(*MD, "--out", tmp_path / "md").status == 0
+    assert run("train", *TINY, *few, "--out", tmp_path / "trained").status == 0
+    done = run("advantage", tmp_path / "md", tmp_path / "trained", "--out", tmp_path / "a.png")
+    assert done.status == 0, done.err
+    assert "test accuracy of states that motion at a temperature visits" in done.out
+    rows = [line.split() for line in done.out.splitlines() if "T = 0.02" in line]
+    assert len(rows) == 1
+    stored = store.load(tmp_path / "md/md.npz")[0]["records"]
+    x = stored[:, 10:, langevin.LN_LOSS].mean()
+    assert float(rows[0][0]) == pytest.approx(x, abs=0.006)
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+    alone = run("advantage", tmp_path / "md")
+    assert alone.status == 2
+    assert "there are no trainings (of wlnn train) among" in alone.err
+
+
 def test_canonical_says_which_temperatures_it_cannot_tell(tmp_path):
     path = power_law(20, low=-5.0, gauge="window").save(tmp_path / "l.npz")
     found = run("canonical", path, "--temperature", "1e-4,0.01")
