@@ -45,8 +45,7 @@ def compare_motion(
     The trained curve is interpolated between the bins around that loss, with the larger of their
     errors and the smaller of their numbers of trainings; each walker's mean is moved to the common
     loss along it. ``source`` is the run. Runs at losses that trainings did not come to are left
-    out. Reliable are those that trainings enough came to, whose kinetic temperature is T, and whose
-    averages have stopped changing.
+    out. Reliable are those that trainings enough came to and that are ``settled``.
 
     Raises:
         UserError: another task, Newtonian motion, or no loss in common.

@@ -45,6 +45,11 @@ def motion(found: Trajectories) -> list[str]:
             lines.append("  the kinetic temperature is not T: lower md.dt, or let it run longer")
     for name in found.drifting():
         lines.append(f"  {name} still changes (third against last quarter): make md.steps larger")
+    for name in found.apart():
+        lines.append(
+            f"  {name}: each walker keeps to states of its own, so their mean is no canonical "
+            "average; make md.steps larger, or try wlnn seek --method tempering"
+        )
     return lines
 
 

@@ -177,8 +177,8 @@ def motion_report(motions: Sequence[Trajectories], trained: Trained, until=None)
         lines.append(f"trainings do not come to the losses of {', '.join(apart)}")
     if not found.reliable.all():
         lines.append(
-            f"* fewer than {FEWEST} trainings, averages that still change, or a kinetic "
-            "temperature that is not T: take it with care"
+            f"* fewer than {FEWEST} trainings, averages that still change, walkers that keep to "
+            "states of their own, or a kinetic temperature that is not T: take it with care"
         )
     return lines
 

@@ -16,7 +16,7 @@ from wlnn.errors import UserError
 
 FILE = "md.npz"
 KINETIC_TOLERANCE = 0.02  # of kinetic T / T: more means that the time step is too large
-DRIFTING = 0.01  # a mean whose change has a smaller p-value is still moving
+DRIFTING = 0.01  # a mean whose change, or spread, has a smaller p-value is not in equilibrium
 
 
 class Average(NamedTuple):
@@ -133,24 +133,48 @@ class Trajectories:
         """Names of averages that still change: third against last quarter, paired over walkers."""
         from scipy.special import stdtr
 
+        moving = []
+        for name, (third, last) in self._quarters().items():
+            change = last - third
+            error = _error(change)
+            if error > 0 and 2 * stdtr(len(change) - 1, -abs(change.mean() / error)) < DRIFTING:
+                moving.append(name)
+        return moving
+
+    def apart(self) -> list[str]:
+        """Names of averages in which each walker keeps to states of its own.
+
+        Its third and last quarter are then closer to each other than to those of other walkers: F,
+        the ratio of both mean squares, is too large for walkers that went everywhere meanwhile.
+        """
+        from scipy.special import fdtrc
+
+        found = []
+        for name, quarters in self._quarters().items():
+            r = quarters.shape[1]
+            between = 2 * quarters.mean(0).var(ddof=1) if r > 1 else 0.0
+            within = (np.diff(quarters, axis=0) ** 2).sum() / (2 * r)
+            if between > 0 and fdtrc(r - 1, r, between / max(within, 1e-300)) < DRIFTING:
+                found.append(name)
+        return found
+
+    def _quarters(self) -> dict[str, np.ndarray]:
+        """Means ``(2, R')`` of the loss and the test quantity over the last two quarters."""
         kept, n = self.kept, self.records.shape[1]
         columns = {"the loss": langevin.LN_LOSS, self.meta["metric"]: langevin.MEAN_Y}
         if self.meta["accuracy"]:
             columns[self.meta["metric"]] = langevin.MEAN_ACCURACY
-        moving = []
-        for name, column in columns.items():
-            parts = kept[:, n // 2 : 3 * n // 4, column], kept[:, 3 * n // 4 :, column]
-            change = parts[1].mean(1) - parts[0].mean(1)
-            error = _error(change)
-            if error > 0 and 2 * stdtr(len(kept) - 1, -abs(change.mean() / error)) < DRIFTING:
-                moving.append(name)
-        return moving
+        middle, late = slice(n // 2, 3 * n // 4), slice(3 * n // 4, n)
+        return {
+            name: np.stack([kept[:, part, column].mean(1) for part in (middle, late)])
+            for name, column in columns.items()
+        }
 
     def settled(self) -> bool:
-        """Whether nothing drifts, and the kinetic temperature is T within 2 % and its error."""
+        """Whether averages rest, walkers agree, and kinetic T is T within 2 % and its error."""
         kinetic = self.averages()["kinetic"]
         off = abs(kinetic.value - 1) - 2 * np.nan_to_num(kinetic.error)
-        return not self.drifting() and off <= KINETIC_TOLERANCE
+        return not self.drifting() and not self.apart() and off <= KINETIC_TOLERANCE
 
     def in_window(self, low: float, high: float) -> Curve:
         """The test quantity of the states with low <= loss <= high against time."""

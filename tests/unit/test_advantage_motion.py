@@ -18,14 +18,20 @@ from wlnn.trajectories import Trajectories
 SPREAD = np.linspace(-0.05, 0.05, 5)
 
 
-def made_motion(x, y, about=ABOUT, temperature=0.01, drift=0.0, kinetic=1.0, friction=0.1):
-    """Five walkers at ln L = x + SPREAD and y + 0.2 SPREAD, 40 records each."""
+def made_motion(x, y, about=ABOUT, temperature=0.01, drift=0.0, kinetic=1.0, friction=0.1, own=0.0):
+    """Five walkers at ln L = x + SPREAD and y + 0.2 SPREAD, 40 records each.
+
+    Third and last quarter differ by twice the spread, crosswise, so that they agree in nothing but
+    their mean; ``own`` is what each keeps for itself.
+    """
+    cross = np.repeat([[0, 0, 1, -1]], 10, axis=1) * np.roll(SPREAD, 1)[:, None]
     records = np.zeros((5, 40, langevin.N_COLUMNS))
-    records[:, :, langevin.LN_LOSS] = (x + SPREAD)[:, None]
+    records[:, :, langevin.LN_LOSS] = (x + SPREAD)[:, None] + cross
     accuracy = about["y"] == "test-accuracy"
     column = langevin.MEAN_ACCURACY if accuracy else langevin.MEAN_Y
     noise = 1e-3 * np.random.default_rng(0).standard_normal((5, 40))
-    records[:, :, column] = (y + 0.2 * SPREAD)[:, None] + drift * np.arange(40) + noise
+    ys = (y + 0.2 * SPREAD + own * SPREAD)[:, None] + 0.2 * cross
+    records[:, :, column] = ys + drift * np.arange(40) + noise
     records[:, :, langevin.KINETIC] = kinetic
     settings = {"temperature": temperature, "record": 5, "friction": friction}
     task = {"task": "made", "parameters": 9, **about}
@@ -62,7 +68,7 @@ def test_the_interval_is_that_of_walkers_and_trainings():
 
 def test_what_is_not_settled_is_starred():
     trained = made_set(0.5, 16)
-    for wrong in ({"drift": 0.01}, {"kinetic": 1.05}):
+    for wrong in ({"drift": 0.01}, {"kinetic": 1.05}, {"own": 2.0}):
         run = made_motion(-2.0, 0.6, **wrong)
         assert not run.settled()
         assert not compare_motion([run], trained).reliable[0]
@@ -108,3 +114,15 @@ def test_pictures_with_and_without_a_landscape():
     alone = plot_advantage(landscape, sets[:1]).axes[0]
     both = plot_advantage(landscape, sets[:1], motions=runs).axes[0]
     assert len(both.lines) > len(alone.lines)
+
+
+def test_walkers_that_went_everywhere_are_rarely_called_apart():
+    """p < 0.01 each in the loss and in the test quantity: of 500 made runs 10 are expected."""
+    rng = np.random.default_rng(0)
+    base = made_motion(-2.0, 0.6)
+    called = 0
+    for _ in range(500):
+        records = base.records.copy()
+        records[:, :, [langevin.LN_LOSS, langevin.MEAN_ACCURACY]] = rng.standard_normal((5, 40, 2))
+        called += bool(replace(base, records=records).apart())
+    assert 2 <= called <= 22  # outside in one of a thousand such tests
