@@ -173,10 +173,11 @@ def _driven(landscape: Landscape) -> list[tuple[str, str]]:
     """
     history, settings = landscape.history, _settings(landscape)
     steps, f = history["t"].mean(axis=0), history["f"][:, -1].mean()
-    begun = min(settings.get("average_from", 0.0) * steps[-1], steps[-1] / 2)
-    trips = history["round_trips"].sum(axis=0)
-    since = trips[-1] - np.interp(begun, [0.0, *steps], [0.0, *trips])
-    tau = diagnostics.crossing_time(steps[-1] - begun, since / landscape.n_walkers)
+    trips = np.concatenate([[0.0], history["round_trips"].sum(axis=0)])
+    steps = np.concatenate([[0.0], steps])  # a run of one period is averaged from its beginning
+    k = min(np.searchsorted(steps, settings.get("average_from", 0.0) * steps[-1]), len(steps) - 2)
+    since = trips[-1] - trips[k]
+    tau = diagnostics.crossing_time(steps[-1] - steps[k], since / landscape.n_walkers)
     if not np.isfinite(tau):
         return [("resolution", "unknown: no round trip in x in the part that is averaged")]
     x, y = landscape.grid
