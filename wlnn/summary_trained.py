@@ -110,6 +110,7 @@ def advantage_in_words(one: Difference, record: str) -> str:
         f"{one.trained:.3f}, difference {one.difference:+.3f} ± {one.half:.3f} (95 %, "
         f"{abs(one.sigmas):.1f} standard errors): "
         f"{verdict if verdict == 'undecided' else f'equilibrium is {verdict}'}"
+        + ("" if one.reliable else "; not reliable: few trainings, or rows not seen by all walkers")
     )
 
 

@@ -121,6 +121,9 @@ def test_known_difference_and_its_verdict():
         assert found.reliable.all()
         one = advantage.at(found, -3)
         assert f"{abs(one.sigmas):.1f} standard errors" in advantage_in_words(one, y)
+        for reliable in (True, False):
+            said = advantage_in_words(one._replace(reliable=reliable), y)
+            assert ("not reliable" in said) != reliable
         with pytest.raises(UserError, match="meet between"):
             advantage.at(found, -3.8)
 
