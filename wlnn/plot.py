@@ -61,7 +61,9 @@ def plot_landscape(
             bar.outline.set_linewidth(0.6)
     highest = landscape.max_entropy_curve()
     smoothed = landscape.accuracy_axis
-    placed = {"place": lambda value: smoothed.value(np, value)} if smoothed else {}
+    placed = {}
+    if smoothed:  # an interval may reach beyond 0 or 1
+        placed = {"place": lambda value: smoothed.value(np, np.clip(value, 0, 1))}
     _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
     _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
     equilibrium = landscape.equilibrium_accuracy()

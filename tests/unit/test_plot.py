@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
@@ -5,7 +7,7 @@ from matplotlib.colors import to_rgb
 from wlnn import plot
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
-from wlnn.landscape import WalkerResult, merge
+from wlnn.landscape import Landscape, WalkerResult, merge
 
 META = {
     "task": {
@@ -80,6 +82,22 @@ def test_curves_are_those_of_the_landscape():
     assert band.min() == pytest.approx(np.nanmin(safe - half))
     ink = [line for line in ax.lines if to_rgb(line.get_color()) == to_rgb(plot.INK)]
     np.testing.assert_array_equal(ink[0].get_ydata(), result.max_entropy_curve().value)
+
+
+def test_an_interval_beyond_0_and_1_is_drawn_to_the_ends_of_a_logit_axis():
+    """Two walkers that disagree: Student's interval of an accuracy of 0.5 is wider than 0 to 1."""
+    grid = Grid(Axis("ln train loss", -1, 1, 2), Axis("smoothed accuracy", -9, 9, 9))
+    entropies = np.zeros((2, *grid.shape))
+    entropies[0, :, 1] = entropies[1, :, 7] = 50.0
+    everywhere = np.ones(grid.shape)
+    meta = {"task": {"task": "made", "y": "smoothed-accuracy", "y_axis": "logit"}}
+    both = Landscape(grid, entropies, everywhere, everywhere > 0, meta)
+    assert both.t_factor() * both.equilibrium_accuracy().error.min() > 0.6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        band = plot.plot_landscape(both).collections[-1].get_paths()[0].vertices
+    assert np.isfinite(band).all()
+    assert band[:, 1].max() == pytest.approx(np.log((1 - 1e-4) / 1e-4))
 
 
 def test_labels_say_what_is_shown():
