@@ -6,8 +6,8 @@ two lengths of training, each a mean over data sets.
 
     python examples/fig1.py [--quick] [--sizes 4] [--data-sets 6] [--set wlmc.steps=1e7]
 
-About two hours on two cores with the six data sets of the paper; --quick takes seconds and shows
-the form alone.
+An hour on one core with the six data sets of the paper, half of it with --set wlmc.walkers=4 --set
+train.runs=50; --quick takes seconds and shows the form alone.
 """
 
 from figure import landscape_and_trainings, options, save
