@@ -159,6 +159,26 @@ def open_run(directory, identity: dict, notes: dict) -> Path:
     return directory
 
 
+def holds(path, kind: str, name: str, sampler: str) -> bool:
+    """Whether a path is a result of some kind, or a run directory of its sampler.
+
+    Args:
+        kind: what such a file says that it is.
+        name: of the file in a run directory.
+        sampler: in the identity of a run that has no result yet.
+
+    Raises:
+        UserError: a file that is none of this package.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return load(path)[1].get("kind") == kind
+    if (path / name).exists():
+        return True
+    begun = (path / "run.json").exists()
+    return begun and read_run(path)["identity"].get("sampler") == sampler
+
+
 def change_notes(directory, notes: dict) -> None:
     """Put other ``notes`` into ``run.json`` in the place of those of their names; UserError as
     :func:`save`.

@@ -150,18 +150,8 @@ class Trained:
 
 
 def is_trained(path) -> bool:
-    """Whether a path is of trainings: a run directory of theirs, or the file of their result.
-
-    Raises:
-        UserError: a file that is none of this package.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        return store.load(path)[1].get("kind") == "trained"
-    if (path / "trained.npz").exists():
-        return True
-    kind = store.read_run(path)["identity"].get("sampler") if (path / "run.json").exists() else ""
-    return kind == "train"
+    """Whether a path is of trainings, finished or not; as :func:`wlnn.store.holds`."""
+    return store.holds(path, "trained", "trained.npz", "train")
 
 
 def over_trainings(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -222,12 +222,5 @@ def _error(values: np.ndarray) -> np.ndarray:
 
 
 def is_motion(path) -> bool:
-    """Whether a path is of molecular dynamics: a run directory of `wlnn md`, or its file.
-
-    Raises:
-        UserError: a file that is none of this package.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        return store.load(path)[1].get("kind") == "md"
-    return (path / FILE).exists()
+    """Whether a path is of `wlnn md`, finished or not; as :func:`wlnn.store.holds`."""
+    return store.holds(path, "md", FILE, "md")

@@ -233,3 +233,13 @@ def test_notes_of_a_run_are_changed_and_its_identity_is_not(tmp_path):
     assert (folder / "run.json").stat().st_mtime_ns == before
     store.open_run(folder, {"task": "t", "seed": 1}, {"a": 9})
     assert store.read_run(folder)["a"] == 1
+
+
+def test_a_run_without_a_result_is_still_of_its_sampler(tmp_path):
+    store.open_run(tmp_path, {"task": "t", "sampler": "md"}, {"recipe": {}})
+    assert store.holds(tmp_path, "md", "md.npz", "md")
+    assert not store.holds(tmp_path, "trained", "trained.npz", "train")
+    assert not store.holds(tmp_path / "..", "md", "md.npz", "md")
+    path = store.save(tmp_path / "any.npz", {"a": np.zeros(1)}, {"kind": "md"})
+    assert store.holds(path, "md", "md.npz", "md")
+    assert not store.holds(path, "trained", "trained.npz", "train")
