@@ -19,6 +19,7 @@ COMMAND_LINE = {
     "wlnn.cli_sample",
     "wlnn.cli_seek",
     "wlnn.cli_train",
+    "wlnn.cli_unread",
     "wlnn.maxent.commands",
     "wlnn.maxent.commands_landscape",
     "wlnn.maxent.commands_law",

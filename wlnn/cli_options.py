@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from wlnn.cli_unread import refuse_unread
 from wlnn.errors import UserError
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
@@ -41,6 +42,20 @@ INSTEAD = {
     ("layers", "train"): "; give --hidden",
     ("width", "context"): "; give --set context.units=N",
     **{(name, "file"): "; set it in the file" for name in GOES_WITH},
+}
+SETTINGS = {  # settings that options stand for, where a run may have no use for them
+    "layers": "network.layers",
+    "width": "network.width",
+    "activation": "network.activation",
+    "logits": "network.logits",
+    "points": "data.points",
+    "data_seed": "data.seed",
+    "scale": "data.scale",
+    "classes": "data.first_class",
+    "y_axis": "wlmd.accuracy_axis",
+    "schedule": "wlmc.schedule",
+    "step_rule": "wlmc.step_rule",
+    "precision": "wlmc.precision",
 }
 
 
@@ -86,7 +101,9 @@ task_options = options_of(
         "--kind", type=click.Choice(["classify", "regress"]), help="If the target leaves it open."
     ),
     click.option("--raw", is_flag=True, default=None, help="Do not standardise the columns."),
-    click.option("--window", metavar="LO,HI", help="Range of x = ln(train loss), e.g. -5,1."),
+)
+window_option = click.option(
+    "--window", metavar="LO,HI", help="Range of x = ln(train loss), e.g. -5,1."
 )
 sampler_options = options_of(
     click.option(
@@ -170,16 +187,18 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         low, high = numbers("--window", given["window"], 2)
         if not low < high:
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
-        values["grid"] = {"x_low": low, "x_high": high}
+        values["grid"] = values["wlmd"] = {"x_low": low, "x_high": high}
     chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
     variants = {name: choice for name, choice in chosen.items() if choice}
     recipe = make_recipe(
         _source(kind, given), preset, sampler or given.get("sampler"), values,
         options["overrides"], variants,
     )  # fmt: skip
-    if recipe.sampler == "wlmd" and values["wlmc"]:
-        name = next(iter(values["wlmc"])).replace("_", "-")
-        raise UserError(f"--{name} belongs to Monte Carlo, and this run is molecular dynamics.")
+    words = {SETTINGS[name]: f"--{name.replace('_', '-')}" for name in SETTINGS if name in given}
+    if given.get("data_seed") == "published":
+        words = {"data.selection": "--data-seed published", **words}
+    words |= {text.partition("=")[0].strip(): f"--set {text}" for text in options["overrides"]}
+    refuse_unread(recipe, words)
     return recipe
 
 

@@ -16,6 +16,7 @@ from wlnn.cli_options import (
     sampler_options,
     task_options,
     threads_option,
+    window_option,
 )
 from wlnn.progress import Progress, duration
 
@@ -48,6 +49,7 @@ def tasks(name):
 
 @click.command(short_help="Sample an entropy landscape.")
 @task_options
+@window_option
 @sampler_options
 @click.option(
     "--quick", "preset", flag_value="quick", help="A first look; the edge of low loss is missing."
@@ -133,6 +135,7 @@ def resume(run, threads):
 
 @click.command(short_help="Find time step, friction and window of molecular dynamics.")
 @task_options
+@window_option
 @click.option(
     "--set", "overrides", metavar="SECTION.OPTION=VALUE", multiple=True, help="Any setting."
 )

@@ -107,7 +107,19 @@ OPTIONS = {
     "more digits than published": ("data.points", ["sample", "--task", "mnist", "--points", "251"]),
     "survey of nothing": ("nowhere", ["data", "nowhere"]),
     "survey of no task": ("'digits'", ["data", "--task", "digits"]),
-    "dynamics of a bare function": ("'ball'", [*BALL_RUN, "--sampler", "wlmd"]),
+    "dynamics of a bare function": ("'ball'", [*BALL_RUN[:3], "--sampler", "wlmd"]),
+    "window of molecular dynamics": (
+        "grid.x_low=-4 has no effect on molecular dynamics; give wlmd.x_low",
+        ["sample", "--task", "mnist", "--set", "grid.x_low=-4"],
+    ),
+    "outputs of a regression": (
+        "--logits has no effect on task 'spiral-regress'",
+        ["sample", "--task", "spiral-regress", "--logits", "1"],
+    ),
+    "settings of a file": (
+        "--set network.width=4 has no effect on a task of your own",
+        [*BALL_RUN, "--set", "network.width=4"],
+    ),
     "Monte Carlo option": (
         "--schedule",
         ["sample", "--task", "spiral-regress", "--schedule", "paper"],

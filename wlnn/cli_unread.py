@@ -1,0 +1,57 @@
+"""Settings that a run would not read are refused, so that no result is taken for another one."""
+
+from __future__ import annotations
+
+from wlnn.errors import UserError
+
+BOX = {"network.bound_rule", "network.bound_factor"}
+DENSE = BOX | {"network.layers", "network.width", "network.activation"}
+SPLIT = {"data.seed", "data.points", "data.test_points"}
+IMAGES = BOX | SPLIT | {"network.width", "data.selection", "data.scale"}
+TASKS = {  # what is read of the sections network, data, grid and context
+    "spiral-classify": DENSE
+    | {"network.logits", "data.seed", "data.points", "data.noise", "data.test_radii", "grid"},
+    "spiral-regress": DENSE | {"data.seed", "data.points", "data.selection", "grid"},
+    "house-price": DENSE | SPLIT | {"grid"},
+    "polymer": DENSE | SPLIT | {"data.scale", "grid"},
+    "mnist": IMAGES | {"grid"},
+    "cifar": IMAGES | {"data.first_class", "data.second_class", "grid"},
+    "context-select": {"context", "grid.x_low", "grid.x_high", "grid.x_width"},
+    "train": BOX | {"network.activation", "network.logits", "grid"},  # CSV files
+    "file": set(),  # the file says it all
+}
+COLLECTIVE = {"wlmd.accuracy_axis", "wlmd.start"}  # where x and y are functions with a gradient
+SAMPLERS = {  # what they are called, and what they read beside the task's
+    "wlmc": ("Monte Carlo", {"wlmc"}),
+    "wlmd": ("molecular dynamics", {"wlmd"}),
+    "md": ("motion at a temperature", {"md"} | COLLECTIVE),
+    "seek": ("a search", {"seek", "md", "train"} | COLLECTIVE),
+    "train": ("training", {"train"}),
+    "tune": ("tuning", {"tune", "train"}),
+}
+BINS = {"grid.x_low": "wlmd.x_low", "grid.x_high": "wlmd.x_high", "grid.x_width": "wlmd.spacing"}
+BINS |= {"grid.y_low": "wlmd.y_low", "grid.y_high": "wlmd.y_high", "grid.y_width": "wlmd.spacing"}
+
+
+def refuse_unread(recipe, given: dict[str, str]) -> None:
+    """UserError for the first setting of ``given`` that the run of a recipe does not read.
+
+    Args:
+        recipe: a ``recipe.Recipe``.
+        given: what the user wrote, "--logits" or "--set grid.alpha", by the setting
+            "section.option" that it stands for.
+    """
+    source, (sampler, own) = recipe.source, SAMPLERS[recipe.sampler]
+    kind = source.get("task") or ("file" if "file" in source else "train")
+    tables = {"wlmc", "wlmd", "md", "seek", "train", "tune"}
+    for setting, words in given.items():
+        section = setting.partition(".")[0]
+        if section in tables:
+            if not {section, setting} & own:
+                raise UserError(f"{words} has no effect on {sampler}; leave it out.")
+        elif not {section, setting} & TASKS[kind]:
+            name = f"task '{kind}'" if "task" in source else "a task of your own"
+            raise UserError(f"{words} has no effect on {name}; leave it out.")
+        elif setting in BINS and recipe.sampler != "wlmc":
+            instead = f"give {BINS[setting]}" if recipe.sampler == "wlmd" else "leave it out"
+            raise UserError(f"{words} has no effect on {sampler}; {instead}.")
