@@ -214,7 +214,8 @@ def advance_table(
     )
     schedule = PaperRamp(settings.f_max, settings.t1, settings.t2, settings.t3)
     learning = settings.steps - round(settings.steps * settings.production)
-    began, state, traces, lost, f = time.perf_counter(), table.state, [], [], 0.0
+    began, state, f = time.perf_counter(), table.state, 0.0
+    traces, lost, halved, rounds = [], [], [], 0
     period, kept = period_of(problem, settings), table.kept
     end = min((state.t // period + 1) * period, settings.steps)
     while state.t < end and state.alive.any():
@@ -242,11 +243,14 @@ def advance_table(
             kept = keep_networks(kept, settings.keep_width, state, result.traces)
         traces.append(result.traces.reshape(-1, 4))
         lost += result.lost
+        halved += result.halved
+        rounds += len(result.traces)
         f = float(f_of_t[-1])
     seconds = time.perf_counter() - began
     trace = np.concatenate(traces)[None]
     own = f / max(int(state.alive.sum()), 1)  # counts a step of one walker's own hills
     report = summary(hills, state, trace, own, settings.friction, problem, seconds)
+    report = report._replace(halved=len(halved), rounds=rounds)
     wrong = failure(report, settings.dt, settings.friction)
     if wrong and (settings.checks or not state.alive.any()):
         raise UserError(f"table {table.number}, {wrong}")
@@ -259,5 +263,10 @@ def advance_table(
         f"table {table.number}: walker {walker.walker} diverged at step {walker.step} (x = "
         f"{walker.x:.3g}, kinetic temperature {walker.kinetic:.3g}); its last round is taken back."
         for walker in lost
+    )
+    notes += tuple(
+        f"table {table.number}: walker {again.walker} diverged at step {again.step}; its round, x "
+        f"from {again.x:.2f}, was made again with a time step of {again.dt:.2g}."
+        for again in halved[:3]
     )
     return Table(table.number, state, history, notes, kept)

@@ -21,6 +21,7 @@ from wlnn.surface import A0, Surface, at_nodes, deposit, inside, slope, wall_slo
 from wlnn.wlmd_kernels import DIVERGED, FINE, STOPPED, Motion, box_runs, walk
 
 X, Y, ACCURACY, KINETIC = range(4)  # columns of a trace
+HALVINGS = 3  # of the time step, for a round in which a walker diverged, before it is given up
 
 
 class MDState(NamedTuple):
@@ -52,12 +53,22 @@ class Lost(NamedTuple):
     kinetic: float
 
 
+class Halved(NamedTuple):
+    """A round that a walker could make with a smaller time step only."""
+
+    walker: int
+    step: int  # at which it diverged with the time step of the run
+    x: float  # lowest x of the round
+    dt: float  # with which the round was made
+
+
 class Round(NamedTuple):
     """What one round brought: the new state, traces ``(K', n, 4)`` and the walkers lost."""
 
     state: MDState
     traces: np.ndarray  # of the walkers that came through: x, y, true accuracy, temperature
     lost: list[Lost]
+    halved: list[Halved]
 
 
 def make_motion(
@@ -178,8 +189,10 @@ def advance(
 
     Each walker has a copy of the table for the round and adds hills of volume f A0 / K to it, K the
     number of walkers alive; at the end the hills of all are united. So nothing depends on the order
-    in which ``map`` runs them, and a walker that diverges is left out as if the round had not been,
-    with its hills and visits.
+    in which ``map`` runs them. Where the motion is faster than the time step can follow, a walker
+    may diverge after millions of sound steps: its round is then made again from where it began,
+    with half the time step, a quarter, an eighth. A walker that diverges with all of them is left
+    out as if the round had not been, with its hills and visits.
 
     Args:
         f: counts per step (n,); zeros keep S frozen, and its visits are then recorded apart.
@@ -193,7 +206,7 @@ def advance(
     stop = np.zeros(1, np.uint8) if stop is None else stop
     starts, limits = box_runs(problem.lo, problem.hi)
 
-    def one(k: int):
+    def walked(k: int, motion: Motion):
         theta, v, table = state.theta[k].copy(), state.v[k].copy(), state.table.copy()
         trace = np.empty((len(volumes), 4))
         shared = (surface, motion, volumes, rng(k))
@@ -205,23 +218,39 @@ def advance(
             done, ending = walk(systems[k], theta, v, starts, limits, table, *shared, trace, stop)
         return theta, v, table, trace[:done], ending
 
+    def one(k: int):
+        first, *again = (motion._replace(dt=motion.dt / 2**n) for n in range(HALVINGS + 1))
+        *found, ending = walked(k, first)
+        if ending != DIVERGED:
+            return *found, ending, None
+        step = state.t + len(found[-1])
+        for slower in again:
+            *other, ending = walked(k, slower)
+            if ending == STOPPED:
+                return *other, STOPPED, None
+            if ending == FINE:
+                return *other, FINE, Halved(k, step, float(other[-1][:, X].min()), slower.dt)
+        return *found, DIVERGED, None  # what the time step of the run came to
+
     results = list(map(one, walkers))
-    if any(ending == STOPPED for *_, ending in results):
+    if any(ending == STOPPED for *_, ending, _ in results):
         return None
     theta, v, alive = state.theta.copy(), state.v.copy(), state.alive.copy()
     table = state.table
-    traces, lost = [], []
-    for k, (theta_k, v_k, table_k, trace, ending) in zip(walkers, results, strict=True):
+    traces, lost, halved = [], [], []
+    for k, (theta_k, v_k, table_k, trace, ending, slower) in zip(walkers, results, strict=True):
         if ending == DIVERGED:
             alive[k] = False
             lost.append(Lost(int(k), state.t + len(trace), *trace[-1, [X, Y, KINETIC]]))
             continue
+        if slower is not None:
+            halved.append(slower)
         theta[k], v[k] = theta_k, v_k
         traces.append(trace)
         table = table_k if len(walkers) == 1 else table + (table_k - state.table)
     traces = np.array(traces).reshape(len(traces), len(volumes), 4)
     state = state._replace(theta=theta, v=v, table=table, alive=alive, t=state.t + len(volumes))
-    return Round(_recorded(state, surface, traces, frozen=not volumes.any()), traces, lost)
+    return Round(_recorded(state, surface, traces, frozen=not volumes.any()), traces, lost, halved)
 
 
 def _recorded(state: MDState, surface: Surface, traces: np.ndarray, frozen: bool) -> MDState:

@@ -23,6 +23,7 @@ HOTTEST = 2.0  # of any mean kinetic temperature
 OUTSIDE = 1e-3  # of the steps may be outside the table
 NOISE, DOUBT = 5.0, 3.0  # standard deviations of a temperature: wrong, doubtful
 WARM = 0.01  # heating of the averaged tables that is worth a word: S is too large by this share
+AGAIN = 0.05  # share of rounds that may be made again with a smaller time step
 BLOCKS = 8  # stretches of x whose temperatures are compared
 LEAST = 500  # steps in a stretch, before its temperature is looked at
 
@@ -46,6 +47,8 @@ class Report(NamedTuple):
     alive: int  # walkers
     us_per_step: float  # microseconds of one walker's step
     smoothing: float = math.nan  # mean |A^s - A| of a period, where y is a smoothed accuracy
+    halved: int = 0  # rounds of the period that were made again with a smaller time step ...
+    rounds: int = 0  # ... of so many, of all walkers
 
 
 def heating(surface: Surface, f: float, friction: float, n_parameters: int) -> float:
@@ -153,6 +156,11 @@ def failure(report: Report, dt: float, friction: float) -> str | None:
         return (
             f"step {report.t}: every walker diverged; lower wlmd.dt, now {dt:g} "
             "('wlnn probe' measures a good one)."
+        )
+    if report.halved > max(2, AGAIN * report.rounds):
+        return (
+            f"step {report.t}: {report.halved} of {report.rounds} rounds diverged and had to be "
+            f"made again with a smaller time step; lower wlmd.dt, now {dt:g}."
         )
     if report.outside > OUTSIDE:
         return (

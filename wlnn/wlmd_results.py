@@ -126,7 +126,7 @@ def load_table(directory, problem: SmoothProblem, surface: Surface, number: int)
         return None
     arrays, meta = store.load(path)
     wanted = {f"state.{name}" for name in wlmd.MDState._fields}
-    wanted |= {f"history.{name}" for name in Report._fields}
+    wanted |= {f"history.{name}" for name in Report._fields[: -len(Report._field_defaults)]}
     wanted |= {"kept.cells", "kept.points", "kept.theta"}
     if meta.get("kind") != "wlmd-table" or meta.get("number") != number or wanted - set(arrays):
         raise UserError(f"{path}: is not the checkpoint of table {number}; delete it.")
@@ -137,6 +137,8 @@ def load_table(directory, problem: SmoothProblem, surface: Surface, number: int)
     fits = state.theta.shape[1:] == (problem.n_parameters,)
     if not fits or state.table.shape != (surface.nx, surface.ny):
         raise UserError(f"{path}: has another number of parameters or of bins; delete it.")
+    for name, value in Report._field_defaults.items():  # columns that older checkpoints lack
+        arrays.setdefault(f"history.{name}", np.full(len(arrays["history.t"]), value))
     history = {name: arrays[f"history.{name}"] for name in Report._fields}
     stored = (arrays[f"kept.{name}"] for name in ("cells", "points", "theta"))
     kept = {

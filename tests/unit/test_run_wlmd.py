@@ -1,5 +1,6 @@
 """Whole runs: the same bits however they are cut, clear ends, and a landscape in the directory."""
 
+import copy
 import dataclasses
 import signal
 import time
@@ -220,6 +221,58 @@ def test_a_run_that_diverges_for_one_walker_leaves_no_trace_of_it(tmp_path, monk
     assert arrays["state.visits"].sum() > 0.98 * (3 * 200 + 2 * 1400)
     assert landscape.history["alive"][0].tolist() == [2.0] * 4
     assert "walkers lost" in "\n".join(summary.summary(landscape))
+
+
+def slow_in_some_rounds(monkeypatch, rounds):
+    """Make the first attempt at some rounds, by the steps before them, end as a divergence does."""
+    walk, dt = wlmd.walk, TINY.dt
+
+    def walked(system, theta, v, starts, limits, table, surface, motion, volumes, rng, *rest):
+        # a round is known by the number that its generator would draw first
+        first = copy.deepcopy(rng).random()
+        done, ending = walk(
+            system, theta, v, starts, limits, table, surface, motion, volumes, rng, *rest
+        )
+        known = [run_wlmd._generator(TINY.seed, 0, 1, number).random() for number in rounds]
+        return (done, wlmd.DIVERGED) if first in known and motion.dt == dt else (done, ending)
+
+    monkeypatch.setattr(wlmd, "walk", walked)
+
+
+def test_rounds_made_again_are_told_and_counted(tmp_path, monkeypatch):
+    settings = dataclasses.replace(TINY, tables=1, checks=True, friction=0.5, f_max=1.0)
+    slow_in_some_rounds(monkeypatch, [2, 9])
+    landscape, seen = run(tmp_path / "a", settings)
+    told = [note for progress in seen for note in progress.notes if "made again" in note]
+    assert len(told) == 2
+    assert "table 0: walker 1 diverged at step 200; its round, x from " in told[0]
+    assert told[0].endswith("was made again with a time step of 0.0005.")
+    assert landscape.history["halved"].tolist() == [[1, 0, 1, 0]]
+    assert landscape.history["rounds"].tolist() == [[8, 8, 8, 8]]
+    assert landscape.history["alive"].tolist() == [[2, 2, 2, 2]]
+    lines = [line for line in summary.summary(landscape) if "made again" in line]
+    assert lines == ["  made again            2 rounds, with a smaller time step: they diverged"]
+
+
+def test_a_time_step_that_is_too_large_in_many_rounds_ends_the_run(tmp_path, monkeypatch):
+    settings = dataclasses.replace(TINY, tables=1, checks=True, friction=0.5, f_max=1.0)
+    slow_in_some_rounds(monkeypatch, [5, 6, 7])
+    with pytest.raises(UserError, match="3 of 8 rounds diverged and had to be made again") as told:
+        run(tmp_path / "a", settings)
+    assert "step 800: " in str(told.value)
+    assert str(told.value).endswith("lower wlmd.dt, now 0.001.")
+    assert store.load(store.checkpoint_path(tmp_path / "a", 0))[0]["state.t"] == 400
+
+
+def test_checkpoints_from_before_a_column_was_kept_can_be_read(tmp_path):
+    run(tmp_path / "a")
+    path = store.checkpoint_path(tmp_path / "a", 0)
+    arrays, meta = store.load(path)
+    for name in ("halved", "rounds"):
+        assert arrays.pop(f"history.{name}").tolist() == [0] * 4 or name == "rounds"
+    store.save(path, arrays, {"kind": meta["kind"], "number": meta["number"]})
+    landscape = landscape_so_far(tmp_path / "a", tiny_problem(), TINY)
+    assert landscape.history["halved"].tolist() == [[0] * 4] * 2
 
 
 def test_the_resolution_is_that_of_the_part_that_is_averaged(tmp_path):

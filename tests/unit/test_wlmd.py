@@ -148,6 +148,26 @@ def test_a_walker_that_diverges_is_taken_back_and_the_others_go_on(fast):
 
 
 @pytest.mark.parametrize("fast", [False, True])
+def test_a_round_that_diverges_is_made_again_with_a_smaller_time_step(fast):
+    """As if it had had that time step all along: of the first attempt nothing is left."""
+    problem = quadratic()
+    f = np.full(300, 5.0)
+    surface, motion, state = make(problem, dt=0.1)
+    slower = motion._replace(dt=0.025)
+    systems = [problem.system()] if fast else None
+    result = wlmd.advance(problem, surface, motion, state, f, generators(1), systems)
+    assert not result.lost
+    (halved,) = result.halved
+    assert (halved.walker, halved.step, halved.dt) == (0, 2, 0.025)
+    assert halved.x == result.traces[..., wlmd.X].min()
+    wanted = wlmd.advance(problem, surface, slower, state, f, generators(1), systems)
+    assert not wanted.halved
+    np.testing.assert_array_equal(result.traces, wanted.traces)
+    for now, then in zip(result.state, wanted.state, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize("fast", [False, True])
 def test_nan_is_a_divergence(fast):
     problem = quadratic()
     surface, motion, state = make(problem)
