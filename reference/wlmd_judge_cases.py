@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from wlnn import surface as surface_module
-from wlnn import wlmd
+from wlnn import wlmd, wlmd_estimators
 from wlnn.grid import Axis, Grid
 from wlnn.reference import wlmd_cases
 from wlnn.reference.judge import Verdict, verdict
@@ -76,9 +76,9 @@ def smooth_case(
         state = result.state
         if state.t > steps // 2:
             state = wlmd.sampled(state)
-    found = wlmd.entropy(state, surface)
+    found = wlmd_estimators.entropy(state, surface)
     x, y = np.meshgrid(grid.x.centres, grid.y.centres, indexing="ij")
-    difference = (found - case.entropy(x, y))[wlmd.reliable(state, surface)]
+    difference = (found - case.entropy(x, y))[wlmd_estimators.reliable(state, surface)]
     difference = difference[np.isfinite(difference)]
     difference -= difference.mean()
     error = float(np.sqrt(np.mean(difference**2))) if difference.size else math.nan

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn import store, wlmd
+from wlnn import store, wlmd, wlmd_estimators
 from wlnn.collective import SmoothProblem
 from wlnn.errors import UserError
 from wlnn.grid import Axis, Grid
@@ -156,11 +156,11 @@ def landscape_so_far(directory, problem: SmoothProblem, settings: WLMDSettings) 
 
 
 def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Table]) -> Landscape:
-    """The landscape of all tables; reliable bins are so in every one (``wlmd.reliable``)."""
+    """The landscape of all tables; reliable bins are so in every one of them."""
     grid, surface = surface_of(problem, settings)
     results = [
         WalkerResult(
-            wlmd.entropy(table.state, surface, settings.estimator),
+            wlmd_estimators.entropy(table.state, surface, settings.estimator),
             table.state.visits,
             None,
             table.history,
@@ -179,7 +179,7 @@ def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Ta
         "temperatures": temperature_by_x(surface, sum(table.state.warmth for table in tables)),
     }
     landscape = merge(grid, results, meta=meta)
-    safe = [wlmd.reliable(table.state, surface) for table in tables]
+    safe = [wlmd_estimators.reliable(table.state, surface) for table in tables]
     reliable = np.all(safe, axis=0) & np.isfinite(landscape.entropies).all(axis=0)
     entropies = landscape.entropies
     if reliable.any():  # a sum of exp S would hang on the few bins of largest S, beside a wall

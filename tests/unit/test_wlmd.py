@@ -13,6 +13,7 @@ from wlnn.reference import wlmd_cases
 from wlnn.schedule import PaperRamp
 from wlnn.surface import A0, Walls, deposit, make_surface, slope, wall_slope
 from wlnn.task import Task
+from wlnn.wlmd_estimators import entropy, reliable
 
 GRID = Grid(Axis.of_width("x", -7.0, 2.0, 0.05), Axis.of_width("y", -7.0, 3.0, 0.05))
 LINE = Grid(Axis.of_width("x", -7.0, 2.0, 0.05), Axis.single())
@@ -225,16 +226,16 @@ def test_estimators():
     table = -2.0 * LINE.x.centres[:, None]
     state = state._replace(table=table)
     inner = slice(2, -2)
-    np.testing.assert_allclose(wlmd.entropy(state, surface, "last")[inner], table[inner])
-    np.testing.assert_allclose(wlmd.entropy(state, surface)[inner], table[inner])
+    np.testing.assert_allclose(entropy(state, surface, "last")[inner], table[inner])
+    np.testing.assert_allclose(entropy(state, surface)[inner], table[inner])
     state = wlmd.sampled(wlmd.sampled(state)._replace(table=table + 1))
-    np.testing.assert_allclose(wlmd.entropy(state, surface)[inner], table[inner] + 0.5)
+    np.testing.assert_allclose(entropy(state, surface)[inner], table[inner] + 0.5)
     visits = np.full(LINE.shape, 7)
     state = state._replace(frozen=visits, visits=visits)
-    found = wlmd.entropy(state, surface, "reweighted")
+    found = entropy(state, surface, "reweighted")
     np.testing.assert_allclose(found[20:-20], table[20:-20] + 1 + np.log(7), rtol=1e-6)
     with pytest.raises(UserError, match="estimator"):
-        wlmd.entropy(state, surface, "best")
+        entropy(state, surface, "best")
 
 
 def test_the_average_begins_with_the_first_sampled_table():
@@ -261,12 +262,12 @@ def test_reliable_keeps_off_walls_and_the_ends_of_the_visited_region():
     visits = ((x > -3.0) & (x < 0)).astype(np.int64)[:, None]
     visits[np.argmin(np.abs(x + 2.0))] = 0  # a single gap is no end
     state = state._replace(visits=visits)
-    found = x[wlmd.reliable(state, surface)[:, 0]]
+    found = x[reliable(state, surface)[:, 0]]
     assert found.min() == pytest.approx(-3.0 + 0.425)
     assert found.max() == pytest.approx(-0.925)
     assert np.diff(found).max() == pytest.approx(0.05)
     late = state._replace(known=(x > -2.5)[:, None])  # the rest was found in the tail
-    assert x[wlmd.reliable(late, surface)[:, 0]].min() == pytest.approx(-2.5 + 0.425, abs=0.051)
+    assert x[reliable(late, surface)[:, 0]].min() == pytest.approx(-2.5 + 0.425, abs=0.051)
 
 
 @pytest.mark.parametrize(
