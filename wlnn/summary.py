@@ -161,7 +161,8 @@ def _temperatures(landscape: Landscape) -> list[str]:
     if lost:
         lines.append(("walkers lost", f"{lost} diverged; their last rounds were taken back"))
     if (again := history.get("halved", np.zeros(1)).sum()) > 0:
-        lines.append(("made again", f"{again:.0f} rounds, with a smaller time step: they diverged"))
+        rounds = "1 round that" if again == 1 else f"{again:.0f} rounds that"
+        lines.append(("made again", f"{rounds} diverged, with a smaller time step"))
     if history["outside"].any():
         lines.append(("outside the table", f"{history['outside'].max():.3%} of a period, at most"))
     return [f"  {name:<22}{text}" for name, text in lines]

@@ -251,7 +251,7 @@ def test_rounds_made_again_are_told_and_counted(tmp_path, monkeypatch):
     assert landscape.history["rounds"].tolist() == [[8, 8, 8, 8]]
     assert landscape.history["alive"].tolist() == [[2, 2, 2, 2]]
     lines = [line for line in summary.summary(landscape) if "made again" in line]
-    assert lines == ["  made again            2 rounds, with a smaller time step: they diverged"]
+    assert lines == ["  made again            2 rounds that diverged, with a smaller time step"]
 
 
 def test_a_time_step_that_is_too_large_in_many_rounds_ends_the_run(tmp_path, monkeypatch):
