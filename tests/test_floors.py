@@ -19,7 +19,6 @@ COMMAND_LINE = {
     "wlnn.cli_sample",
     "wlnn.cli_seek",
     "wlnn.cli_train",
-    "wlnn.cli_unread",
     "wlnn.maxent.commands",
     "wlnn.maxent.commands_landscape",
     "wlnn.maxent.commands_law",
@@ -49,7 +48,7 @@ COMPILED_TWINS = {
     "wlnn.langevin": {"wlnn.langevin_kernels"},
 }
 # What the first line of a session loads: `import wlnn`, `wlnn --help`.
-LIGHT = {"wlnn", "wlnn.errors", "wlnn.progress", "wlnn.maxent", *COMMAND_LINE}
+LIGHT = {"wlnn", "wlnn.errors", "wlnn.progress", "wlnn.unread", "wlnn.maxent", *COMMAND_LINE}
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import click
 
-from wlnn.cli_unread import refuse_unread
 from wlnn.errors import UserError
+from wlnn.unread import refuse_unread
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
 NUMBER = {"type": float, "metavar": "N"}  # 6e7 is a number too; the settings check the rest

@@ -244,19 +244,23 @@ class Settings:
         return replace(self, **changed)
 
     def with_options(self, **options) -> Settings:
-        """A copy with options given by their bare name, which no two task sections share."""
-        homes = {
-            option.name: part.name
-            for part in fields(self)
-            if part.name not in ("md", "seek", "wlmc", "wlmd", "train", "tune")
-            for option in fields(getattr(self, part.name))
-        }
+        """A copy with options given by their bare name, see :meth:`home_of`."""
         values: dict[str, dict] = {}
         for key, value in options.items():
-            if key not in homes:
-                raise UserError(f"there is no task option '{key}'{_nearest(key, list(homes))}")
-            values.setdefault(homes[key], {})[key] = value
+            values.setdefault(self.home_of(key), {})[key] = value
         return self.with_values(values)
+
+    def home_of(self, option: str) -> str:
+        """The section of a task's option, whose bare name no two of these sections share."""
+        homes = {
+            known.name: part.name
+            for part in fields(self)
+            if part.name not in ("md", "seek", "wlmc", "wlmd", "train", "tune")
+            for known in fields(getattr(self, part.name))
+        }
+        if option not in homes:
+            raise UserError(f"there is no task option '{option}'{_nearest(option, list(homes))}")
+        return homes[option]
 
     def to_dict(self) -> dict:
         """``{section: {option: value}}``: what is stored with every result."""

@@ -22,6 +22,7 @@ from wlnn.network import CNN, FNN, ResNet10
 from wlnn.problem import Problem
 from wlnn.readers import catalogue
 from wlnn.settings import GridSettings, Settings, read_table
+from wlnn.unread import refuse_of_task
 
 TASKS = {
     "spiral-classify": "two spirals told apart by a 2-W-..-W-2 ReLU network (paper, Fig. 1)",
@@ -214,7 +215,8 @@ def load_task(
             ``ContextSettings`` and ``GridSettings``, e.g. ``contexts=3, net="relu"``.
 
     Raises:
-        UserError: unknown task or option, a wrong value, a missing or wrong file.
+        UserError: unknown task or option, one that has no effect on this task, a wrong value, a
+            missing or wrong file.
     """
     if name not in TASKS:
         raise UserError(f"there is no task '{name}'; use one of {', '.join(TASKS)}.")
@@ -222,7 +224,7 @@ def load_task(
         settings = read_table(name)
     if seed is not None:
         options["seed"] = seed
-    settings = settings.with_options(**options)
+    settings = _with_options(name, settings, options)
     if name == "context-select":
         from wlnn.maxent.context_select import problem_of_settings
 
@@ -270,7 +272,7 @@ def task_from_csv(
         options: as in :func:`load_task`, except those of generated data.
     """
     data = datasets.read_csv(train, test, target, kind, standardise)
-    settings = (settings or read_table("own")).with_options(**options)
+    settings = _with_options("train", settings or read_table("own"), options)
     if any(not isinstance(units, int | np.integer) or units < 1 for units in hidden):
         raise UserError(f"hidden must be whole numbers of units, not {hidden}.")
     outputs = max(2, data.classes) if data.classes else 1
@@ -281,6 +283,12 @@ def task_from_csv(
     sizes = (data.x_train.shape[1], *hidden, outputs)
     name = re.sub(r"[^\w-]+", "-", f"{Path(train).stem}-{target}")
     return _fnn_task(name, data, sizes, settings)
+
+
+def _with_options(kind: str, settings: Settings, options: dict) -> Settings:
+    """The settings with bare options that a task of this kind reads."""
+    refuse_of_task(kind, {f"{settings.home_of(key)}.{key}": key for key in options})
+    return settings.with_options(**options)
 
 
 def _fnn_task(name: str, data: Dataset, sizes: Sequence[int], settings: Settings) -> Task:

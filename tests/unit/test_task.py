@@ -270,3 +270,18 @@ def test_faults_in_a_python_file_are_told_with_their_line(tmp_path, text, words)
         task_from_file(f"{path}:task")
     assert words in str(error.value)
     assert "own.py" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "option"),
+    [
+        ("mnist", {"layers": 4}),
+        ("spiral-regress", {"logits": 1}),
+        ("spiral-classify", {"scale": "unit"}),
+        ("context-select", {"width": 3}),
+    ],
+)
+def test_an_option_that_a_task_does_not_read_is_refused(task, option):
+    (name,) = option
+    with pytest.raises(UserError, match=rf"{name} has no effect on task '{task}'"):
+        load_task(task, **option)

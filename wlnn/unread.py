@@ -1,4 +1,4 @@
-"""Settings that a run would not read are refused, so that no result is taken for another one."""
+"""Settings that a task or a run would not read: refused, so that nobody takes one for effective."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BOX = {"network.bound_rule", "network.bound_factor"}
 DENSE = BOX | {"network.layers", "network.width", "network.activation"}
 SPLIT = {"data.seed", "data.points", "data.test_points"}
 IMAGES = BOX | SPLIT | {"network.width", "data.selection", "data.scale"}
-TASKS = {  # what is read of the sections network, data, grid and context
+READ = {  # what is read of the sections network, data, grid and context
     "spiral-classify": DENSE
     | {"network.logits", "data.seed", "data.points", "data.noise", "data.test_radii", "grid"},
     "spiral-regress": DENSE | {"data.seed", "data.points", "data.selection", "grid"},
@@ -33,25 +33,33 @@ BINS = {"grid.x_low": "wlmd.x_low", "grid.x_high": "wlmd.x_high", "grid.x_width"
 BINS |= {"grid.y_low": "wlmd.y_low", "grid.y_high": "wlmd.y_high", "grid.y_width": "wlmd.spacing"}
 
 
-def refuse_unread(recipe, given: dict[str, str]) -> None:
-    """UserError for the first setting of ``given`` that the run of a recipe does not read.
+def refuse_of_task(kind: str, given: dict[str, str]) -> None:
+    """UserError for the first setting of ``given`` that a task does not read.
 
     Args:
-        recipe: a ``recipe.Recipe``.
+        kind: a key of :data:`READ`.
         given: what the user wrote, "--logits" or "--set grid.alpha", by the setting
             "section.option" that it stands for.
     """
-    source, (sampler, own) = recipe.source, SAMPLERS[recipe.sampler]
-    kind = source.get("task") or ("file" if "file" in source else "train")
-    tables = {"wlmc", "wlmd", "md", "seek", "train", "tune"}
     for setting, words in given.items():
         section = setting.partition(".")[0]
-        if section in tables:
-            if not {section, setting} & own:
-                raise UserError(f"{words} has no effect on {sampler}; leave it out.")
-        elif not {section, setting} & TASKS[kind]:
-            name = f"task '{kind}'" if "task" in source else "a task of your own"
+        if not {section, setting} & READ[kind]:
+            name = {"train": "a task of CSV files", "file": "a task of your own"}.get(kind)
+            name = name or f"task '{kind}'"
             raise UserError(f"{words} has no effect on {name}; leave it out.")
-        elif setting in BINS and recipe.sampler != "wlmc":
+
+
+def refuse_unread(recipe, given: dict[str, str]) -> None:
+    """As :func:`refuse_of_task`, for all that the run of a ``recipe.Recipe`` does not read."""
+    sampler, own = SAMPLERS[recipe.sampler]
+    of_samplers = [setting for setting in given if setting.partition(".")[0] in SAMPLERS]
+    for setting in of_samplers:
+        if not {setting.partition(".")[0], setting} & own:
+            raise UserError(f"{given[setting]} has no effect on {sampler}; leave it out.")
+    of_the_task = {name: words for name, words in given.items() if name not in of_samplers}
+    source = recipe.source
+    refuse_of_task(source.get("task") or ("file" if "file" in source else "train"), of_the_task)
+    for setting in of_the_task:
+        if setting in BINS and recipe.sampler != "wlmc":
             instead = f"give {BINS[setting]}" if recipe.sampler == "wlmd" else "leave it out"
-            raise UserError(f"{words} has no effect on {sampler}; {instead}.")
+            raise UserError(f"{given[setting]} has no effect on {sampler}; {instead}.")
