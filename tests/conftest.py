@@ -27,6 +27,13 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(skip)
 
 
+def pytest_collection_finish():
+    """Tests that call a compiled function by itself must not run what was made of an older text."""
+    from wlnn.compiled import drop_stale
+
+    drop_stale()
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

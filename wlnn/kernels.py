@@ -353,6 +353,7 @@ def _lasts(system) -> bool:
 
 def stage_for(system):
     """The compiled driver for ``system``: kept on disk if the system is one of this package."""
+    drop_stale()
     return wlmc_stage if _lasts(system) else _wlmc_stage_uncached
 
 
@@ -421,8 +422,5 @@ _uniform_draws_uncached = njit(_uniform_draws, nogil=True)
 
 def draws_for(system):
     """``uniform_draws`` for ``system``, as :func:`stage_for`."""
+    drop_stale()
     return uniform_draws if _lasts(system) else _uniform_draws_uncached
-
-
-if hasattr(wlmc_stage, "stats"):  # with NUMBA_DISABLE_JIT plain Python has no cache
-    drop_stale(wlmc_stage, "kernels")

@@ -168,10 +168,12 @@ def advance(
             problem, theta, u, walkers.temperature, motion, steps, rngs, limit, records, stop
         )
     else:
+        from wlnn.compiled import drop_stale
         from wlnn.langevin_kernels import walk
         from wlnn.wlmd_kernels import box_runs
 
         starts, limits = box_runs(problem.lo, problem.hi)
+        drop_stale()
 
         def one(k: int) -> int:
             return walk(

@@ -10,7 +10,6 @@ import math
 
 from numba import njit
 
-from wlnn.compiled import drop_stale
 from wlnn.langevin import (
     ACCURACY,
     DIVERGED,
@@ -26,7 +25,7 @@ from wlnn.langevin import (
     X,
     Y,
 )
-from wlnn.wlmd_kernels import DRIVEN, Motion, evaluate, langevin_step, sweep
+from wlnn.wlmd_kernels import Motion, evaluate, langevin_step, sweep
 
 
 @njit(cache=True)
@@ -70,7 +69,3 @@ def walk(system, theta, u, starts, limits, temperature, motion, steps, rng, hott
         if stop[0] != 0:
             return STOPPED
     return FINE
-
-
-if hasattr(walk, "stats"):  # not where NUMBA_DISABLE_JIT=1
-    drop_stale(walk, "langevin_kernels", *DRIVEN)

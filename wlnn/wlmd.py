@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.collective import SmoothProblem
+from wlnn.compiled import drop_stale
 from wlnn.dynamics import kinetic_temperature, langevin_step
 from wlnn.errors import UserError
 from wlnn.surface import A0, Surface, deposit, inside, slope, wall_slope
@@ -205,6 +206,7 @@ def advance(
     volumes = np.asarray(f, dtype=float) * A0 / max(len(walkers), 1)
     stop = np.zeros(1, np.uint8) if stop is None else stop
     starts, limits = box_runs(problem.lo, problem.hi)
+    drop_stale()
 
     def walked(k: int, motion: Motion):
         theta, v, table = state.theta[k].copy(), state.v[k].copy(), state.table.copy()

@@ -19,22 +19,9 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from wlnn.compiled import drop_stale
-
 # sums may be reordered and multiply-adds fused; NaN and infinity keep their meaning, for the checks
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 FINE, DIVERGED, STOPPED = 0, 1, 2
-# files whose compiled code is part of the driver's, or made with it
-DRIVEN = (
-    "wlmd_kernels",
-    "wlmd_fnn",
-    "wlmd_layers",
-    "wlmd_losses",
-    "conv_kernels",
-    "dense_kernels",
-    "image_kernels",
-)
-
 _SYSTEMS: dict[type, dict] = {}
 
 
@@ -257,7 +244,3 @@ def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng,
         if stop[0] != 0:
             return k + 1, STOPPED
     return volumes.shape[0], FINE
-
-
-if hasattr(walk, "stats"):  # not where NUMBA_DISABLE_JIT=1
-    drop_stale(walk, *DRIVEN)

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from wlnn.collective import SmoothProblem
+from wlnn.compiled import drop_stale
 from wlnn.errors import UserError
 from wlnn.wlmd_kernels import evaluate, sweep
 
@@ -79,6 +80,7 @@ def _slope_of(problem: SmoothProblem):
 
         return by_definition
     system = problem.system()
+    drop_stale()
 
     def compiled(theta):
         x, _, _ = evaluate(system, theta)
