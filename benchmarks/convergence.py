@@ -16,10 +16,10 @@ import argparse
 import matplotlib.pyplot as plt
 import numpy as np
 
-from wlnn.plot import save
-from wlnn.progress import Progress
-from wlnn.reference import maxnorm, ternary_perceptron
-from wlnn.reference.judge_run import run, typical
+from wlnn.base.progress import Progress
+from wlnn.reference.cases import maxnorm, ternary_perceptron
+from wlnn.reference.judges.wlmc_run import run, typical
+from wlnn.report.plot import save
 
 STEPS = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 WAYS = {

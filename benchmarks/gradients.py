@@ -26,14 +26,14 @@ import torch
 from layers import ROOM, cnn, coordinates, resnet
 from numba import njit
 
-from wlnn import wlmd_kernels
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import Dataset
-from wlnn.grid import Axis, Grid
-from wlnn.network import CNN, ResNet10
-from wlnn.surface import Walls, make_surface
-from wlnn.task import Task
-from wlnn.wlmd import advance, make_motion, start
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.images import CNN, ResNet10
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import driver as wlmd_kernels
+from wlnn.wlmd.surface import Walls, make_surface
+from wlnn.wlmd.walk import advance, make_motion, start
 
 NETWORKS = {
     "resnet10": (ResNet10(), lambda: resnet((6, 12, 24, 48), 3, 32)),

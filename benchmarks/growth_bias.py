@@ -16,9 +16,9 @@ import argparse
 import matplotlib.pyplot as plt
 import numpy as np
 
-from wlnn.landscape import Landscape
-from wlnn.plot import save
-from wlnn.results import find_landscape
+from wlnn.landscape.landscape import Landscape
+from wlnn.report.plot import save
+from wlnn.runs.find import find_landscape
 
 AT = (-1.15, -1.95, -2.45, -3.05)  # ln(train loss)
 

@@ -36,12 +36,13 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "golden"))
 from make import cnn, resnet  # the networks in PyTorch's modules
 from wlmd import sampler
 
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import Dataset
-from wlnn.grid import Axis, Grid
-from wlnn.network import CNN, FNN, ResNet10
-from wlnn.settings import WLMDSettings
-from wlnn.task import Task
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.fnn import FNN
+from wlnn.networks.images import CNN, ResNet10
+from wlnn.settings.samplers import WLMDSettings
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
 
 ROOM = Grid(Axis("x", -1.0, 1.0, 2), Axis("y", -1.0, 1.0, 2))  # of the task; not that of the walk
 

@@ -16,10 +16,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from wlnn import wlmc
-from wlnn.grid import Axis, Grid
-from wlnn.recipe import read_recipe
-from wlnn.trajectories import Trajectories
+from wlnn.canonical.trajectories import Trajectories
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.runs.recipe import read_recipe
+from wlnn.wlmc import walker as wlmc
 
 PARTS, LEFT_OUT = 10, 3
 

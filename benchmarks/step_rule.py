@@ -13,17 +13,18 @@ import argparse
 import matplotlib.pyplot as plt
 import numpy as np
 
-from wlnn import kernels
-from wlnn.plot import save
-from wlnn.progress import Progress
-from wlnn.reference import maxnorm
-from wlnn.reference.judge import entropy, words
-from wlnn.reference.judge_frozen import flat_case, frozen_run
+from wlnn.base.progress import Progress
+from wlnn.reference.cases import maxnorm
+from wlnn.reference.judges.verdict import entropy, words
+from wlnn.reference.judges.wlmc_frozen import flat_case, frozen_run
+from wlnn.report.plot import save
+from wlnn.wlmc import driver as kernels
+from wlnn.wlmc import rules
 
 RULES = {
-    "published: adapted every 1000 steps, never stopped": (kernels.STEP_ADAPT, 0.25),
-    "frozen (default)": (kernels.STEP_FIXED, 0.1),
-    "log-uniform": (kernels.STEP_LOG_UNIFORM, 0.1),
+    "published: adapted every 1000 steps, never stopped": (rules.STEP_ADAPT, 0.25),
+    "frozen (default)": (rules.STEP_FIXED, 0.1),
+    "log-uniform": (rules.STEP_LOG_UNIFORM, 0.1),
 }
 
 

@@ -24,10 +24,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from wlnn.run_train import parts_of
-from wlnn.settings import read_table
-from wlnn.task import load_task
-from wlnn.train import advance, make_plan, start
+from wlnn.settings.tables import read_table
+from wlnn.tasks.catalogue import load_task
+from wlnn.training.run import parts_of
+from wlnn.training.train import advance, make_plan, start
 
 try:
     import torch

@@ -24,8 +24,9 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 from peers import wlmc_peers as peers
 
-from wlnn import load_task, wlmc
-from wlnn.settings import WLMCSettings
+from wlnn import load_task
+from wlnn.settings.samplers import WLMCSettings
+from wlnn.wlmc import walker as wlmc
 
 GIVEN = 300  # proposals on which all peers must agree
 AGREE = {"float32": 1e-4, "float64": 1e-10}  # in ln L; PyTorch and the fast ones are float32

@@ -30,11 +30,11 @@ import time
 import numpy as np
 from numba import njit
 
-from wlnn.collective import NetworkVariables
-from wlnn.settings import read_table
-from wlnn.task import load_task
-from wlnn.wlmd import advance, make_motion, start
-from wlnn.wlmd_results import surface_of
+from wlnn.settings.tables import read_table
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.wlmd.tables import surface_of
+from wlnn.wlmd.walk import advance, make_motion, start
 
 try:
     import torch

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import wlnn
-from wlnn.plot import save as save_picture
+from wlnn.report.plot import save as save_picture
 
 QUICK = (  # samplers that hardly leave their start, few and short trainings
     "wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",

@@ -21,19 +21,19 @@ from pathlib import Path
 
 import numpy as np
 
+from wlnn.base.progress import Progress
 from wlnn.maxent import (
     agreement,
     compare,
     context_problem,
     draw_units,
-    figures,
     losses_against_units,
     sample_landscape,
     solve,
     solve_box,
 )
-from wlnn.progress import Progress
-from wlnn.settings import WLMCSettings
+from wlnn.report import plot_maxent as figures
+from wlnn.settings.samplers import WLMCSettings
 
 SCALES = [0.25, 0.5, 1, 2]
 

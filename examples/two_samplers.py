@@ -14,11 +14,14 @@ import argparse
 import numpy as np
 from matplotlib.figure import Figure
 
-from wlnn import plot, run, run_wlmd
-from wlnn.collective import NetworkVariables
-from wlnn.landscape import Landscape, compare
-from wlnn.settings import read_table
-from wlnn.task import load_task
+from wlnn.landscape.compare import compare
+from wlnn.landscape.landscape import Landscape
+from wlnn.report import plot
+from wlnn.settings.tables import read_table
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.wlmc import run
+from wlnn.wlmd import run as run_wlmd
 
 SETTINGS = [
     "network.width=6",

@@ -18,13 +18,14 @@ import math
 
 import numpy as np
 
-from wlnn import plot, wlmd
-from wlnn.collective import NetworkVariables
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape
-from wlnn.recipe import read_recipe
-from wlnn.results import find_landscape
-from wlnn.surface import Walls, make_surface
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.report import plot
+from wlnn.runs.find import find_landscape
+from wlnn.runs.recipe import read_recipe
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.wlmd import walk as wlmd
+from wlnn.wlmd.surface import Walls, make_surface
 
 DT, FRICTION, PIECE = 5e-4, 1e-3, 10_000
 ROWS = 0.1  # half height of the stretch of x over which a max-entropy point is taken

@@ -1,7 +1,7 @@
 """Exact cases that judge the samplers, by name; nothing is loaded or run before it is asked for.
 
-The files named after a case hold the case itself: problem, exact masses, table. The files
-``*judge*`` run samplers on them. Installed as ``wlnn.reference``; `wlnn verify` goes through
+``cases/`` holds the cases themselves: problem, exact masses, table. ``judges/`` runs samplers on
+them. Installed as ``wlnn.reference``; `wlnn verify` goes through
 :data:`CASES`.
 """
 
@@ -20,7 +20,7 @@ class Case(NamedTuple):
     options: tuple[tuple[str, object], ...] = ()
 
     def judge(self, **options):
-        """Run it: a ``reference.judge.Verdict``; ``options`` such as ``seed`` go before its own."""
+        """Run it: a ``judges.verdict.Verdict``; ``options`` such as ``seed`` go before its own."""
         module, _, function = self.function.partition(":")
         found = getattr(import_module(f"{__name__}.{module}"), function)
         return found(**{**dict(self.options), **options})
@@ -28,49 +28,54 @@ class Case(NamedTuple):
 
 AVERAGED = (("production", 0.5), ("estimator", "average"))
 LONG = (("steps", 20_000_000), ("threshold", 0.3))
-SMOOTH = "wlmd_judge_cases:smooth_case"
+SMOOTH = "judges.wlmd_least_squares:smooth_case"
 # One walker a million steps more or less: each fast case takes seconds once Numba has compiled it.
 CASES = (
-    Case("maxnorm-start", "judge_start:judge_maxnorm"),
-    Case("ternary-start", "judge_start:judge_ternary"),
-    Case("maxnorm-flat", "judge_frozen:judge_flat"),
+    Case("maxnorm-start", "judges.wlmc_start:judge_maxnorm"),
+    Case("ternary-start", "judges.wlmc_start:judge_ternary"),
+    Case("maxnorm-flat", "judges.wlmc_frozen:judge_flat"),
     Case(
         "maxnorm-flat-log-uniform",
-        "judge_frozen:judge_flat",
+        "judges.wlmc_frozen:judge_flat",
         False,
         (("step_rule", "log-uniform"),),
     ),
-    Case("twin-cache", "judge_frozen:judge_cache"),
-    Case("network-cache", "judge_frozen:judge_network_cache"),
-    Case("maxnorm", "judge_run:judge_maxnorm"),
-    Case("ternary", "judge_run:judge_ternary"),
-    Case("ternary-window", "judge_run:judge_anchor"),
-    Case("logistic", "judge_run:judge_logistic"),
-    Case("logistic-float32", "judge_run:judge_logistic", False, (("precision", "float32"),)),
-    Case("tanh-unit", "judge_run:judge_hidden_unit", False, (("activation", "tanh"),)),
-    Case("relu-unit", "judge_run:judge_hidden_unit", False, (("activation", "relu"),)),
-    Case("context-select", "judge_run:judge_context_select"),
-    Case("ising", "judge_run:judge_ising"),
-    Case("production", "judge_run:judge_production"),
-    Case("averaged", "judge_run:judge_averaged"),
-    Case("convergence", "judge_run:judge_convergence"),
-    Case("canonical", "judge_run:judge_canonical"),
-    Case("maxnorm-20-flat", "judge_frozen:judge_flat", True, (("n", 20), ("n_steps", 8_000_000))),
-    Case("slope", "judge_run:judge_slope", True),
-    Case("coverage", "judge_coverage:judge_coverage", True),
-    Case("coverage-averaged", "judge_coverage:judge_coverage", True, AVERAGED),
-    Case("ising-8", "judge_run:judge_ising", True, (("side", 8), *LONG)),
-    Case("spiral-draws", "judge_network:judge_direct", True),
-    Case("nested", "judge_network:judge_nested", True),
-    Case("box-loss", "canonical_judge:judge_md"),
-    Case("double-well", "canonical_judge:judge_tempering"),
-    Case("wlmd-start", "wlmd_judge:exact_start"),
-    Case("wlmd-run", "wlmd_judge:whole_run"),
-    Case("wlmd-two-losses", "wlmd_judge:frozen_two_losses", True),
+    Case("twin-cache", "judges.wlmc_frozen:judge_cache"),
+    Case("network-cache", "judges.wlmc_frozen:judge_network_cache"),
+    Case("maxnorm", "judges.wlmc_run:judge_maxnorm"),
+    Case("ternary", "judges.wlmc_run:judge_ternary"),
+    Case("ternary-window", "judges.wlmc_run:judge_anchor"),
+    Case("logistic", "judges.wlmc_run:judge_logistic"),
+    Case("logistic-float32", "judges.wlmc_run:judge_logistic", False, (("precision", "float32"),)),
+    Case("tanh-unit", "judges.wlmc_run:judge_hidden_unit", False, (("activation", "tanh"),)),
+    Case("relu-unit", "judges.wlmc_run:judge_hidden_unit", False, (("activation", "relu"),)),
+    Case("context-select", "judges.wlmc_run:judge_context_select"),
+    Case("ising", "judges.wlmc_run:judge_ising"),
+    Case("production", "judges.wlmc_run:judge_production"),
+    Case("averaged", "judges.wlmc_run:judge_averaged"),
+    Case("convergence", "judges.wlmc_run:judge_convergence"),
+    Case("canonical", "judges.wlmc_run:judge_canonical"),
+    Case(
+        "maxnorm-20-flat",
+        "judges.wlmc_frozen:judge_flat",
+        True,
+        (("n", 20), ("n_steps", 8_000_000)),
+    ),
+    Case("slope", "judges.wlmc_run:judge_slope", True),
+    Case("coverage", "judges.wlmc_coverage:judge_coverage", True),
+    Case("coverage-averaged", "judges.wlmc_coverage:judge_coverage", True, AVERAGED),
+    Case("ising-8", "judges.wlmc_run:judge_ising", True, (("side", 8), *LONG)),
+    Case("spiral-draws", "judges.wlmc_network:judge_direct", True),
+    Case("nested", "judges.wlmc_network:judge_nested", True),
+    Case("box-loss", "judges.canonical:judge_md"),
+    Case("double-well", "judges.canonical:judge_tempering"),
+    Case("wlmd-start", "judges.wlmd:exact_start"),
+    Case("wlmd-run", "judges.wlmd:whole_run"),
+    Case("wlmd-two-losses", "judges.wlmd:frozen_two_losses", True),
     *(
         Case(
             f"wlmd-{name.replace('_', '-')}",
-            "wlmd_judge_cases:smooth_case",
+            "judges.wlmd_least_squares:smooth_case",
             True,
             (("name", name),),
         )

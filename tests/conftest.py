@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_collection_finish():
     """Tests that call a compiled function by itself must not run what was made of an older text."""
-    from wlnn.compiled import drop_stale
+    from wlnn.backend.cache import drop_stale
 
     drop_stale()
 
@@ -42,7 +42,7 @@ def rng():
 @pytest.fixture
 def tiny_task():
     """A spiral task with 2-2-2 parameters and 4 + 4 points: everything is quick on it."""
-    from wlnn.task import load_task
+    from wlnn.tasks.catalogue import load_task
 
     return load_task(
         "spiral-classify", seed=0, layers=1, width=2, points=4, x_low=-2, x_high=1, x_width=0.25

@@ -1,4 +1,4 @@
-"""The map of imports, read from the sources: who may load what, and no circles."""
+"""The map of the rooms, read from the sources: who may import whom, and no circles."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -7,69 +7,60 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = {ROOT / "wlnn": "wlnn", ROOT / "reference": "wlnn.reference"}
-COMMAND_LINE = {
-    "wlnn.__main__",
-    "wlnn.cli",
-    "wlnn.cli_advantage",
-    "wlnn.cli_canonical",
-    "wlnn.cli_data",
-    "wlnn.cli_options",
-    "wlnn.cli_results",
-    "wlnn.cli_sample",
-    "wlnn.cli_seek",
-    "wlnn.cli_train",
-    "wlnn.maxent.commands",
-    "wlnn.maxent.commands_landscape",
-    "wlnn.maxent.commands_law",
-    "wlnn.maxent.commands_training",
-    "wlnn.maxent.options",
+FOLDERS = {"wlnn": ROOT / "wlnn", "wlnn.reference": ROOT / "reference"}
+# A room imports rooms of lower floors, never one of its own floor.
+FLOORS = {
+    "base": 1,
+    "backend": 1,
+    "settings": 2,
+    "landscape": 2,
+    "networks": 2,
+    "tasks": 3,
+    "wlmc": 4,
+    "wlmd": 4,
+    "training": 4,
+    "canonical": 5,
+    "maxent": 5,
+    "runs": 6,
+    "report": 6,
+    "reference": 6,
+    "cli": 7,
+    "__main__": 8,
 }
-PICTURES = {"wlnn.plot", "wlnn.plot_canonical", "wlnn.plot_trained", "wlnn.maxent.figures"}
-COMPILED = {
-    "wlnn.conv_kernels",
-    "wlnn.dense_kernels",
-    "wlnn.image_kernels",
-    "wlnn.kernels",
-    "wlnn.langevin_kernels",
-    "wlnn.simd",
-    "wlnn.system_losses",
-    "wlnn.systems",
-    "wlnn.wlmd_fnn",
-    "wlnn.wlmd_kernels",
-    "wlnn.wlmd_layers",
-    "wlnn.wlmd_losses",
-    "wlnn.maxent.systems",
+# Where an outside library may be imported; everything else is free of it.
+ONLY_IN = {
+    "click": ("wlnn.cli.",),
+    "matplotlib": ("wlnn.report.plot",),
+    "numba": (
+        "wlnn.backend.",
+        "wlnn.networks.compiled.",
+        "wlnn.wlmc.driver",
+        "wlnn.wlmd.driver",
+        "wlnn.wlmd.integrator_loop",
+        "wlnn.canonical.langevin_loop",
+        "wlnn.reference.cases.",
+        "wlnn.reference.judges.",
+    ),
+    "cupy": (),
 }
-ONLY_IN = {"click": COMMAND_LINE, "matplotlib": PICTURES, "numba": COMPILED, "cupy": set()}
-# A file that asks for its compiled twin when it needs it; the twin takes its constants from it.
-COMPILED_TWINS = {
-    "wlnn.collective": {"wlnn.wlmd_fnn", "wlnn.wlmd_layers"},
-    "wlnn.langevin": {"wlnn.langevin_kernels"},
-}
-# What the first line of a session loads: `import wlnn`, `wlnn --help`.
-LIGHT = {"wlnn", "wlnn.errors", "wlnn.progress", "wlnn.unread", "wlnn.maxent", *COMMAND_LINE}
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}
 
 
 def sources():
     """Module name and syntax tree of every file of the package."""
-    trees = {}
-    for folder, package in FOLDERS.items():
+    for package, folder in FOLDERS.items():
         for path in folder.rglob("*.py"):
             parts = [package, *path.relative_to(folder).with_suffix("").parts]
-            name = ".".join(part for part in parts if part != "__init__")
-            trees[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    return trees
+            yield ".".join(part for part in parts if part != "__init__"), path
 
 
-TREES = sources()
+PATHS = dict(sources())
+TREES = {name: ast.parse(path.read_text("utf-8"), str(path)) for name, path in PATHS.items()}
 
 
 def imports(tree, everywhere=True):
     """Names that a file imports: all, or those that are imported when the file is."""
-    found = set()
-    waiting = list(tree.body)
+    found, waiting = set(), list(tree.body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
@@ -83,58 +74,48 @@ def imports(tree, everywhere=True):
     return found
 
 
-def inside(names):
-    """Of imported names, the modules of this package."""
-    return {name for name in names if name in TREES}
+GRAPH = {name: imports(tree) & TREES.keys() - {name} for name, tree in TREES.items()}
 
 
-def outside(names):
-    """Of imported names, the packages."""
-    return {name.split(".")[0] for name in names}
+def room(name):
+    """The room of a module, None for the front door ``wlnn``."""
+    return name.split(".")[1] if "." in name and name.split(".")[1] in FLOORS else None
 
 
-@pytest.mark.parametrize("package", ONLY_IN)
-def test_a_library_is_loaded_where_it_belongs(package):
-    allowed = ONLY_IN[package]
-    for name, tree in TREES.items():
-        if package == "numba" and name.startswith("wlnn.reference."):
-            continue  # the systems of the exact cases are compiled into the same driver
-        assert name in allowed or package not in outside(imports(tree)), name
-
-
-def test_the_lists_above_name_files_that_are_there():
-    assert TREES.keys() >= COMMAND_LINE | PICTURES | COMPILED | LIGHT
+def test_a_room_imports_lower_floors_only():
+    assert {room(name) for name in TREES} - {None} == FLOORS.keys()
+    for name, below in GRAPH.items():
+        for other in below:
+            if room(name) and room(other) and room(name) != room(other):
+                assert FLOORS[room(other)] < FLOORS[room(name)], f"{name} imports {other}"
 
 
 def test_nothing_imports_in_circles():
-    graph = {name: inside(imports(tree)) - {name} for name, tree in TREES.items()}
-    for name, twins in COMPILED_TWINS.items():
-        graph[name] -= twins
-    TopologicalSorter(graph).prepare()  # raises CycleError, which shows the circle
+    TopologicalSorter(GRAPH).prepare()  # raises CycleError, which shows the circle
 
 
-def test_light_modules_load_light_modules_only():
-    for name in LIGHT:
-        loaded = imports(TREES[name], everywhere=False)
-        assert not HEAVY & outside(loaded), name
-        assert inside(loaded) <= LIGHT, name
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_loaded_where_it_belongs(library):
+    for name, tree in TREES.items():
+        if not f"{name}.".startswith(ONLY_IN[library]) and not name.startswith(ONLY_IN[library]):
+            assert library not in {other.split(".")[0] for other in imports(tree)}, name
 
 
-def test_floors():
-    """Samplers do not know each other, nothing below the command line knows it, nor pictures."""
-    graph = {name: inside(imports(tree)) for name, tree in TREES.items()}
-    for name, below in graph.items():
-        if name not in COMMAND_LINE:
-            assert not below & COMMAND_LINE, name
-        if name not in COMMAND_LINE | PICTURES and name != "wlnn":
-            assert not below & PICTURES, name
-        if name.startswith("wlnn.wlmd"):
-            assert "wlnn.wlmc" not in below, name
-    assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.wlmc"]
-    assert not {"wlnn.wlmd", "wlnn.run_wlmd"} & graph["wlnn.run"]
-    for name in graph:
-        if name.startswith("wlnn.readers."):  # arrays and sentences: no network, no sampler
-            readers = {other for other in graph if other.startswith("wlnn.readers")}
-            assert graph[name] <= readers | {"wlnn.datasets", "wlnn.errors", "wlnn.settings"}, name
-    for name in ("wlnn.grid", "wlnn.losses", "wlnn.layers", "wlnn.store", "wlnn.datasets"):
-        assert graph[name] <= {"wlnn.errors", "wlnn"}, name  # the ground floor
+def test_the_front_door_and_the_command_line_load_nothing_heavy():
+    commands = [name for name, tree in TREES.items() if "click" in imports(tree)]
+    waiting, seen = ["wlnn", *commands], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            loaded = imports(TREES[name], everywhere=False)
+            assert not HEAVY & {other.split(".")[0] for other in loaded}, name
+            waiting += loaded & TREES.keys()
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_file_fits_one_sitting_and_says_what_it_is(name):
+    assert len(PATHS[name].read_text("utf-8").splitlines()) <= 400
+    assert ast.get_docstring(TREES[name]) or not TREES[name].body
+    if PATHS[name].name == "__init__.py" and name.count(".") and name != "wlnn.reference":
+        assert name == "wlnn.maxent" or len(TREES[name].body) == 1, "a docstring only"

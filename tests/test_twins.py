@@ -10,15 +10,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wlnn import kernels, wlmc
-from wlnn.datasets import Dataset
-from wlnn.grid import Axis, Grid
-from wlnn.network import FNN
-from wlnn.task import Task, load_task
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.fnn import FNN
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.task import Task
+from wlnn.wlmc import definition
+from wlnn.wlmc import walker as wlmc
+from wlnn.wlmc.rules import (
+    NEW_BIN_CLOSED,
+    NEW_BIN_MINIMUM,
+    NEW_BIN_NEARBY,
+    NEW_BIN_PREVIOUS,
+    REFRESH_EVERY,
+    STEP_ADAPT,
+    STEP_FIXED,
+    STEP_LOG_UNIFORM,
+    Chain,
+    Stage,
+)
 
 
-def run(problem, system, n_steps, rules=(0, 3), ln_f=1e-3, seed=3, stop=0):
-    """One stage of ``n_steps`` from a fixed start; rules: step rule, rule of new bins."""
+def run(problem, system, n_steps, rule=(STEP_FIXED, NEW_BIN_NEARBY), ln_f=1e-3, seed=3, stop=0):
+    """One stage of ``n_steps`` from a fixed start; rule: of the steps, of new bins."""
     rng = np.random.default_rng(seed)
     theta = next(
         candidate
@@ -33,8 +47,8 @@ def run(problem, system, n_steps, rules=(0, 3), ln_f=1e-3, seed=3, stop=0):
     words = np.random.SeedSequence(seed).generate_state(4, np.uint64)
     chain = wlmc.run_stage(
         problem, system, theta, entropy, histogram, visits, kept,
-        (n_steps, ln_f, *rules, problem.grid.x.n // 2, problem.grid.x.n - 5), (0.2, 0), words,
-        np.full(1, stop, np.uint8),
+        Stage(n_steps, ln_f, *rule, problem.grid.x.n // 2, problem.grid.x.n - 5), Chain(0.2, 0),
+        words, np.full(1, stop, np.uint8),
     )  # fmt: skip
     return chain, theta, entropy, histogram, kept, words
 
@@ -63,12 +77,20 @@ def test_the_driver_makes_the_decisions_of_the_definition_over_1e5_steps():
     assert chain.drift < 1e-10
 
 
-@pytest.mark.parametrize("rules", [(1, 0), (2, 1), (0, 2), (2, 3)])
-def test_every_rule_of_steps_and_new_bins_is_that_of_the_definition(rules):
+@pytest.mark.parametrize(
+    "rule",
+    [
+        (STEP_ADAPT, NEW_BIN_MINIMUM),
+        (STEP_LOG_UNIFORM, NEW_BIN_PREVIOUS),
+        (STEP_FIXED, NEW_BIN_CLOSED),
+        (STEP_LOG_UNIFORM, NEW_BIN_NEARBY),
+    ],
+)
+def test_every_rule_of_steps_and_new_bins_is_that_of_the_definition(rule):
     problem = load_task(
         "spiral-classify", layers=2, width=3, points=8, x_low=-2, x_high=0.5, x_width=0.1
     ).problem()
-    same(problem, 5000, rules=rules, ln_f=0.0 if rules[1] == 2 else 0.02)
+    same(problem, 5000, rule=rule, ln_f=0.0 if rule[1] == NEW_BIN_CLOSED else 0.02)
 
 
 def network_tasks(rng):
@@ -127,7 +149,7 @@ def test_float32_follows_the_definition_along_a_walk():
 PLAIN = """
 import numpy as np
 from tests_twins import run
-from wlnn.task import load_task
+from wlnn.tasks.catalogue import load_task
 problem = load_task("spiral-classify", layers=2, width=3, points=8, x_low=-2, x_high=0.5,
                     x_width=0.1).problem()
 with np.errstate(over="ignore"):
@@ -153,7 +175,7 @@ def test_the_text_of_the_kernels_runs_without_compilation(tmp_path):
 
 def test_random_words_are_xoshiro256_plus_plus():
     """First outputs for the state (1, 2, 3, 4), from the authors' reference program."""
-    words = wlmc.random_words(np.array([1, 2, 3, 4], np.uint64))
+    words = definition.random_words(np.array([1, 2, 3, 4], np.uint64))
     assert [next(words) for _ in range(4)] == [
         41943041, 58720359, 3588806011781223, 3591011842654386,
     ]  # fmt: skip
@@ -162,4 +184,4 @@ def test_random_words_are_xoshiro256_plus_plus():
 def test_a_stopped_stage_ends_early():
     problem = load_task("spiral-classify", layers=2, width=3, points=8).problem()
     chain, *_ = run(problem, problem.system("float64"), 50_000, stop=1)
-    assert chain.done == kernels.REFRESH_EVERY
+    assert chain.done == REFRESH_EVERY

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from wlnn import wlmd_kernels
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import Dataset
-from wlnn.dense_kernels import CHUNK, in_blocks, wide_product, wide_product_back
-from wlnn.grid import Axis, Grid
-from wlnn.layers import dense, dense_back
-from wlnn.network import FNN
-from wlnn.simd import Buffer
-from wlnn.task import Task
+from wlnn.backend.buffers import Buffer
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.compiled.dense_loops import CHUNK, in_blocks, wide_product, wide_product_back
+from wlnn.networks.fnn import FNN
+from wlnn.networks.layers import dense, dense_back
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import driver as wlmd_kernels
 
 GRID = Grid(Axis("x", -5.0, 1.0, 10), Axis("y", -5.0, 3.0, 10))
 

@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 from numba import njit
 
-from wlnn import conv_kernels, image_kernels, wlmd, wlmd_kernels
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import Dataset
-from wlnn.errors import UserError
-from wlnn.graph import LayerNetwork, Sketch
-from wlnn.grid import Axis, Grid
-from wlnn.image_plan import make_plan, runs
-from wlnn.image_steps import LANES
-from wlnn.network import CNN, ResNet10
-from wlnn.surface import Walls, make_surface
-from wlnn.task import Task
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.compiled import conv_loops as conv_kernels
+from wlnn.networks.compiled import image_loops as image_kernels
+from wlnn.networks.compiled.image_plan import make_plan, runs
+from wlnn.networks.compiled.image_steps import LANES
+from wlnn.networks.images import CNN, ResNet10
+from wlnn.networks.layered import LayerNetwork, Sketch
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import driver as wlmd_kernels
+from wlnn.wlmd import walk as wlmd
+from wlnn.wlmd.surface import Walls, make_surface
 
 GRID = Grid(Axis.of_width("x", -7.0, 5.0, 0.05), Axis.of_width("y", -13.0, 13.0, 0.05))
 

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wlnn import kernels, wlmc
-from wlnn.problem import Problem
-from wlnn.task import Task
+from wlnn.tasks.problem import Problem
+from wlnn.tasks.task import Task
+from wlnn.wlmc import definition, rules
+from wlnn.wlmc import driver as kernels
 
 SOURCE = Path(__file__).with_name("wlmc_peer.cpp")
 LN_F = 1e-4  # of timed steps
@@ -73,13 +74,13 @@ class Compiled:
         kernels.wlmc_stage(
             self.system, self.theta, problem.lo, problem.hi, self.bins, self.entropy,
             self.histogram, self.start.visits, np.zeros((0, 0)),
-            kernels.Stage(n, LN_F, 0, kernels.NEW_BIN_NEARBY, 0, self.bins.nx - 1),
-            kernels.Chain(self.start.step_width, 0), self.rng, np.zeros(1, np.uint8),
+            rules.Stage(n, LN_F, 0, rules.NEW_BIN_NEARBY, 0, self.bins.nx - 1),
+            rules.Chain(self.start.step_width, 0), self.rng, np.zeros(1, np.uint8),
         )  # fmt: skip
 
 
 class Definition:
-    """wlnn's readable definition, ``wlmc.stage_numpy`` with ``Task.observe``."""
+    """wlnn's readable definition, ``definition.stage_numpy`` with ``Task.observe``."""
 
     def __init__(self, start: Start):
         self.start, self.theta = start, start.theta.copy()
@@ -100,7 +101,7 @@ class Definition:
     def run(self, n: int) -> None:
         """``n`` steps."""
         rows = self.problem.grid.x.n
-        wlmc.stage_numpy(
+        definition.stage_numpy(
             self.problem, self.theta, self.entropy, self.histogram, self.start.visits,
             np.zeros((0, 0)), (n, LN_F, 0, 3, 0, rows - 1), (self.start.step_width, 0), self.rng,
             np.zeros(1, np.uint8),

@@ -7,14 +7,19 @@ and never reaches the disk cache. Nothing here is judged; see ``test_mutants.py`
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from wlnn import kernels, systems  # noqa: F401 - registered before the driver is copied
+from wlnn.reference.judges import wlmc_replicas
+from wlnn.wlmc import driver as real
+from wlnn.wlmc import rules
 
-# Lines of wlnn/kernels.py that the edits change.
+FILES = rules, real, wlmc_replicas  # one text, in this order
+OWN = "__future__|wlnn.wlmc.rules|wlnn.wlmc.driver"  # imports that the one text needs no more
+# Lines of the driver that the edits change.
 NEW = "new = theta[i] + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)"
 LEAVES_BOX = "        if new < lo[i] or new > hi[i]:"
 OUT_OF_BOX = "            out_of_box += 1\n"
@@ -197,24 +202,17 @@ MUTANTS = [
 
 @functools.lru_cache(maxsize=1)
 def driver(edits: tuple = ()) -> ModuleType:
-    """A copy of ``wlnn.kernels`` with the edits made; every old text must be there exactly once."""
-    text = Path(kernels.__file__).read_text(encoding="utf-8")
+    """A copy of the driver with the edits made; every old text must be there exactly once."""
+    text = "\n".join(Path(file.__file__).read_text(encoding="utf-8") for file in FILES)
     for old, new in edits:
         found = text.count(old)
         if found != 1:
             raise AssertionError(f"the driver holds {found} times, not once: {old!r}")
         text = text.replace(old, new)
+    text = re.sub(rf"^from (?:{OWN}) import (?:\([^)]*\)|.*)$", "", text, flags=re.MULTILINE)
     text = text.replace("cache=True", "cache=False")
-    text = text.replace('drop_stale(wlmc_stage, "kernels")', "pass")
     module = ModuleType("wlnn_mutant")
-    module.__file__ = "<mutant of wlnn/kernels.py>"
+    module.__file__ = "<mutant of wlnn/wlmc/driver.py>"
     sys.modules[module.__name__] = module  # NamedTuple looks its module up by name
     exec(compile(text, module.__file__, "exec"), vars(module))
-    for kind, functions in kernels._SYSTEMS.items():  # the systems, with the copy's own helpers
-        module._SYSTEMS[kind] = {
-            role: vars(module)[function.__name__]
-            if function.__module__ == "wlnn.kernels"
-            else function
-            for role, function in functions.items()
-        }
     return module

@@ -8,8 +8,10 @@ from __future__ import annotations
 import pytest
 from test_wlmd_mutants import CLAMPED, MIRRORED, NOISE, SPEED, copy_of
 
-from wlnn import dynamics, langevin, seek
-from wlnn.reference import canonical_judge
+from wlnn.canonical import langevin
+from wlnn.canonical import tempering as seek
+from wlnn.reference.judges import canonical as canonical_judge
+from wlnn.wlmd import integrator as dynamics
 
 MOTIONS = {  # (module, (old text, new text), ...)
     "5 % too hot": (dynamics, (NOISE, f"1.05**0.5 * {NOISE}")),
@@ -30,7 +32,7 @@ EXCHANGES = {
 def motion_mutant(module, *edits):
     if module is langevin:
         return copy_of(langevin, edits)
-    return copy_of(langevin, dynamics=copy_of(dynamics, edits))
+    return copy_of(langevin, integrator=copy_of(dynamics, edits))
 
 
 def test_langevin_dynamics_reaches_the_canonical_ensemble():

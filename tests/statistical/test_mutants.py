@@ -7,7 +7,9 @@ seeds are fixed. A mutant of the driver costs a compilation for each kind of sys
 import pytest
 from mutants import MUTANTS, driver
 
-from wlnn.reference import judge_frozen, judge_run, judge_start
+from wlnn.reference.judges import wlmc_frozen as judge_frozen
+from wlnn.reference.judges import wlmc_run as judge_run
+from wlnn.reference.judges import wlmc_start as judge_start
 
 JUDGES = {
     "A-R1": judge_start.judge_maxnorm,
@@ -25,8 +27,8 @@ QUICK = ("rejected moves not counted", "clipped to the box", "out of the window 
 def judge(name, mutant):
     """The verdict of a case on a mutant; a ``*`` after its name stands for all 4e5 replicas."""
     lengths = {} if name.endswith("*") else LENGTHS.get(name, {})
-    kernels = driver(mutant.edits) if mutant.edits else None
-    return JUDGES[name.rstrip("*")](kernels=kernels, **lengths, **dict(mutant.options))
+    copy = driver(mutant.edits) if mutant.edits else None
+    return JUDGES[name.rstrip("*")](driver=copy, **lengths, **dict(mutant.options))
 
 
 @pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.name in QUICK], ids=lambda m: m.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wlnn import store
+from wlnn.base import store
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from command_line import BALL, run
@@ -19,7 +19,8 @@ from command_line import BALL, run
 # many kills fall into the saving.
 MORTAL = """
 import os, signal, sys, threading
-from wlnn import cli, cli_results, run
+from wlnn.cli import main as cli, results as cli_results
+from wlnn.wlmc import run
 
 cli_results.draw = lambda *_: []
 delay = float(sys.argv.pop(1))
@@ -138,9 +139,9 @@ def test_a_full_disk(here, monkeypatch):
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no file system of its own may be mounted here")
-    monkeypatch.setattr("wlnn.cli_results.draw", lambda *_: [])
-    monkeypatch.setattr("wlnn.run.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("wlnn.run.ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
+    monkeypatch.setattr("wlnn.wlmc.run.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("wlnn.wlmc.run.ROUND_SECONDS", 0.02)
     arguments = ("sample", "--task", "ball.py:problem", *INDEPENDENT, "--threads", "1", "--out")
     try:
         full = run(*arguments, disk / "cut")

@@ -33,7 +33,7 @@ def test_cases_that_pass():
 def test_a_case_that_fails_ends_with_status_1(monkeypatch):
     """A step width that adapts for ever, on the frozen exact S."""
     options = (("step_rule", "paper"), ("walkers", 3))
-    wrong = reference.Case("wrong", "judge_frozen:judge_flat", False, options)
+    wrong = reference.Case("wrong", "judges.wlmc_frozen:judge_flat", False, options)
     monkeypatch.setattr(reference, "CASES", (wrong,))
     done = run("verify")
     assert done.status == 1

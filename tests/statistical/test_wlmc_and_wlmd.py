@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wlnn.landscape import compare
+from wlnn.landscape.compare import compare
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 

@@ -7,13 +7,14 @@ import sys
 import numpy as np
 import pytest
 
-from wlnn import store
+from wlnn.base import store
 
 # The run kills itself some time after it began to move, and saves after every round, so that kills
 # fall into rounds and into the saving.
 MORTAL = """
 import os, signal, sys, threading
-from wlnn import cli, cli_results, run_wlmd
+from wlnn.cli import main as cli, results as cli_results
+from wlnn.wlmd import run as run_wlmd
 
 cli_results.draw = lambda *_: []
 delay = float(sys.argv.pop(1))

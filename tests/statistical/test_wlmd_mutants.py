@@ -14,8 +14,11 @@ from unittest import mock
 
 import pytest
 
-from wlnn import dynamics, surface, wlmd
-from wlnn.reference import wlmd_cases, wlmd_judge
+from wlnn.reference.cases import least_squares as wlmd_cases
+from wlnn.reference.judges import wlmd as wlmd_judge
+from wlnn.wlmd import integrator as dynamics
+from wlnn.wlmd import surface
+from wlnn.wlmd import walk as wlmd
 
 SPEED = "return moved, xp.where(above | below, -v, v)"
 MIRRORED = "moved = xp.where(above, 2 * hi - moved, xp.where(below, 2 * lo - moved, moved))"
@@ -50,7 +53,7 @@ def copy_of(module: ModuleType, edits: tuple = (), **replaced: ModuleType) -> Mo
         assert text.count(old) == 1, f"{module.__name__} holds {text.count(old)} times: {old!r}"
         text = text.replace(old, new)
     copy = ModuleType(f"{module.__name__}_mutant")
-    names = {f"wlnn.{name}": changed for name, changed in replaced.items()}
+    names = {f"wlnn.wlmd.{name}": changed for name, changed in replaced.items()}
     # NamedTuple and dataclass look their module up by name
     with mock.patch.dict(sys.modules, {copy.__name__: copy, **names}):
         exec(compile(text, f"<mutant of {module.__file__}>", "exec"), vars(copy))
@@ -58,8 +61,8 @@ def copy_of(module: ModuleType, edits: tuple = (), **replaced: ModuleType) -> Mo
 
 
 def mutant(module: ModuleType, *edits: tuple) -> ModuleType:
-    """``wlnn.wlmd`` on top of an edited ``dynamics`` or ``surface``."""
-    name = module.__name__.removeprefix("wlnn.")
+    """``wlnn.wlmd.walk`` on top of an edited ``integrator`` or ``surface``."""
+    name = module.__name__.removeprefix("wlnn.wlmd.")
     return copy_of(wlmd, **{name: copy_of(module, edits)})
 
 

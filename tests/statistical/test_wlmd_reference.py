@@ -6,7 +6,9 @@ reach. Seeds are 0, chosen once.
 
 import pytest
 
-from wlnn.reference import wlmd_cases, wlmd_judge, wlmd_judge_cases
+from wlnn.reference.cases import least_squares as wlmd_cases
+from wlnn.reference.judges import wlmd as wlmd_judge
+from wlnn.reference.judges import wlmd_least_squares as wlmd_judge_cases
 
 
 def test_exact_starts_stay_exact():

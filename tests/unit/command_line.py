@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
-from wlnn.cli import main
+from wlnn.cli.main import main
 
 BALL = '''
 import numpy as np

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.readers import house
+from wlnn.base.errors import UserError
+from wlnn.tasks.readers import house
 
 ROWS = 1460
 SHARED = Path(__file__).parents[3] / "shared/data"  # the real files, where they are

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from wlnn import advantage
-from wlnn.advantage import BETTER, UNDECIDED, WORSE
-from wlnn.collective import ACCURACY_AXES
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape
-from wlnn.summary_trained import advantage_in_words, in_words
-from wlnn.trained import Trained, best_epoch
+from wlnn.base.accuracy_axes import ACCURACY_AXES
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.report.training import advantage_in_words, in_words
+from wlnn.training import advantage as advantage_
+from wlnn.training import difference as advantage
+from wlnn.training import endings
+from wlnn.training.difference import BETTER, UNDECIDED, WORSE
+from wlnn.training.trained import Trained, best_epoch
 
 ABOUT = {
     "task": "made",
@@ -156,12 +158,12 @@ def test_ending_compares_every_training_at_its_own_loss():
     trained = made_trained(
         np.stack([0 * last, last], 1), np.stack([0 * x[:4], 0.25 - 0.1 * last], 1)
     )
-    end = advantage.ending(landscape, trained)
+    end = endings.ending(landscape, trained)
     assert (end.stopped, end.left_out, end.difference.trainings) == (0, 0, 4)
     assert end.difference.difference == pytest.approx(0.05)
     assert end.difference.trained_error == pytest.approx(0, abs=1e-12)
     assert end.difference.x == pytest.approx(last.mean())
-    none = advantage.ending(landscape, trained.until(1))
+    none = endings.ending(landscape, trained.until(1))
     assert (none.difference.trainings, none.left_out) == (0, 4)
 
 
@@ -175,7 +177,7 @@ def test_trainings_that_leave_the_landscape_are_taken_at_their_last_epoch_inside
         [[-1.0, -2.9, -3.02], [-2.0, -3.5, -5.0], [-1.5, -2.5, -2.0], [0.3, 0.1, -np.inf]]
     )
     y = 0.25 - 0.1 * np.where(np.isfinite(paths), paths, -9)
-    end = advantage.ending(landscape, made_trained(paths, y))
+    end = endings.ending(landscape, made_trained(paths, y))
     assert (end.stopped, end.left_out, end.difference.trainings) == (2, 1, 3)
     assert end.difference.x == pytest.approx((-2.9 - 2.0 - 2.0) / 3)
     assert end.difference.difference == pytest.approx(0.05)
@@ -188,14 +190,14 @@ def test_best_early_stopping():
     found = advantage.compare_trained(
         landscape, made_trained(x, np.array([0.6, 0.8, 0.7]) + spread)
     )
-    stop = advantage.best_stop(found, "test-accuracy")
+    stop = endings.best_stop(found, "test-accuracy")
     assert stop.x == pytest.approx(-2.05)
     assert stop.trained == pytest.approx(0.8)
-    assert advantage.best_stop(found, "ln-test-loss").x == pytest.approx(-1.05)
+    assert endings.best_stop(found, "ln-test-loss").x == pytest.approx(-1.05)
     lucky = found._replace(trainings=np.where(found.trained > 0.75, 2, 6))
-    assert advantage.best_stop(lucky, "test-accuracy").x == pytest.approx(-3.05)
+    assert endings.best_stop(lucky, "test-accuracy").x == pytest.approx(-3.05)
     few = found._replace(reliable=found.reliable & False, half=np.where(found.x < -2, np.nan, 0.1))
-    assert advantage.best_stop(few, "test-accuracy").x == pytest.approx(-1.05)  # with an error
+    assert endings.best_stop(few, "test-accuracy").x == pytest.approx(-1.05)  # with an error
 
 
 @pytest.mark.parametrize("axis", ["logit", "scaled"])
@@ -215,16 +217,16 @@ def test_pairs_find_the_landscape_of_every_training():
     landscapes = [made_landscape(np.full((2, 40), 0.8), about=about) for about in (wide, ABOUT)]
     x, y = np.full((6, 2), -2.0), np.full((6, 2), 0.5) + 0.01 * np.arange(6)[:, None]
     trained = [made_trained(x, y, about) for about in (ABOUT, wide, ABOUT)]
-    found = advantage.pairs(landscapes, trained, ["a", "b", "c"])
+    found = advantage_.pairs(landscapes, trained, ["a", "b", "c"])
     assert [landscape.meta["task"]["parameters"] for landscape, _ in found] == [74, 5000]
     assert [len(own) for _, own in found] == [2, 1]
-    names = [(name, count) for name, count, _, _ in advantage.by_network(found)]
+    names = [(name, count) for name, count, _, _ in advantage_.by_network(found)]
     assert names == [("2x6", 74), ("2x60", 5000)]
     other = made_trained(x, y, {**ABOUT, "data": {"seed": 1}})
     with pytest.raises(UserError, match="d: no landscape given here is of its task"):
-        advantage.pairs(landscapes, [*trained, other], ["a", "b", "c", "d"])
+        advantage_.pairs(landscapes, [*trained, other], ["a", "b", "c", "d"])
     with pytest.raises(UserError, match="no trainings given here are of the landscape"):
-        advantage.pairs(landscapes, trained[:1], ["a"])
+        advantage_.pairs(landscapes, trained[:1], ["a"])
 
 
 def test_data_sets_of_one_network_are_the_independent_units():
@@ -234,13 +236,13 @@ def test_data_sets_of_one_network_are_the_independent_units():
         about = {**ABOUT, "data": {"seed": seed}}
         landscape = made_landscape(np.full((2, 40), 0.8), about=about)
         sets.append((landscape, [made_trained(x, 0.8 - gap + spread + 0 * x, about)]))
-    [(name, _, count, one)] = advantage.by_network(sets)
+    [(name, _, count, one)] = advantage_.by_network(sets)
     assert (name, count) == ("2x6", 3)
     assert one.difference == pytest.approx(0.2 - spread.mean())
     assert one.sigmas == pytest.approx(one.difference / (0.1 / np.sqrt(3)))
     assert one.half == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-4)  # t, 2 degrees
     assert one.verdict == UNDECIDED
-    assert len(advantage.one_per_network(sets)) == 1
+    assert len(advantage_.one_per_network(sets)) == 1
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -7,13 +7,14 @@ import pytest
 from test_advantage import ABOUT, made_landscape, made_trained
 from test_baseline import LOSS, PATH, made_set
 
-from wlnn import advantage, langevin
-from wlnn.advantage_motion import compare_motion
-from wlnn.baseline import best_of
-from wlnn.errors import UserError
-from wlnn.plot_trained import plot_advantage, plot_motions
-from wlnn.summary_trained import motion_report
-from wlnn.trajectories import Trajectories
+from wlnn.base.errors import UserError
+from wlnn.canonical import columns, langevin
+from wlnn.canonical.advantage import compare_motion
+from wlnn.canonical.trajectories import Trajectories
+from wlnn.report.plot_training import plot_advantage, plot_motions
+from wlnn.report.training import motion_report
+from wlnn.training import difference as advantage
+from wlnn.training.baseline import best_of
 
 SPREAD = np.linspace(-0.05, 0.05, 5)
 
@@ -25,14 +26,14 @@ def made_motion(x, y, about=ABOUT, temperature=0.01, drift=0.0, kinetic=1.0, fri
     their mean; ``own`` is what each keeps for itself.
     """
     cross = np.repeat([[0, 0, 1, -1]], 10, axis=1) * np.roll(SPREAD, 1)[:, None]
-    records = np.zeros((5, 40, langevin.N_COLUMNS))
-    records[:, :, langevin.LN_LOSS] = (x + SPREAD)[:, None] + cross
+    records = np.zeros((5, 40, columns.N_COLUMNS))
+    records[:, :, columns.LN_LOSS] = (x + SPREAD)[:, None] + cross
     accuracy = about["y"] == "test-accuracy"
-    column = langevin.MEAN_ACCURACY if accuracy else langevin.MEAN_Y
+    column = columns.MEAN_ACCURACY if accuracy else columns.MEAN_Y
     noise = 1e-3 * np.random.default_rng(0).standard_normal((5, 40))
     ys = (y + 0.2 * SPREAD + own * SPREAD)[:, None] + 0.2 * cross
     records[:, :, column] = ys + drift * np.arange(40) + noise
-    records[:, :, langevin.KINETIC] = kinetic
+    records[:, :, columns.KINETIC] = kinetic
     settings = {"temperature": temperature, "record": 5, "friction": friction}
     task = {"task": "made", "parameters": 9, **about}
     meta = {"md": settings, "accuracy": accuracy, "metric": about["y"], "task": task}
@@ -140,6 +141,6 @@ def test_walkers_that_went_everywhere_are_rarely_called_apart():
     called = 0
     for _ in range(2000):
         records = base.records.copy()
-        records[:, :, [langevin.LN_LOSS, langevin.MEAN_ACCURACY]] = rng.standard_normal((5, 40, 2))
+        records[:, :, [columns.LN_LOSS, columns.MEAN_ACCURACY]] = rng.standard_normal((5, 40, 2))
         called += bool(replace(base, records=records).apart())
     assert 21 <= called <= 62  # outside in one of a thousand such tests

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import BALL, NETWORK, SHORT, contents, run
 
-from wlnn import store
+from wlnn.base import store
 
 BALL_RUN = ("sample", "--task", "ball.py:problem", *SHORT)
 CSV = ("--train", "train.csv", "--test", "test.csv", "--target", "label")
@@ -205,7 +205,7 @@ def test_files_of_tasks(here, text, named):
 
 
 def test_a_window_that_holds_no_state(here, monkeypatch):
-    monkeypatch.setattr("wlnn.wlmc.START_MOVES", 1000)
+    monkeypatch.setattr("wlnn.wlmc.walker.START_MOVES", 1000)
     (here / "ball.py").write_text(BALL.replace('"square", 0.0, 2.5, 5', '"square", 5.0, 6.0, 5'))
     made = refused("[5, 6]", *BALL_RUN, "--out", "new")
     assert made == ["new/run.json"]
@@ -291,7 +291,7 @@ def test_results_and_run_files(here):
 
 
 def test_results_that_do_not_belong_together(monkeypatch):
-    monkeypatch.setattr("wlnn.cli_results.draw", lambda *_: [])
+    monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
     short = ("--walkers", "1", "--steps", "30", *NETWORK)
     for name, options in {"a": (), "b": ("--data-seed", "1"), "c": ("--window", "-3,1")}.items():
         made = run("sample", *short, *options, "--seed", str(ord(name)), "--out", name)

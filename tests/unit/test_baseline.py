@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from test_advantage import ABOUT, made_landscape, made_trained
 
-from wlnn import advantage
-from wlnn.baseline import best_of, short_names
-from wlnn.errors import UserError
-from wlnn.plot_trained import plot_advantage
-from wlnn.summary_trained import report
+from wlnn.base.errors import UserError
+from wlnn.report.plot_training import plot_advantage
+from wlnn.report.training import report
+from wlnn.training import advantage as advantage_
+from wlnn.training import difference as advantage
+from wlnn.training import endings as endings_
+from wlnn.training.baseline import best_of, short_names
 
 LOSS = {**ABOUT, "y": "ln-test-loss"}
 PATH = np.arange(-1.05, -3.5, -0.1)  # a bin an epoch: centres of bins from -1.1 down to -3.5
@@ -93,14 +95,14 @@ def test_the_ending_is_that_of_the_set_with_the_least_advantage():
         for batch, path, gap in ((16, PATH, 0.2), (32, PATH[:12], 0.05), (64, PATH[:20], 0.1))
     ]
     lucky = made_set(0.99, 128, runs=2, path=PATH[:5])
-    end = advantage.ending(landscape, best_of([*sets, lucky]))
+    end = endings_.ending(landscape, best_of([*sets, lucky]))
     assert end.source == 1
     assert end.difference.difference == pytest.approx(0.05)
     assert end.difference.x == pytest.approx(PATH[11])
-    ends = advantage.endings(landscape, best_of([*sets, lucky]))
+    ends = endings_.endings(landscape, best_of([*sets, lucky]))
     assert [one.difference.trainings for one in ends] == [6, 6, 6, 2]
     pair = (landscape, [best_of([*sets, lucky])])
-    [(_, _, _, point)] = advantage.by_network([pair])
+    [(_, _, _, point)] = advantage_.by_network([pair])
     assert point.difference == end.difference.difference
 
 
@@ -111,7 +113,7 @@ def test_the_best_stop_is_one_that_half_of_its_own_set_comes_to():
     second = made_set(np.where(PATH < -3, 0.9, 0.7), 32, runs=40)
     x, y = (second.records[name] for name in ("ln-train-loss", "test-accuracy"))
     x[6:], y[6:] = np.maximum(x[6:], -2.95), np.minimum(y[6:], 0.71)
-    stop = advantage.early_stop(landscape, best_of([first, second]))
+    stop = endings_.early_stop(landscape, best_of([first, second]))
     assert (stop.source, stop.trainings) == (0, 6)
     assert stop.x == pytest.approx(-2.05)
     assert stop.trained == pytest.approx(0.8)
@@ -165,8 +167,8 @@ def test_what_is_no_choice_is_refused():
     half = best_of([lost[0], *three()[1:]])  # a set that diverged is chosen nowhere
     assert set(half.curve("test-accuracy").source) == {1}
     landscape = made_landscape(np.full((2, 40), 0.6))
-    assert advantage.ending(landscape, half).source == 1
-    assert advantage.early_stop(landscape, half).source == 1
+    assert endings_.ending(landscape, half).source == 1
+    assert endings_.early_stop(landscape, half).source == 1
     assert half.until(3).epochs == 3
 
 

@@ -10,12 +10,15 @@ import pytest
 from command_line import contents, run
 from test_reweight import power_law
 
-from wlnn import langevin, run_seek, store
-from wlnn.collective import ACCURACY_AXES, NetworkVariables
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape
-from wlnn.recipe import make_recipe
-from wlnn.trained import Trained
+from wlnn.base import store
+from wlnn.base.accuracy_axes import ACCURACY_AXES
+from wlnn.canonical import columns
+from wlnn.canonical import search as run_seek
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.runs.recipe import make_recipe
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.training.trained import Trained
 
 # without a hidden layer nothing is compiled
 TINY = ("--task", "spiral-classify", "--layers", "0", "--points", "8")
@@ -64,7 +67,7 @@ def test_advantage_of_motion_at_a_temperature(tmp_path):
     rows = [line.split() for line in done.out.splitlines() if "T = 0.02" in line]
     assert len(rows) == 1
     stored = store.load(tmp_path / "md/md.npz")[0]["records"]
-    x = stored[:, 10:, langevin.LN_LOSS].mean()
+    x = stored[:, 10:, columns.LN_LOSS].mean()
     assert float(rows[0][0]) == pytest.approx(x, abs=0.006)
     assert (tmp_path / "a.png").stat().st_size > 10_000
     alone = run("advantage", tmp_path / "md")
@@ -162,7 +165,7 @@ def test_a_smoothed_accuracy_is_compared_with_a_smoothed_accuracy(tmp_path):
     last = trained.metric("smoothed-accuracy")[:, -40:].mean()
     assert tables[2][1][0][1] == pytest.approx(last, abs=2e-3)
     arrays, _ = store.load(tmp_path / "seek-plain" / "seek-langevin.npz")
-    for line, column in zip(tables[2][0], (langevin.Y, langevin.ACCURACY), strict=True):
+    for line, column in zip(tables[2][0], (columns.Y, columns.ACCURACY), strict=True):
         assert line[1] == pytest.approx(arrays["records"][-4:, :, column].mean(), abs=2e-3)
     words = ("--method", "sgd", "--landscape", made(tmp_path / "true", y="test-accuracy"))
     exact = run("seek", *TINY, *FEW, *words, "--out", tmp_path / "exact")

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from command_line import BALL, NETWORK, SHORT, SMOOTH, WIDE, contents, run
 
-from wlnn import cli_sample, wlmc
-from wlnn.cli import COMMANDS
-from wlnn.landscape import Landscape
-from wlnn.network import FNN
+from wlnn.cli import sample as cli_sample
+from wlnn.cli.main import COMMANDS
+from wlnn.landscape.landscape import Landscape
+from wlnn.networks.fnn import FNN
+from wlnn.wlmc import walker as wlmc
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr("wlnn.cli_results.draw", lambda *_: [])
+    monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
 
 
 def ball(*options):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from command_line import contents, run
 
-from wlnn import run_train
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape
-from wlnn.task import load_task
-from wlnn.trained import Trained
-from wlnn.tuning import Tuning
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.tasks.catalogue import load_task
+from wlnn.training import run as run_train
+from wlnn.training.trained import Trained
+from wlnn.training.tuning import Tuning
 
 TASK = ("--layers", "1", "--width", "3", "--points", "8")
 OWN = """

@@ -4,13 +4,13 @@ and the compiled network against both."""
 import numpy as np
 import pytest
 
-from wlnn import losses
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import spiral_classify, spiral_regress
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.network import FNN
-from wlnn.task import Task
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks import losses
+from wlnn.networks.fnn import FNN
+from wlnn.tasks.datasets import spiral_classify, spiral_regress
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
 
 GRID = Grid(Axis("x", -5.0, 1.0, 10), Axis("y", -5.0, 3.0, 10))
 REGRESSION = spiral_regress(0, 11)
@@ -69,7 +69,7 @@ def test_sweep_is_the_gradient_of_the_mixture(name):
 @pytest.mark.parametrize("name", [name for name in CHAINS if name != "linear"])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
 def test_the_compiled_network_is_the_same_function(name, activation):
-    from wlnn import wlmd_kernels
+    from wlnn.wlmd import driver as wlmd_kernels
 
     task = CHAINS[name]().task
     network = FNN(task.network.sizes, activation)

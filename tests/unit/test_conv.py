@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wlnn import conv, graph
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import Dataset
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.losses import cross_entropy, cross_entropy_back
-from wlnn.network import CNN, FNN, ResNet10, network_from
-from wlnn.task import Task
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks import convolutions as conv
+from wlnn.networks import layered as graph
+from wlnn.networks.fnn import FNN
+from wlnn.networks.images import CNN, ResNet10, network_from
+from wlnn.networks.losses import cross_entropy, cross_entropy_back
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "images.npz")
 SMALL = {

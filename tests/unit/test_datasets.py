@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wlnn.datasets import Dataset, read_csv, spiral_classify, spiral_regress
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
+from wlnn.tasks.datasets import Dataset, read_csv, spiral_classify, spiral_regress
 
 
 def test_spirals_follow_their_law_without_noise():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wlnn import diagnostics
+from wlnn.landscape import diagnostics
 
 
 def test_flatness_is_least_over_mean_of_the_visited_bins():

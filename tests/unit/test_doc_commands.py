@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from wlnn import recipe
-from wlnn.cli import wlnn
+from wlnn.cli.main import wlnn
+from wlnn.runs import recipe
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

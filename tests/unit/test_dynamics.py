@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlnn.dynamics import drift, energy, kinetic_temperature, langevin_step, thermostat
+from wlnn.wlmd.integrator import drift, energy, kinetic_temperature, langevin_step, thermostat
 
 LO, HI = np.array([-1.0, -2.0]), np.array([1.0, 0.5])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command_line import run
 
-from wlnn.landscape import Landscape
+from wlnn.landscape.landscape import Landscape
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
 
 
 def test_bins_are_half_open_and_end_at_or_above_the_high_edge():

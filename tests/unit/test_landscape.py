@@ -6,10 +6,12 @@ Statistical tests draw from seed 0 and fail a right program once in 1e5 (4.4 sig
 import numpy as np
 import pytest
 
-from wlnn import store
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Draws, Landscape, WalkerResult, compare, merge
+from wlnn.base import store
+from wlnn.base.errors import UserError
+from wlnn.landscape.compare import compare
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.merge import Draws, WalkerResult, merge
 
 GRID = Grid(Axis("ln train loss", -3.0, 1.0, 40), Axis.counts("test accuracy", 20))
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wlnn import langevin, run_md
-from wlnn.errors import UserError
-from wlnn.reference import box_loss
-from wlnn.settings import MDSettings
-from wlnn.trajectories import Trajectories
+from wlnn.base.errors import UserError
+from wlnn.canonical import columns, langevin
+from wlnn.canonical import run as run_md
+from wlnn.canonical.trajectories import Trajectories
+from wlnn.reference.cases import box_loss
+from wlnn.settings.tables import MDSettings
 
 SHORT = {"temperature": 0.3, "steps": 400, "record": 20, "walkers": 3, "dt": 0.04}
 
@@ -44,11 +45,11 @@ def test_columns_of_a_record():
         now = langevin.advance(problem, now, motion, 1, rngs(1)).walkers
         losses.append(np.exp(problem.evaluate(np, now.theta)[0][0]))
         kinetic.append((now.u[0] ** 2).mean())
-    assert whole[langevin.X] == problem.evaluate(np, walkers.theta)[0][0]
-    assert whole[langevin.LOSS] == pytest.approx(np.mean(losses))
-    assert whole[langevin.LOSS_SQUARED] == pytest.approx(np.mean(np.square(losses)))
-    assert whole[langevin.LN_LOSS] == pytest.approx(np.mean(np.log(losses)))
-    assert whole[langevin.KINETIC] == pytest.approx(np.mean(kinetic))
+    assert whole[columns.X] == problem.evaluate(np, walkers.theta)[0][0]
+    assert whole[columns.LOSS] == pytest.approx(np.mean(losses))
+    assert whole[columns.LOSS_SQUARED] == pytest.approx(np.mean(np.square(losses)))
+    assert whole[columns.LN_LOSS] == pytest.approx(np.mean(np.log(losses)))
+    assert whole[columns.KINETIC] == pytest.approx(np.mean(kinetic))
 
 
 def test_time_and_velocity_are_real_whatever_the_temperature():
@@ -72,7 +73,7 @@ def test_newtonian_motion_keeps_its_energy_and_the_error_falls_as_the_square_of_
         settings = MDSettings(
             temperature=0.3, steps=steps, record=40, walkers=4, dt=dt, friction=0.0
         )
-        energy = run_md.simulate(box_loss.quadratic(), settings).kept[:, :, langevin.ENERGY]
+        energy = run_md.simulate(box_loss.quadratic(), settings).kept[:, :, columns.ENERGY]
         assert abs(energy[:, -1] / energy[:, 0] - 1).max() < 0.1
         drift.append(energy.std(axis=1).mean())
     assert drift[0] / drift[1] == pytest.approx(4, rel=0.5)
@@ -130,18 +131,18 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path):
 def test_walkers_begin_at_the_loss_that_is_asked_for(compiled):
     problem = box_loss.quadratic()
     problem = problem if compiled else replace(problem, system=None)
-    drawn = run_md.simulate(problem, MDSettings(**SHORT)).records[:, 0, langevin.X]
+    drawn = run_md.simulate(problem, MDSettings(**SHORT)).records[:, 0, columns.X]
     assert drawn.max() > -3.5
     below = run_md.simulate(problem, MDSettings(**SHORT, start_x=-4.0))
-    assert (below.records[:, 0, langevin.X] <= -4.0).all()
+    assert (below.records[:, 0, columns.X] <= -4.0).all()
 
 
 def test_averages_and_windows_of_made_records():
-    records = np.zeros((2, 40, langevin.N_COLUMNS))
-    records[0, :, langevin.LOSS], records[1, :, langevin.LOSS] = 1.0, 3.0
-    records[:, :, langevin.LOSS_SQUARED] = records[:, :, langevin.LOSS] ** 2 + 0.5
-    records[:, :, langevin.X] = np.log(records[:, :, langevin.LOSS])
-    records[0, :, langevin.Y], records[1, :, langevin.Y] = 10.0, 20.0
+    records = np.zeros((2, 40, columns.N_COLUMNS))
+    records[0, :, columns.LOSS], records[1, :, columns.LOSS] = 1.0, 3.0
+    records[:, :, columns.LOSS_SQUARED] = records[:, :, columns.LOSS] ** 2 + 0.5
+    records[:, :, columns.X] = np.log(records[:, :, columns.LOSS])
+    records[0, :, columns.Y], records[1, :, columns.Y] = 10.0, 20.0
     meta = {"md": {"temperature": 2.0, "record": 5}, "accuracy": False, "metric": "y"}
     walkers = langevin.Walkers(np.zeros((2, 3)), np.zeros((2, 3)), np.full(2, 2.0))
     found = Trajectories(records, walkers, meta)
@@ -151,7 +152,7 @@ def test_averages_and_windows_of_made_records():
     inside = found.in_window(2.5, 3.5)
     assert set(inside.value) == {20.0}
     assert set(inside.walkers) == {1}
-    assert found.curve(langevin.Y).value.tolist() == [15.0] * len(found.curve(langevin.Y).steps)
+    assert found.curve(columns.Y).value.tolist() == [15.0] * len(found.curve(columns.Y).steps)
     assert found.drifting() == []
     with pytest.raises(UserError, match="no record yet"):
         replace(found, records=records[:, :0]).averages()
@@ -175,8 +176,8 @@ def test_canonical_averages_of_a_quadratic_loss():
 @pytest.mark.slow
 def test_the_compiled_walk_of_a_network_is_the_definition():
     """Single against double precision over a few steps; minutes to compile on a busy machine."""
-    from wlnn.collective import NetworkVariables
-    from wlnn.task import load_task
+    from wlnn.tasks.catalogue import load_task
+    from wlnn.tasks.smooth import NetworkVariables
 
     for name, options in (
         ("spiral-regress", {"width": 5, "points": 20}),

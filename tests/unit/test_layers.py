@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlnn.layers import ACTIVATIONS, dense, dense_back, dense_parameters_back
+from wlnn.networks.layers import ACTIVATIONS, dense, dense_back, dense_parameters_back
 
 H = 1e-6
 

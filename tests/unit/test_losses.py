@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from wlnn import losses
+from wlnn.networks import losses
 
 H = 1e-6
 

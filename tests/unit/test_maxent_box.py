@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
 from wlnn.maxent.box import exact_ln_density, ln_density, shell, solve_box
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command_line import run as wlnn
 
-from wlnn import store
+from wlnn.base import store
 from wlnn.maxent.patterns import binary_patterns, solve_patterns
 
 SHORT = ["--units", "120", "--steps", "60", "--batch", "16", "--seeds", "1", "--processes", "1"]
@@ -21,7 +21,7 @@ def run(*arguments):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys; from click.testing import CliRunner; from wlnn.maxent.commands import maxent;"
+        "import sys; from click.testing import CliRunner; from wlnn.cli.maxent import maxent;"
         "import wlnn.maxent as m; dir(m);"
         "names = ['', *maxent.commands];"
         "assert all(CliRunner().invoke(maxent, [*([n] if n else []), '--help']).exit_code == 0"
@@ -133,7 +133,7 @@ def test_landscape(tmp_path):
     assert result.status == 0, result.err
     assert "exact" in result.out
     assert (out / "landscape.png").read_bytes()[:4] == b"\x89PNG"
-    from wlnn.landscape import Landscape
+    from wlnn.landscape.landscape import Landscape
 
     assert Landscape.load(out / "run" / "landscape.npz").networks["theta"].shape[1] == 8
 

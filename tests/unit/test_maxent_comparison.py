@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
+from wlnn.base.workers import over_settings
+from wlnn.cli.maxent_tables import csv_text, write_table
 from wlnn.maxent.comparison import agreement, compare
 from wlnn.maxent.observables import total_variation
-from wlnn.maxent.tables import csv_text, write_table
-from wlnn.workers import over_settings
 
 SHORT = {"units": 200, "steps": 100, "batch": 16}
 

@@ -9,16 +9,17 @@ from command_line import run as wlnn
 from numba.extending import register_jitable
 from scipy.stats import chi2
 
-from wlnn import kernels, store
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.maxent import systems
-from wlnn.maxent.context_select import context_problem, fixed_inputs
-from wlnn.maxent.sampling import task_matrix
-from wlnn.reference import context_select
-from wlnn.reference.judge_run import judge_context_select
-from wlnn.results import find_landscape
-from wlnn.task import load_task
+from wlnn.base import store
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.compiled import context_units as systems
+from wlnn.networks.context import task_matrix
+from wlnn.reference.cases import context_select
+from wlnn.reference.judges.wlmc_run import judge_context_select
+from wlnn.runs.find import find_landscape
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.context_select import context_problem, fixed_inputs
+from wlnn.wlmc import driver as kernels
 
 CASES = {
     "one context, ungated": lambda: context_select.problem(4),

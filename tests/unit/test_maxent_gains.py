@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
 from wlnn.maxent.gains import GAIN_FUNCTIONS, solve_gain_function, solve_soft_relu
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.maxent.context_select import context_problem
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
 from wlnn.maxent.landscape import sample_landscape, theory_for
-from wlnn.reference import context_select
-from wlnn.reference.maxnorm import problem as maxnorm
-from wlnn.settings import WLMCSettings
+from wlnn.reference.cases import context_select
+from wlnn.reference.cases.maxnorm import problem as maxnorm
+from wlnn.settings.samplers import WLMCSettings
+from wlnn.tasks.context_select import context_problem
 
 
 def settings(steps, walkers, stages=200):

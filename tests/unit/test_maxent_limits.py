@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.maxent.limits import feasible_scale, lazy, many_contexts, rich
+from wlnn.base.errors import UserError
+from wlnn.maxent.limits import feasible_scale, lazy, rich
 from wlnn.maxent.moment import solve_moment
 from wlnn.maxent.theory import solve
+from wlnn.reference.cases.many_contexts import many_contexts
 
 
 def test_feasible_scales():

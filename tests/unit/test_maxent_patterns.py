@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
 from wlnn.maxent.patterns import binary_patterns, solve_patterns
-from wlnn.maxent.sampling import draw_units, task_matrix
+from wlnn.maxent.sampling import draw_units
+from wlnn.networks.context import task_matrix
 
 HALF = solve_patterns(np.eye(2) / 2, np.zeros(2), 1.0)  # gains of one half
 

@@ -3,19 +3,11 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.maxent.observables import Units, measure
-from wlnn.maxent.sampling import (
-    draw_units,
-    linear_loss,
-    losses_against_units,
-    relu_loss,
-    relu_loss_floor,
-    relu_residuals,
-    task_matrix,
-    wide_relu_output,
-)
+from wlnn.base.errors import UserError
+from wlnn.maxent.observables import measure
+from wlnn.maxent.sampling import draw_units, losses_against_units, relu_loss_floor, wide_relu_output
 from wlnn.maxent.theory import solve
+from wlnn.networks.context import Units, linear_loss, relu_loss, relu_residuals, task_matrix
 
 
 @pytest.mark.parametrize(("K", "sigma"), [(2, 0.5), (3, 1.0), (4, 2.0)])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
 from wlnn.maxent.moment import solve_moment
 from wlnn.maxent.patterns import binary_patterns, solve_patterns
 from wlnn.maxent.theory import dual, ln_binomial, solve

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
 from wlnn.maxent.flow import gradient_flow, velocity
 from wlnn.maxent.observables import measure, on_off
 from wlnn.maxent.patterns import binary_patterns, solve_patterns
-from wlnn.maxent.sampling import draw_units, relu_loss, task_matrix
+from wlnn.maxent.sampling import draw_units
 from wlnn.maxent.theory import solve
 from wlnn.maxent.training import default_schedule, train
+from wlnn.networks.context import relu_loss, task_matrix
 
 
 def test_one_step_follows_the_gradient_of_the_batch_loss():

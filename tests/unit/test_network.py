@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.losses import cross_entropy, cross_entropy_back
-from wlnn.network import FNN, Layout
+from wlnn.base.errors import UserError
+from wlnn.networks.fnn import FNN
+from wlnn.networks.losses import cross_entropy, cross_entropy_back
+from wlnn.networks.parameters import Layout
 
 COUNTS = [  # paper, Tables 1-5; the house network of width 100 is printed as 33 200
     ((2, 6, 6, 6, 2), 116),

@@ -9,15 +9,16 @@ import pytest
 from command_line import run
 from data_files import house_rows, python2_batch, write_csv
 
-from wlnn import run_wlmd
-from wlnn.cli_options import recipe_of
-from wlnn.collective import ACCURACY_AXES, NetworkVariables
-from wlnn.errors import UserError
-from wlnn.network import network_from
-from wlnn.readers import cifar
-from wlnn.settings import read_table
-from wlnn.store import load
-from wlnn.task import TASKS, load_task
+from wlnn.base.accuracy_axes import ACCURACY_AXES
+from wlnn.base.errors import UserError
+from wlnn.base.store import load
+from wlnn.cli.options import recipe_of
+from wlnn.networks.images import network_from
+from wlnn.settings.tables import read_table
+from wlnn.tasks.catalogue import TASKS, load_task
+from wlnn.tasks.readers import cifar
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.wlmd import run as run_wlmd
 
 COUNTS = {
     "house-price": {10: 3331, 20: 6661, 50: 16_651, 100: 33_301},
@@ -179,7 +180,7 @@ TINY = (
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("wlnn.cli_results.draw", lambda *_: [])
+    monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
     return tmp_path
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from wlnn import plot
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape, WalkerResult, merge
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.merge import WalkerResult, merge
+from wlnn.report import plot
 
 META = {
     "task": {

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from wlnn import progress
-from wlnn.progress import Progress, duration
+from wlnn.base import progress
+from wlnn.base.progress import Progress, duration
 
 
 @pytest.fixture

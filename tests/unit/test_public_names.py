@@ -36,7 +36,7 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_help_is_quick_and_loads_nothing_heavy(command):
     arguments = [*[command] * bool(command), "--help"]
     code = f"""
-from wlnn.cli import main
+from wlnn.cli.main import main
 try:
     main({arguments})
 except SystemExit as end:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from data_files import POINTER, SHARED, house_rows, refused, write_csv
 
-from wlnn.readers import house, polymer
+from wlnn.tasks.readers import house, polymer
 
 real = pytest.mark.skipif(not SHARED.exists(), reason="the data are not beside the checkout")
 

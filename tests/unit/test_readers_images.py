@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from data_files import POINTER, SHARED, idx, python2_batch, refused, write_mnist
 
-from wlnn.errors import UserError
-from wlnn.readers import cifar, mnist
-from wlnn.readers.images import scaled_images
-from wlnn.settings import DataSettings
+from wlnn.base.errors import UserError
+from wlnn.settings.task import DataSettings
+from wlnn.tasks.readers import cifar, mnist
+from wlnn.tasks.readers.images import scaled_images
 
 real = pytest.mark.skipif(not SHARED.exists(), reason="the data are not beside the checkout")
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from wlnn import kernels
-from wlnn.reference import (
+from wlnn.reference.cases import (
     hidden_unit,
     ising,
     logistic,
@@ -13,6 +12,7 @@ from wlnn.reference import (
     ternary_perceptron,
     twin_quadratic,
 )
+from wlnn.wlmc import driver as kernels
 
 
 def _table(values, shape):

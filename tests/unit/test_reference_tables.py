@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from wlnn.reference import (
+from wlnn.reference.cases import (
     hidden_unit,
     ising,
     logistic,

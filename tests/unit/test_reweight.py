@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape
-from wlnn.reference import box_loss, maxnorm
-from wlnn.reweight import canonical, covered_range, temperature_of, trusted_rows
+from wlnn.base.errors import UserError
+from wlnn.canonical.reweight import canonical, covered_range, temperature_of, trusted_rows
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.reference.cases import box_loss, maxnorm
 
 
 def power_law(n, low=-9.0, high=0.0, width=0.1, walkers=1, noise=0.0, y=None, **meta):

@@ -8,19 +8,22 @@ import time
 import numpy as np
 import pytest
 
-from wlnn import run_wlmd, store, summary, wlmd
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import spiral_classify
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.landscape import Landscape
-from wlnn.network import FNN
-from wlnn.plot import plot_landscape
-from wlnn.results import join
-from wlnn.run import Interrupted
-from wlnn.settings import WLMDSettings
-from wlnn.task import Task
-from wlnn.wlmd_results import hills_at, landscape_so_far, surface_of
+from wlnn.base import store
+from wlnn.base.errors import UserError
+from wlnn.base.running import Interrupted
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.join import join
+from wlnn.landscape.landscape import Landscape
+from wlnn.networks.fnn import FNN
+from wlnn.report import landscape as summary
+from wlnn.report.plot import plot_landscape
+from wlnn.settings.samplers import WLMDSettings
+from wlnn.tasks.datasets import spiral_classify
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import run as run_wlmd
+from wlnn.wlmd import walk as wlmd
+from wlnn.wlmd.tables import hills_at, landscape_so_far, surface_of
 
 TINY = WLMDSettings(
     steps=1600,
@@ -116,7 +119,7 @@ def test_ctrl_c_ends_with_what_there_is(tmp_path, monkeypatch):
     monkeypatch.setattr(run_wlmd, "advance_table", interrupted)
     with pytest.raises(Interrupted) as caught:
         run(tmp_path / "cut")
-    assert min(caught.value.landscape.meta["steps_done"]) in (800, 1200)
+    assert min(caught.value.result.meta["steps_done"]) in (800, 1200)
     monkeypatch.setattr(run_wlmd, "advance_table", advance)
     run(tmp_path / "cut")
     run(tmp_path / "whole")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlnn.schedule import Halving, OneOverT, PaperStages
+from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 
 def history(bins, trips=None):

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wlnn import run_seek, seek
-from wlnn.errors import UserError
-from wlnn.landscape import Curve
-from wlnn.reference import box_loss
-from wlnn.settings import MDSettings, SeekSettings, Settings
-from wlnn.summary_seek import at, over_runs
+from wlnn.base.errors import UserError
+from wlnn.canonical import search as run_seek
+from wlnn.canonical import tempering as seek
+from wlnn.landscape.landscape import Curve
+from wlnn.reference.cases import box_loss
+from wlnn.report.search import at, over_runs
+from wlnn.settings.tables import MDSettings, SeekSettings, Settings
 
 SMALL = Settings(
     seek=SeekSettings(evaluations=4000, runs=3, stretch=20, low=0.05, high=0.8, replicas=4),

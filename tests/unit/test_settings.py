@@ -6,8 +6,9 @@ import tomllib
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.settings import Settings, WLMCSettings, parse_overrides, read_table
+from wlnn.base.errors import UserError
+from wlnn.settings.samplers import WLMCSettings
+from wlnn.settings.tables import Settings, parse_overrides, read_table
 
 TABLES = (
     "spiral-classify",

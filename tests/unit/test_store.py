@@ -6,8 +6,8 @@ import stat
 import numpy as np
 import pytest
 
-from wlnn import store
-from wlnn.errors import UserError
+from wlnn.base import store
+from wlnn.base.errors import UserError
 
 ARRAYS = {
     "entropy": np.linspace(-3, 0, 2000).reshape(40, 50),

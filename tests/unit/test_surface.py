@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.surface import (
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.wlmd.surface import (
     A0,
     Walls,
     at_nodes,

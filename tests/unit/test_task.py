@@ -5,22 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from wlnn.datasets import Dataset, spiral_regress
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.network import FNN
-from wlnn.problem import Problem
-from wlnn.readers import catalogue
-from wlnn.settings import GridSettings, read_table
-from wlnn.task import (
-    TASKS,
-    Task,
-    accuracy_axis,
-    load_task,
-    make_grid,
-    task_from_csv,
-    task_from_file,
-)
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.fnn import FNN
+from wlnn.settings.tables import read_table
+from wlnn.settings.task import GridSettings
+from wlnn.tasks.catalogue import TASKS, load_task
+from wlnn.tasks.datasets import Dataset, spiral_regress
+from wlnn.tasks.own import task_from_csv, task_from_file
+from wlnn.tasks.problem import Problem
+from wlnn.tasks.readers import catalogue
+from wlnn.tasks.task import Task, accuracy_axis, make_grid
 
 GRID = Grid(Axis("x", -3.0, 1.0, 8), Axis.counts("y", 4))
 
@@ -70,7 +65,7 @@ def test_observed_values_equal_loops_over_points(tiny_task, rng):
 
 
 def test_the_fast_system_observes_the_same(rng):
-    from wlnn import kernels
+    from wlnn.wlmc import driver as kernels
 
     task = load_task("spiral-classify", layers=2, width=3, points=6)
     problem = task.problem()
@@ -224,8 +219,8 @@ def test_a_csv_task_fits_its_files(tmp_path, rng):
 OWN = """
 import helper
 import numpy as np
-from wlnn.grid import Axis, Grid
-from wlnn.problem import Problem
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.tasks.problem import Problem
 
 grid = Grid(Axis("x", 0.0, 1.0, 4), Axis.single())
 mine = Problem("mine", np.zeros(2), np.ones(2), grid, helper.observe)

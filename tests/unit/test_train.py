@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wlnn import losses, train
-from wlnn.datasets import Dataset
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.network import CNN, FNN, ResNet10
-from wlnn.run import Interrupted
-from wlnn.run_train import parts_of, train_many
-from wlnn.settings import TrainSettings, read_table
-from wlnn.task import Task, load_task
+from wlnn.base.errors import UserError
+from wlnn.base.running import Interrupted
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks import losses
+from wlnn.networks.fnn import FNN
+from wlnn.networks.images import CNN, ResNet10
+from wlnn.settings.tables import TrainSettings, read_table
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.task import Task
+from wlnn.training import train
+from wlnn.training.run import parts_of, train_many
 
 GRID = Grid(Axis("ln train loss", -5, 1, 6), Axis("ln test loss", -5, 1, 6))
 EXACT = TrainSettings(precision="float64", runs=1, epochs=5, learning_rate=0.1)
@@ -280,7 +283,7 @@ def test_interrupted_at_any_minibatch_and_resumed_gives_the_same_bits(
         return right(plan, theta, x, y)
 
     monkeypatch.setattr(train, "gradient", stops)
-    monkeypatch.setattr("wlnn.run_train.stoppable", lambda: nullcontext(flag))
+    monkeypatch.setattr("wlnn.training.run.stoppable", lambda: nullcontext(flag))
     with pytest.raises(Interrupted):
         train_many(tiny_task, short, tmp_path / "run")
     assert len(calls) == batches  # stopped at once

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wlnn import run_train
-from wlnn.errors import UserError
-from wlnn.run import Interrupted
-from wlnn.settings import Settings, TuneSettings, read_table
-from wlnn.tuning import COLUMNS, Tuning, grid, tune
+from wlnn.base.errors import UserError
+from wlnn.base.running import Interrupted
+from wlnn.settings.tables import Settings, TuneSettings, read_table
+from wlnn.training import run as run_train
+from wlnn.training.tuning import COLUMNS, Tuning, grid, tune
 
 
 def test_the_grid():

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from wlnn.cli_options import recipe_of
-from wlnn.errors import UserError
+from wlnn.base.errors import UserError
+from wlnn.cli.options import recipe_of
 
 OPTIONS = {  # none has the value that any of the tasks below has anyway
     "layers": 4.0,

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from wlnn import wlmc
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.problem import Problem
-from wlnn.settings import WLMCSettings
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.settings.samplers import WLMCSettings
+from wlnn.tasks.problem import Problem
+from wlnn.wlmc import rules
+from wlnn.wlmc import walker as wlmc
 
 
 def ball(low=-4.0, high=1.2, n=3):
@@ -121,6 +122,9 @@ def test_networks_are_kept_one_per_bin():
 def test_a_new_bin_starts_from_its_rule(rule, expected):
     entropy = np.array([[0.0, 5.0], [4.0, 7.0], [6.0, 0.0], [6.0, 1.0]])
     known = entropy > 0
-    assert wlmc.first_entropy(entropy, known, (0, 0), (1, 1), rule) == pytest.approx(expected)
+    seen, none = known.astype(int), np.zeros(known.shape, int)
+    found = rules.first_entropy(entropy, seen, none, (0, 0), (1, 1), rule)
+    assert found == rules.first_entropy(entropy, none, seen, (0, 0), (1, 1), rule)
+    assert found == pytest.approx(expected)
     if rule == 3:  # nothing known around it: the bin the walker came from
-        assert wlmc.first_entropy(entropy, np.zeros_like(known), (0, 0), (1, 1), 3) == 7.0
+        assert rules.first_entropy(entropy, none, none, (0, 0), (1, 1), rule) == 7.0

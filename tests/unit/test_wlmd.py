@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from wlnn import wlmd, wlmd_kernels
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import spiral_classify, spiral_regress
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.network import FNN
-from wlnn.reference import wlmd_cases
-from wlnn.schedule import PaperRamp
-from wlnn.surface import A0, Walls, deposit, make_surface, slope, wall_slope
-from wlnn.task import Task
-from wlnn.wlmd_estimators import entropy, reliable
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.fnn import FNN
+from wlnn.reference.cases import least_squares as wlmd_cases
+from wlnn.tasks.datasets import spiral_classify, spiral_regress
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import driver as wlmd_kernels
+from wlnn.wlmd import walk as wlmd
+from wlnn.wlmd.estimators import entropy, reliable
+from wlnn.wlmd.schedule import PaperRamp
+from wlnn.wlmd.surface import A0, Walls, deposit, make_surface, slope, wall_slope
 
 GRID = Grid(Axis.of_width("x", -7.0, 2.0, 0.05), Axis.of_width("y", -7.0, 3.0, 0.05))
 LINE = Grid(Axis.of_width("x", -7.0, 2.0, 0.05), Axis.single())

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from wlnn import wlmd
-from wlnn.grid import Axis, Grid
-from wlnn.reference import wlmd_cases
-from wlnn.settings import WLMDSettings
-from wlnn.surface import Walls, make_surface
-from wlnn.wlmd_checks import advice, failure, heating, summary, temperature_by_x, warnings
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.reference.cases import least_squares as wlmd_cases
+from wlnn.settings.samplers import WLMDSettings
+from wlnn.wlmd import walk as wlmd
+from wlnn.wlmd.checks import advice, failure, heating, summary, temperature_by_x, warnings
+from wlnn.wlmd.surface import Walls, make_surface
 
 GRID = Grid(Axis.of_width("x", -6.0, 1.0, 0.05), Axis.of_width("y", -6.0, 1.0, 0.05))
 SURFACE = make_surface(GRID, 0.2, Walls(-4.0, -0.5, -4.0, 0.5))

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from wlnn import wlmd_probe
-from wlnn.collective import NetworkVariables
-from wlnn.errors import UserError
-from wlnn.settings import WLMDSettings
-from wlnn.surface import A0
-from wlnn.task import load_task
-from wlnn.wlmd_probe import Probe, Trial, advise, advised_step, probe
+from wlnn.base.errors import UserError
+from wlnn.settings.samplers import WLMDSettings
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.wlmd import probe as wlmd_probe
+from wlnn.wlmd.probe import Probe, Trial, advise, advised_step, probe
+from wlnn.wlmd.surface import A0
 
 SETTINGS = WLMDSettings(
     x_low=-1.5,

@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from wlnn import run_wlmd
-from wlnn.collective import NetworkVariables
-from wlnn.datasets import spiral_classify
-from wlnn.errors import UserError
-from wlnn.grid import Axis, Grid
-from wlnn.network import FNN
-from wlnn.settings import WLMDSettings
-from wlnn.task import Task
-from wlnn.wlmd_start import draw_below
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.fnn import FNN
+from wlnn.settings.samplers import WLMDSettings
+from wlnn.tasks.datasets import spiral_classify
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import run as run_wlmd
+from wlnn.wlmd.start import draw_below
 
 GRID = Grid(Axis("x", -5.0, 1.0, 10), Axis("y", -5.0, 3.0, 10))
 
@@ -52,8 +52,8 @@ def test_dead_networks_are_drawn_anew():
 
 
 def test_what_cannot_be_reached_is_told(monkeypatch):
-    monkeypatch.setattr("wlnn.wlmd_start.STEPS", 5)
-    monkeypatch.setattr("wlnn.wlmd_start.DRAWS", 2)
+    monkeypatch.setattr("wlnn.wlmd.start.STEPS", 5)
+    monkeypatch.setattr("wlnn.wlmd.start.DRAWS", 2)
     with pytest.raises(UserError, match=r"start_x = -9: 2 descents of 5 steps end at x = "):
         draw_below(problem(), np.random.default_rng(0), 1, -9.0)
 

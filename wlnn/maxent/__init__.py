@@ -24,7 +24,7 @@ _HOMES = {
     "solve_box": "wlnn.maxent.box",
     "ln_density": "wlnn.maxent.box",
     "exact_ln_density": "wlnn.maxent.box",
-    "context_problem": "wlnn.maxent.context_select",
+    "context_problem": "wlnn.tasks.context_select",
     "sample_landscape": "wlnn.maxent.landscape",
 }
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.errors import UserError
-from wlnn.maxent.checks import check_scale
+from wlnn.base.checks import check_scale
+from wlnn.base.errors import UserError
 from wlnn.maxent.newton import NotConvergedError, minimise
 from wlnn.maxent.patterns import binary_patterns
 

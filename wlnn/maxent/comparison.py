@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn import store
-from wlnn.errors import UserError
+from wlnn.base import store
+from wlnn.base.errors import UserError
+from wlnn.base.workers import default_processes, over_settings
 from wlnn.maxent.flow import Flow, gradient_flow
-from wlnn.maxent.observables import Measured, Units, measure, total_variation
+from wlnn.maxent.observables import Measured, measure, total_variation
 from wlnn.maxent.theory import Solution, solve
 from wlnn.maxent.training import Trained, default_schedule, train
-from wlnn.workers import default_processes, over_settings
+from wlnn.networks.context import Units
 
 COMPARED = ("c_g", "rho_bar")
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.errors import UserError
-from wlnn.maxent.checks import check_contexts, check_scale
+from wlnn.base.checks import check_contexts, check_scale
+from wlnn.base.errors import UserError
 from wlnn.maxent.observables import structured_correlation
 from wlnn.maxent.theory import ln_binomial
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from wlnn.errors import UserError
-from wlnn.landscape import Landscape
+from wlnn.base.errors import UserError
+from wlnn.base.running import stoppable
+from wlnn.landscape.landscape import Landscape
 from wlnn.maxent.box import BoxLaw, Shell, exact_ln_density, ln_density, shell, solve_box
 from wlnn.maxent.theory import ln_binomial
-from wlnn.problem import Problem
-from wlnn.run import sample, stoppable
-from wlnn.settings import WLMCSettings
+from wlnn.settings.samplers import WLMCSettings
+from wlnn.tasks.problem import Problem
+from wlnn.wlmc.run import sample
 
 OBSERVED_PART = 0.5  # steps of the further walks, as a part of those that learnt S
 BURN_IN = 0.1  # part of a further walk that is not looked at
@@ -219,7 +220,9 @@ def sample_landscape(
 
 def _look(problem, settings, landscape, number, looked, stop):
     """A walk on the frozen S of all walkers together, and the tally of the networks on its way."""
-    from wlnn import kernels
+    from wlnn.backend.binning import binning
+    from wlnn.wlmc import rules
+    from wlnn.wlmc.driver import stage_for
 
     system = problem.system("float64")
     entropy, visits = np.nan_to_num(landscape.entropy), landscape.visits
@@ -234,9 +237,9 @@ def _look(problem, settings, landscape, number, looked, stop):
     steps = int(OBSERVED_PART * settings.steps)
     piece = max(SWEEPS_BETWEEN * problem.n_parameters, steps // MOST_LOOKS)
     # ln f = 0, fixed step width, known bins only
-    frozen = kernels.Stage(piece, 0.0, kernels.STEP_FIXED, kernels.NEW_BIN_CLOSED, -1, len(visits))
-    chain = kernels.Chain(float(landscape.history["step_width"][number, -1]), 0)
-    advance, bins = kernels.stage_for(system), kernels.binning(problem.grid)
+    frozen = rules.Stage(piece, 0.0, rules.STEP_FIXED, rules.NEW_BIN_CLOSED, -1, len(visits))
+    chain = rules.Chain(float(landscape.history["step_width"][number, -1]), 0)
+    advance, bins = stage_for(system), binning(problem.grid)
     tally = _Tally(problem)
     looks = steps // piece
     for look in range(looks):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from wlnn.errors import UserError
-from wlnn.maxent.checks import check_contexts, check_scale
+from wlnn.base.checks import check_contexts, check_scale
+from wlnn.base.errors import UserError
 from wlnn.maxent.limits import feasible_scale
 from wlnn.maxent.theory import SMALLEST_SCALE, Solution, solve
 

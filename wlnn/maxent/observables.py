@@ -10,18 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-
-class Units(NamedTuple):
-    """Hidden units: output weights w (N,), input weights m (N, K), context weights a (N, K)."""
-
-    w: np.ndarray
-    m: np.ndarray
-    a: np.ndarray
-
-    @property
-    def g(self) -> np.ndarray:
-        """Gain bits 1[a > 0], (N, K) bool."""
-        return self.a > 0
+from wlnn.networks.context import Units
 
 
 class Measured(NamedTuple):

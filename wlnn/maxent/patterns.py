@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wlnn.errors import UserError
-from wlnn.maxent.checks import check_contexts, check_probability, check_scale
+from wlnn.base.checks import check_contexts, check_probability, check_scale
+from wlnn.base.errors import UserError
 from wlnn.maxent.newton import NotConvergedError, minimise
 from wlnn.maxent.observables import mean_correlation
 from wlnn.maxent.theory import tilted

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.errors import UserError
-from wlnn.maxent.checks import check_scale
-from wlnn.maxent.observables import Units
+from wlnn.base.checks import check_scale
+from wlnn.base.errors import UserError
 from wlnn.maxent.patterns import PatternSolution, binary_patterns
 from wlnn.maxent.theory import Solution
+from wlnn.networks.context import Units, linear_loss, relu_loss
 
 
 def draw_units(
@@ -55,34 +55,6 @@ def draw_units(
     if antithetic:
         return Units(np.append(w, -w), np.concatenate([m, -m]), np.concatenate([a, a]))
     return Units(w, m, a)
-
-
-def task_matrix(units: Units) -> np.ndarray:
-    """M_kd = (1/N) sum_i w_i g_ik m_id, (K, K), Eq. (2): input d read out in context k."""
-    return (units.g * units.w[:, None]).T @ units.m / len(units.w)
-
-
-def linear_loss(units: Units) -> float:
-    """L = (1/K) |M - I|_F^2, Eq. (2): the exact loss of gated linear units (no offsets)."""
-    M = task_matrix(units)
-    return float(((M - np.eye(len(M))) ** 2).sum() / len(M))
-
-
-def relu_residuals(units: Units, x: np.ndarray) -> np.ndarray:
-    """y_k(x) - x_k of the ReLU network for inputs x (B, K); returns (B, K).
-
-    Eq. (1): y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0) in context k.
-    """
-    before = x @ units.m.T
-    residuals = np.empty_like(x)
-    for k in range(x.shape[1]):
-        residuals[:, k] = np.maximum(before + units.a[:, k], 0) @ units.w / len(units.w) - x[:, k]
-    return residuals
-
-
-def relu_loss(units: Units, x: np.ndarray, input_scale: float = 1.0) -> float:
-    """L = (1/K) sum_k E (y_k - x_k)^2 / s_x^2 of the ReLU network over the inputs x (B, K)."""
-    return float((relu_residuals(units, x) ** 2).mean() / input_scale**2)
 
 
 def wide_relu_output(law: Solution, x: np.ndarray, context_scale: float) -> np.ndarray:

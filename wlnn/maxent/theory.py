@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wlnn.errors import UserError
-from wlnn.maxent.checks import check_contexts, check_scale
+from wlnn.base.checks import check_contexts, check_scale
+from wlnn.base.errors import UserError
 from wlnn.maxent.newton import NotConvergedError, minimise
 
 SMALLEST_SCALE = 1e-3  # below it 1 - |U|^2 ~ sigma^2 loses the digits the solver needs

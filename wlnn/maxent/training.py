@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.errors import UserError
-from wlnn.maxent.checks import check_contexts, check_scale
-from wlnn.maxent.observables import Units
+from wlnn.base.checks import check_contexts, check_scale
+from wlnn.base.errors import UserError
+from wlnn.networks.context import Units
 
 LAZY_FROM = 1.5  # weight scale above which the default schedule takes smaller and more steps ...
 LARGEST_PLAIN = 2.0  # ... and above which these shrink as 1 / sigma^2, the inverse of the curvature

@@ -1,0 +1,1 @@
+"""Exact cases: problem, exact masses, table; nothing is sampled here."""

@@ -1,0 +1,1 @@
+"""Samplers on the exact cases: one measured number, one limit, and why."""

@@ -1,0 +1,1 @@
+"""What knows the machine: Numba's cache and dispatch, explicit vectors, fast binning."""

@@ -1,0 +1,46 @@
+"""How a smoothed test accuracy becomes the y axis of a landscape; no network is known here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+LOGIT_MARGIN = 1e-4  # of the logit axis, published run of the digits task
+SCALE = 10.0  # of the scaled axis, published run of the photographs task
+
+
+class Observable(NamedTuple):
+    """Value, slope and range of the y axis as functions of the smoothed accuracy."""
+
+    value: Callable
+    slope: Callable
+    inverse: Callable
+
+
+def _logit(xp, accuracy):
+    q = LOGIT_MARGIN + (1 - 2 * LOGIT_MARGIN) * accuracy
+    return xp.log(q) - xp.log1p(-q)
+
+
+def _logit_slope(xp, accuracy):
+    q = LOGIT_MARGIN + (1 - 2 * LOGIT_MARGIN) * accuracy
+    return (1 - 2 * LOGIT_MARGIN) / (q * (1 - q))
+
+
+def _logit_inverse(xp, y):
+    return (1 / (1 + xp.exp(-y)) - LOGIT_MARGIN) / (1 - 2 * LOGIT_MARGIN)
+
+
+ACCURACY_AXES = {
+    "logit": Observable(_logit, _logit_slope, _logit_inverse),
+    "scaled": Observable(
+        lambda xp, accuracy: SCALE * accuracy,
+        lambda xp, accuracy: SCALE + 0 * accuracy,
+        lambda xp, y: y / SCALE,
+    ),
+    "plain": Observable(
+        lambda xp, accuracy: accuracy,
+        lambda xp, accuracy: 1 + 0 * accuracy,
+        lambda xp, y: y,
+    ),
+}

@@ -1,0 +1,239 @@
+"""One file format: an npz archive of arrays and a JSON text ``meta``; and run directories.
+
+Files are written to a temporary name in the same folder, flushed to disk and moved, so that a file
+that exists is whole. Nothing is ever pickled or unpickled; nothing here knows what is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+
+FORMAT = 1  # raise it when a reader of the old number would misunderstand the file
+_META = "wlnn_meta"  # the name of the JSON text inside the archive
+
+
+def save(path, arrays: dict[str, np.ndarray], meta: dict) -> Path:
+    """Write ``arrays`` and the JSON-able ``meta`` to ``path``, whole or not at all.
+
+    Raises:
+        UserError: the folder is missing, read-only or full; an earlier file of that name is then
+            unchanged and no temporary file is left.
+    """
+    text = json.dumps({"format": FORMAT, "meta": meta}, default=_plain)
+    contents = {name: np.asarray(array) for name, array in arrays.items()}
+    if _META in contents or any(array.dtype.hasobject for array in contents.values()):
+        raise ValueError(f"arrays must hold plain numbers and not be called '{_META}'")
+    contents[_META] = np.frombuffer(text.encode(), dtype=np.uint8)
+    return write_file(Path(path), lambda file: np.savez(file, **contents))
+
+
+def load(path) -> tuple[dict[str, np.ndarray], dict]:
+    """The arrays and the meta that :func:`save` wrote.
+
+    Raises:
+        UserError: no such file, not a file of this package, cut short or damaged, or of a later
+            version of this package.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            if _META not in archive.files:
+                raise _foreign(path)
+            header = json.loads(archive[_META].tobytes())
+            if header["format"] > FORMAT:
+                raise UserError(
+                    f"{path}: written by a later version of wlnn (file format {header['format']}, "
+                    f"this version reads up to {FORMAT}); upgrade wlnn."
+                )
+            return {name: archive[name] for name in archive.files if name != _META}, header["meta"]
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {_reason(error)}.") from error
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: the file is cut short or damaged; delete it.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # numpy says ValueError both for a text file and for a damaged array
+        if path.read_bytes()[:2] == b"PK":
+            raise UserError(f"{path}: the file is cut short or damaged; delete it.") from error
+        raise _foreign(path) from error
+
+
+def _foreign(path: Path) -> UserError:
+    return UserError(f"{path}: this is no file of wlnn.")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def as_json(value):
+    """The value as it comes back from JSON: tuples become lists, NumPy numbers plain ones."""
+    return json.loads(json.dumps(value, default=_plain))
+
+
+def _plain(value):
+    """NumPy numbers and arrays as JSON."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+def write_file(path: Path, write: Callable) -> Path:
+    """Let ``write(file)`` fill a temporary file beside ``path``, and move it there when on disk.
+
+    Raises:
+        UserError: as :func:`save`.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+        ) as file:
+            temporary = file.name
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # temporary files are private, results are not
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {_reason(error)}.") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def checkpoint_path(directory, walker: int) -> Path:
+    """File of one walker in a run directory: ``walker-007.npz``."""
+    return Path(directory) / f"walker-{walker:03d}.npz"
+
+
+def open_run(directory, identity: dict, notes: dict) -> Path:
+    """Make a run directory, or enter the one that an interrupted run of the same kind left.
+
+    ``run.json`` holds ``identity``, what two runs must share to be one ("task" and whatever else),
+    and ``notes``, what may differ (versions, command line), of the first call. Several processes
+    may open one directory at a time.
+
+    Raises:
+        UserError: the directory belongs to a run of other identity (the sentence tells the first
+            difference), holds foreign files but no ``run.json``, or cannot be made.
+    """
+    directory = Path(directory)
+    identity = as_json(identity)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        present = any(not entry.name.startswith(".") for entry in directory.iterdir())
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be used for a run: {_reason(error)}.") from error
+    path = directory / "run.json"
+    if path.exists():
+        found = read_run(directory)["identity"]
+        difference = _difference(found, identity)
+        if difference:
+            raise UserError(
+                f"{directory}: belongs to another run: {difference}; choose another directory."
+            )
+        return directory
+    if present:
+        raise UserError(f"{directory}: holds files but no run.json; choose another directory.")
+    _write_run(path, {"format": FORMAT, "identity": identity, **notes})
+    return directory
+
+
+def holds(path, kind: str, name: str, sampler: str) -> bool:
+    """Whether a path is a result of some kind, or a run directory of its sampler.
+
+    Args:
+        kind: what such a file says that it is.
+        name: of the file in a run directory.
+        sampler: in the identity of a run that has no result yet.
+
+    Raises:
+        UserError: a file that is none of this package.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return load(path)[1].get("kind") == kind
+    if (path / name).exists():
+        return True
+    begun = (path / "run.json").exists()
+    return begun and read_run(path)["identity"].get("sampler") == sampler
+
+
+def change_notes(directory, notes: dict) -> None:
+    """Put other ``notes`` into ``run.json`` in the place of those of their names; UserError as
+    :func:`save`.
+    """
+    contents = read_run(directory)
+    changed = {**contents, **as_json(notes)}
+    if changed != contents:
+        _write_run(Path(directory) / "run.json", changed)
+
+
+def _write_run(path: Path, contents: dict) -> None:
+    text = json.dumps(contents, indent=1, default=_plain)
+    write_file(path, lambda file: file.write(text.encode() + b"\n"))
+
+
+def read_run(directory) -> dict:
+    """The contents of ``run.json``: "identity" and the notes.
+
+    Raises:
+        UserError: the directory is no run directory, or of a later version.
+    """
+    path = Path(directory) / "run.json"
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+        newer = contents["format"] > FORMAT
+        contents["identity"]["task"]
+    except OSError as error:
+        raise UserError(f"{directory}: is no run directory: no run.json can be read.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: this is no run.json of wlnn, or a damaged one.") from error
+    if newer:
+        raise UserError(f"{path}: written by a later version of wlnn; upgrade wlnn.")
+    return contents
+
+
+def versions() -> dict[str, str]:
+    """Versions a result depends on: wlnn, python, numpy, numba."""
+    import platform
+    from importlib.metadata import version
+
+    from wlnn import __version__
+
+    packages = {name: version(name) for name in ("numpy", "numba")}
+    return {"wlnn": __version__, "python": platform.python_version(), **packages}
+
+
+def _difference(old, new, where: str = "") -> str:
+    """The first difference of two JSON values in words, or an empty text."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            name = f"{where}.{key}" if where else key
+            if key not in old or key not in new:
+                return f"'{name}' is only known {'there' if key in old else 'here'}"
+            found = _difference(old[key], new[key], name)
+            if found:
+                return found
+        return ""
+    return "" if old == new else f"{where} is {json.dumps(old)} there and {json.dumps(new)} here"

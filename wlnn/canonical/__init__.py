@@ -1,0 +1,1 @@
+"""Everything at a temperature of the loss: reweighting, Langevin motion, tempering."""

@@ -1,0 +1,133 @@
+"""`wlnn advantage`: equilibrium against trained networks.
+
+It parses, calls and prints; everything heavy is imported inside the command.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wlnn.base.errors import UserError
+
+
+@click.command(short_help="Equilibrium against trained networks.")
+@click.argument("results", nargs=-1, required=True, type=click.Path())
+@click.option("--at", "where", type=float, metavar="X", help="Also the verdict at this ln L.")
+@click.option("--until", type=click.IntRange(1), metavar="EPOCH", help="Stop the trainings there.")
+@click.option(
+    "--best-of-all",
+    is_flag=True,
+    help="One baseline of several trainings: the best of them at each ln L.",
+)
+@click.option("--out", type=click.Path(dir_okay=False), help="Picture, .png, .pdf or .svg.")
+def advantage(results, where, until, best_of_all, out):
+    """Compare landscapes with trainings of the same task, at equal training loss.
+
+    RESULTS are run directories of `wlnn sample` and of `wlnn train` in any order; trainings are
+    compared with the landscape of their own task. The table gives equilibrium minus trained in bins
+    of ln(train loss) with its 95 % interval (walkers and trainings combined) and a verdict: whether
+    the equilibrium networks are better, worse, or 95 % do not decide. Of twenty undecided bins one
+    is expected to look decided by chance.
+
+    \b
+      wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
+
+    With --best-of-all trainings of one landscape that differ in batch size (or any hyper-parameter)
+    are one baseline, as of the published house prices: in each bin the set with the best mean on
+    the test set, of those that 5 trainings or more came with; the table says which. That choice
+    favours training: what it finds is a lower bound of the advantage over each set alone.
+
+    \b
+      wlnn train --task house-price --data train.csv --batch-size 16,32,64
+      wlnn advantage runs/house-price-1x20-s0 runs/trained-house-price-* --best-of-all
+
+    Runs of `wlnn md` among RESULTS are equilibrium states too, each at the mean ln L of its
+    temperature: for wide networks they come within minutes. No landscape is needed beside them.
+
+    \b
+      wlnn md --task polymer --data Egb.csv --temperature 2e-4
+      wlnn advantage runs/md-polymer-... runs/trained-polymer-...
+
+    Several landscapes (widths, data sets) give one picture of all of them, and the difference where
+    training ends against the number of parameters; data sets of one network are averaged. Of
+    different tasks there is the first picture alone (Fig. 2).
+    """
+    from wlnn.canonical.trajectories import Trajectories, is_motion
+    from wlnn.report import plot
+    from wlnn.report import plot_training as plot_trained
+    from wlnn.report.landscape import describe
+    from wlnn.report.training import advantage_in_words, in_words, motion_report, report
+    from wlnn.runs.find import find_landscape
+    from wlnn.training import advantage as advantage_
+    from wlnn.training import difference as comparison
+    from wlnn.training.baseline import best_of
+    from wlnn.training.trained import Trained, is_trained
+
+    landscapes, motions, trained, names = [], [], [], []
+    for result in results:
+        if is_trained(result):
+            trained.append(Trained.load(result))
+            names.append(str(result))
+        elif is_motion(result):
+            motions.append(Trajectories.load(result))
+        else:
+            landscapes.append(find_landscape(result))
+    if not (landscapes or motions) or not trained:
+        missing = "is no landscape" if trained else "are no trainings (of wlnn train)"
+        raise UserError(f"there {missing} among {', '.join(map(str, results))}.")
+    first = Path(names[0])
+    folder = first if first.is_dir() else first.parent
+    path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
+    if motions:
+        sets = [best_of(trained, names)] if best_of_all else trained
+        for one in sets:
+            click.echo("\n".join([one.words, *motion_report(motions, one, until), ""]))
+    if not landscapes:
+        click.echo(plot.save(plot_trained.plot_motions(motions, sets, until), path))
+        return
+    if motions and len(landscapes) > 1:
+        raise UserError("give one landscape, or none, beside runs of wlnn md.")
+    pairs = advantage_.pairs(landscapes, trained, names)
+    label = {id(one): name for one, name in zip(trained, names, strict=True)}
+    if best_of_all:
+        pairs = [
+            (landscape, [best_of(own, [label[id(one)] for one in own])])
+            if len(own) > 1 or len(trained) == len(pairs)  # nothing to choose from: it says so
+            else (landscape, own)
+            for landscape, own in pairs
+        ]
+    for landscape, own in pairs:
+        record = comparison.record_of(landscape)
+        for one in own:
+            click.echo(describe(landscape)[0])
+            for part, name in zip(one.parts, getattr(one, "names", ("",)), strict=True):
+                if name:
+                    click.echo(f"{name} = {label[id(part)]}")
+                part = part if until is None else part.until(until)
+                click.echo("\n".join(in_words(part, record)))
+            click.echo("\n".join(report(landscape, one, until, where)) + "\n")
+    if len(pairs) == 1:
+        picture = plot_trained.plot_advantage(*pairs[0], until, motions=motions)
+        click.echo(plot.save(picture, path))
+        return
+    pictures = {"": plot_trained.plot_widths(advantage_.one_per_network(pairs), until)}
+    tasks = {(ls.meta["task"]["task"], comparison.record_of(ls)) for ls, _ in pairs}
+    if len(tasks) > 1:  # losses of different tasks have no common axis
+        click.echo(plot.save(pictures[""], path))
+        return
+    points = advantage_.by_network(pairs, until)
+    click.echo("where training ends, by network")
+    for name, parameters, sets, one in points:
+        click.echo(f"{name} ({parameters} parameters, {sets} data set{'s' * (sets > 1)})")
+        click.echo(f"  ln L {one.x:.2f}, {advantage_in_words(one, record)}")
+    if points:
+        ends = [(name, one) for name, _, _, one in points]
+        sizes = [(parameters, one) for _, parameters, _, one in points]
+        pictures["-ends"] = plot_trained.plot_endings(ends, record)
+        pictures["-parameters"] = plot_trained.plot_differences(sizes, record)
+    else:
+        click.echo("  no training comes to losses that its landscape holds")
+    for suffix, figure in pictures.items():
+        click.echo(plot.save(figure, path.with_name(path.stem + suffix + path.suffix)))

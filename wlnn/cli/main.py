@@ -1,0 +1,102 @@
+"""`wlnn`: the command line. Finds a command, runs it, and turns mistakes into one sentence.
+
+The commands are in the files named below, which load nothing heavy before they are used.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from importlib import import_module
+
+import click
+
+from wlnn import __version__
+from wlnn.base.errors import UserError
+from wlnn.cli.options import STOPPED
+
+COMMANDS = {  # in the order of the help
+    "tasks": "wlnn.cli.sample:tasks",
+    "data": "wlnn.cli.data:data",
+    "sample": "wlnn.cli.sample:sample",
+    "resume": "wlnn.cli.sample:resume",
+    "probe": "wlnn.cli.sample:probe",
+    "md": "wlnn.cli.canonical:md",
+    "canonical": "wlnn.cli.canonical:canonical",
+    "seek": "wlnn.cli.search:seek",
+    "info": "wlnn.cli.results:info",
+    "plot": "wlnn.cli.results:plot",
+    "networks": "wlnn.cli.results:networks",
+    "merge": "wlnn.cli.results:merge",
+    "train": "wlnn.cli.train:train",
+    "tune": "wlnn.cli.train:tune",
+    "advantage": "wlnn.cli.advantage:advantage",
+    "verify": "wlnn.cli.results:verify",
+    "maxent": "wlnn.cli.maxent:maxent",
+}
+MISTAKE = 2  # exit status
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx):
+        """Names in the order of :data:`COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx, name):
+        """The command, or None."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@click.version_option(__version__, prog_name="wlnn")
+@click.pass_context
+def wlnn(ctx):
+    """How many networks are there that fit, and how well do they generalise?
+
+    wlnn measures the entropy landscape of a neural network: S(x, y), the logarithm of the volume of
+    parameter space in which the training loss is L (x = ln L) and the test accuracy is y. The
+    Wang-Landau method visits all of these macrostates alike, the rare ones too; the mean accuracy
+    over all networks of one training loss, and the most likely one, follow from S.
+
+    \b
+    Begin with:
+      wlnn sample --quick          a first look in about ten seconds
+      wlnn info runs/...           what came out, and how far to trust it
+      wlnn tasks                   what can be sampled, your own data and functions included
+
+    Each command explains itself: wlnn COMMAND --help
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit: status 0, 1 (a verification failed), 2 (a mistake), 130 (Ctrl-C).
+
+    SIGTERM, which batch systems send before they kill, ends a command as Ctrl-C does.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(wlnn.main(arguments, prog_name="wlnn", standalone_mode=False))
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "wlnn"
+        _fail(f"{error.format_message().rstrip('.')}; see '{path} --help'.")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except UserError as error:
+        _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped.", STOPPED)
+
+
+def _fail(sentence: str, status: int = MISTAKE) -> None:
+    sentence = " ".join(sentence.split())
+    print(f"wlnn: {sentence}{'.' * (sentence[-1] not in '.?')}", file=sys.stderr)
+    sys.exit(status)

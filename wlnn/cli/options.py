@@ -1,0 +1,244 @@
+"""Options that say what is sampled and how, and what they add up to: a recipe.
+
+It parses; what the settings can check, they check.
+"""
+
+from __future__ import annotations
+
+import click
+
+from wlnn.base.errors import UserError
+from wlnn.settings.unread import refuse_unread
+
+STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
+NUMBER = {"type": float, "metavar": "N"}  # 6e7 is a number too; the settings check the rest
+KINDS = {  # where a task comes from
+    "task": "--task NAME",
+    "context": "--task context-select",
+    "train": "--train",
+    "file": "--task path.py:name",
+}
+GOES_WITH = {  # options that only some sources of a task understand
+    **dict.fromkeys(
+        (
+            "width",
+            "layers",
+            "points",
+            "data_seed",
+            "data",
+            "embedding",
+            "scale",
+            "classes",
+            "y_axis",
+        ),
+        ("task",),
+    ),
+    **dict.fromkeys(("activation", "logits"), ("task", "train")),
+    "window": ("task", "train", "context"),
+    **dict.fromkeys(("test", "target", "hidden", "kind", "raw"), ("train",)),
+}
+INSTEAD = {
+    ("width", "train"): "; give --hidden",
+    ("layers", "train"): "; give --hidden",
+    ("width", "context"): "; give --set context.units=N",
+    **{(name, "file"): "; set it in the file" for name in GOES_WITH},
+}
+SETTINGS = {  # settings that options stand for, where a run may have no use for them
+    "layers": "network.layers",
+    "width": "network.width",
+    "activation": "network.activation",
+    "logits": "network.logits",
+    "points": "data.points",
+    "data_seed": "data.seed",
+    "scale": "data.scale",
+    "classes": "data.first_class",
+    "y_axis": "wlmd.accuracy_axis",
+    "schedule": "wlmc.schedule",
+    "step_rule": "wlmc.step_rule",
+    "precision": "wlmc.precision",
+}
+
+
+def options_of(*options):
+    """Several click options as one decorator, in the order of the help."""
+
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+task_options = options_of(
+    click.option(
+        "--task", metavar="NAME", help="One of `wlnn tasks`, or path.py:name for one of your own."
+    ),
+    click.option("--layers", **NUMBER, help="Hidden layers."),
+    click.option("--width", **NUMBER, help="Units of each hidden layer."),
+    click.option("--activation", metavar="NAME", help="relu, tanh or silu."),
+    click.option("--logits", **NUMBER, help="Outputs of a classifier of two classes: 2 or 1."),
+    click.option("--points", **NUMBER, help="Points in each of the two data sets."),
+    click.option(
+        "--data-seed", metavar="N", help="Seed of the data set; spiral-regress: or 'published'."
+    ),
+    click.option(
+        "--data", metavar="PATH", help="File or folder that the task needs: see `wlnn data`."
+    ),
+    click.option(
+        "--embedding", metavar="FILE", help="polymer: 768 numbers for each row (npz, npy, CSV)."
+    ),
+    click.option("--scale", metavar="NAME", help="Inputs of images: raw, unit or standard."),
+    click.option("--classes", metavar="A,B", help="cifar: 3,5 or cat,dog, say [deer,frog]."),
+    click.option(
+        "--y-axis", metavar="NAME", help="Of a smoothed accuracy: logit, scaled or plain."
+    ),
+    click.option("--train", metavar="CSV", help="Your data: numbers, one header line."),
+    click.option("--test", metavar="CSV", help="Its test set, with the same columns."),
+    click.option("--target", metavar="COLUMN", help="What is learnt; the rest are inputs."),
+    click.option("--hidden", metavar="N,N,..", help="Hidden units with --train [8,8]."),
+    click.option(
+        "--kind", type=click.Choice(["classify", "regress"]), help="If the target leaves it open."
+    ),
+    click.option("--raw", is_flag=True, default=None, help="Do not standardise the columns."),
+)
+window_option = click.option(
+    "--window", metavar="LO,HI", help="Range of x = ln(train loss), e.g. -5,1."
+)
+sampler_options = options_of(
+    click.option(
+        "--sampler",
+        type=click.Choice(["wlmc", "wlmd"]),
+        help="Monte Carlo (small networks) or molecular dynamics (large ones, smooth y); the task "
+        "has its usual one.",
+    ),
+    click.option("--seed", **NUMBER, help="Seed of the walkers."),
+    click.option(
+        "--walkers",
+        **NUMBER,
+        help="Independent walkers; their spread gives the error bars. In molecular dynamics those "
+        "of one table; there wlmd.tables are independent.",
+    ),
+    click.option("--steps", **NUMBER, help="Steps of each walker; four times halve the errors."),
+    click.option(
+        "--schedule", metavar="NAME", help="How ln f falls: one-over-t, paper or halving."
+    ),
+    click.option(
+        "--step-rule",
+        metavar="NAME",
+        help="Width of the moves: freeze (adapted, then fixed), log-uniform, or paper (adapts for "
+        "ever, which biases S).",
+    ),
+    click.option("--precision", metavar="NAME", help="Of the network: float32 or float64."),
+    click.option(
+        "--keep-networks",
+        is_flag=True,
+        default=None,
+        help="Keep one network of every bin, for `wlnn networks`.",
+    ),
+    click.option(
+        "--set",
+        "overrides",
+        metavar="SECTION.OPTION=VALUE",
+        multiple=True,
+        help="Any setting of the table that `wlnn tasks NAME` shows.",
+    ),
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="Walkers that run at a time [the cores]."
+)
+
+
+def recipe_of(options: dict, preset: str, sampler: str | None = None):
+    """The recipe of the options of `wlnn sample`; UserError where they contradict each other."""
+    from wlnn.runs.recipe import make_recipe
+
+    given = {name: value for name, value in options.items() if value is not None}
+    kind = _kind(given)
+    for name, kinds in GOES_WITH.items():
+        if name in given and kind not in kinds:
+            raise UserError(
+                f"--{name.replace('_', '-')} does not go with {KINDS[kind]}"
+                f"{INSTEAD.get((name, kind), '')}."
+            )
+    values: dict[str, dict] = {
+        "network": _named(given, "width", "layers", "activation", "logits"),
+        "data": _named(given, "points"),
+        "grid": {},
+        "wlmc": _named(given, "schedule", "step_rule", "precision"),
+        "sampler": _named(given, "seed", "walkers", "steps", "keep_networks"),
+    }
+    if "points" in given:
+        values["data"]["test_points"] = 0  # as many
+    if given.get("data_seed") == "published":
+        values["data"]["selection"] = "published"
+    elif "data_seed" in given:
+        seed = numbers("--data-seed", given["data_seed"], 1)[0]
+        values["data"] |= {"selection": "seeded", "seed": seed}
+    if "classes" in given:
+        from wlnn.tasks.readers.cifar import CLASSES
+
+        labels = {name: str(label) for label, name in enumerate(CLASSES)}
+        words = [word.strip() for word in given["classes"].split(",")]
+        text = ",".join(labels.get(word, word) for word in words)
+        first, second = numbers("--classes", text, 2)
+        values["data"] |= {"first_class": first, "second_class": second}
+    if "window" in given:
+        low, high = numbers("--window", given["window"], 2)
+        if not low < high:
+            raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
+        values["grid"] = values["wlmd"] = {"x_low": low, "x_high": high}
+    chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
+    variants = {name: choice for name, choice in chosen.items() if choice}
+    recipe = make_recipe(
+        _source(kind, given), preset, sampler or given.get("sampler"), values,
+        options["overrides"], variants,
+    )  # fmt: skip
+    words = {SETTINGS[name]: f"--{name.replace('_', '-')}" for name in SETTINGS if name in given}
+    if given.get("data_seed") == "published":
+        words = {"data.selection": "--data-seed published", **words}
+    words |= {text.partition("=")[0].strip(): f"--set {text}" for text in options["overrides"]}
+    refuse_unread(recipe, words)
+    return recipe
+
+
+def _kind(given: dict) -> str:
+    """Where the task comes from: a key of :data:`KINDS`."""
+    if "train" not in given:
+        name = given.get("task", "")
+        return "file" if ".py" in name else "context" if name == "context-select" else "task"
+    if "task" in given:
+        raise UserError("--task and --train exclude each other: a CSV file is a task of its own.")
+    for name in ("test", "target"):
+        if name not in given:
+            raise UserError(f"--train needs --{name} as well.")
+    return "train"
+
+
+def _source(kind: str, given: dict) -> dict:
+    if kind == "context":
+        return {"task": given["task"]}
+    if kind != "train":
+        paths = _named(given, "data", "embedding")
+        return {kind: given.get("task", "spiral-classify"), **paths}
+    hidden = given.get("hidden", "8,8").split(",")
+    if not all(units.strip().isdigit() for units in hidden):
+        raise UserError(f"--hidden {given['hidden']}: write whole numbers of units, as in 8,8.")
+    source = {**_named(given, "train", "test", "target", "kind"), "standardise": "raw" not in given}
+    return {**source, "hidden": [int(units) for units in hidden]}
+
+
+def _named(given: dict, *names: str) -> dict:
+    return {name: given[name] for name in names if name in given}
+
+
+def numbers(option: str, text: str, count: int) -> list[float]:
+    """The ``count`` numbers of an option's value "a,b"; UserError for anything else."""
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if len(found) != count:
+        wanted = "a number" if count == 1 else f"{count} numbers with a comma between them"
+        raise UserError(f"{option} must be {wanted}, not '{text}'.")
+    return found

@@ -1,0 +1,203 @@
+"""`wlnn info`, `plot`, `networks`, `merge`, `verify`: what came out, and whether to believe it.
+
+It parses, calls and prints; everything heavy is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from wlnn.base.errors import UserError
+from wlnn.cli.options import numbers
+
+UNITS = click.Choice(["bin", "axis", "exp"])
+per_x_option = click.option(
+    "--per",
+    type=UNITS,
+    default="bin",
+    show_default=True,
+    help="S along x: per bin, per unit of the axis (ln L), or per unit of exp(axis) (L itself). "
+    "S per unit of L = S per unit of ln L - ln L.",
+)
+
+
+@click.command(short_help="What came out, and how far to trust it.")
+@click.argument("result", type=click.Path())
+@per_x_option
+@click.option("--all", "every", is_flag=True, help="List every row of x, not a dozen.")
+def info(result, per, every):
+    """Show a run (directory or landscape.npz): settings, trust, curves with 95 % intervals.
+
+    Also of a run that is still going on, or was killed: it then reads the checkpoints. Of trainings
+    (wlnn train) it shows where they end and their mean curve, with standard errors.
+
+    \b
+    What to look at:
+      reached      the lowest loss, and the round trips between it and the highest loss: below
+                   about ten of them, sample longer
+      error bars   whether the spread between walkers is their error, by ln f tau / Nb
+      zero of S    absolute entropies, or relative ones where uniform draws never reach the window
+    """
+    from wlnn.report.landscape import summary
+    from wlnn.report.training import curve_in_words, in_words
+    from wlnn.runs.find import find_landscape
+    from wlnn.training.trained import Trained, is_trained
+
+    rows = None if every else 12
+    if is_trained(result):
+        trained = Trained.load(result)
+        y = trained.meta["task"]["y"]
+        lines = [*in_words(trained, y), "", *curve_in_words(trained, y, rows)]
+    else:
+        lines = summary(find_landscape(result), per, rows)
+    click.echo("\n".join(lines))
+
+
+@click.command(short_help="Draw landscape.png and diagnostics.png.")
+@click.argument("results", nargs=-1, required=True, type=click.Path())
+@per_x_option
+@click.option(
+    "--per-y", type=UNITS, default="bin", show_default=True, help="The same for S along y."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False), help="Only the landscape, as .png, .pdf or .svg."
+)
+def plot(results, per, per_y, out):
+    """Draw landscape.png (S in colour, with its curves) and diagnostics.png into a run directory.
+
+    Magenta: the equilibrium curve, the mean of y over all networks of one training loss. Dashed:
+    the y of the highest entropy. Pale bins were not seen by all walkers: do not trust them.
+    """
+    from wlnn.report import plot as pictures
+    from wlnn.runs.find import find_landscape
+
+    if out is not None and len(results) > 1:
+        raise UserError("--out names one picture; give one result with it.")
+    for result in results:
+        landscape = find_landscape(result)
+        if out is not None:
+            axes = pictures.plot_landscape(landscape, per=(per, per_y))
+            click.echo(pictures.save(axes.figure, out))
+            continue
+        folder = Path(result) if Path(result).is_dir() else Path(result).parent
+        for path in draw(landscape, folder, (per, per_y)):
+            click.echo(path)
+
+
+def draw(landscape, folder: Path, per: tuple[str, str] = ("bin", "bin")) -> list[Path]:
+    """Both pictures of a landscape, or the diagnostics alone where there is a single y bin."""
+    from wlnn.report import plot
+
+    paths = []
+    if landscape.grid.y.n > 1:
+        figure = plot.plot_landscape(landscape, per=per).figure
+        paths.append(plot.save(figure, folder / "landscape.png"))
+    return [*paths, plot.save(plot.plot_diagnostics(landscape), folder / "diagnostics.png")]
+
+
+@click.command(short_help="List and export networks that were kept.")
+@click.argument("result", type=click.Path())
+@click.option("--at", metavar="X,Y", required=True, help="Where to look, e.g. -3,0.9.")
+@click.option("--count", type=click.IntRange(1), default=5, show_default=True, help="How many.")
+@click.option("--export", type=click.Path(dir_okay=False), help="Write the nearest to an npz file.")
+def networks(result, at, count, export):
+    """List stored networks near a macrostate (x, y), and export one: parameters by name.
+
+    A run made with --keep-networks holds one network of every bin that walker 0 came to (Monte
+    Carlo), or of every cell of x and y that a walker was in at the end of a round (molecular
+    dynamics). Where y is a smoothed accuracy, --at takes that accuracy, 0 to 1. The npz file has
+    the flat vector "theta" and its tensors by name: W0 (out, in), b0 (out,), conv0.W and so on.
+
+    \b
+      wlnn networks runs/spiral-classify-3x6-s0 --at -3,0.9 --export network.npz
+    """
+    from wlnn.runs.find import find_landscape
+    from wlnn.runs.networks import export_network, nearest_networks
+
+    landscape = find_landscape(result)
+    x, y = numbers("--at", at, 2)
+    found = nearest_networks(landscape, x, y, count)
+    axes, true = landscape.grid, "true accuracy  " * bool(landscape.accuracy_axis)
+    y_name = "smoothed accuracy" if true else axes.y.name
+    click.echo(f"{axes.x.name:>16}  {y_name:>17}  {true}{'S (nats)':>10}  largest |parameter|")
+    for kept in found:
+        size = abs(kept.theta).max()
+        accuracy = f"{kept.accuracy:13.3f}  " * bool(true)
+        click.echo(f"{kept.x:16.3f}  {kept.y:17.3f}  {accuracy}{kept.entropy:10.2f}  {size:.3f}")
+    if export is not None:
+        click.echo(export_network(landscape, found[0], export))
+
+
+@click.command(short_help="Join runs with different seeds.")
+@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.option("--out", type=click.Path(file_okay=False), help="Directory of the joint result.")
+def merge(runs, out):
+    """Join runs of one problem with different seeds (a job array, say) into one landscape.
+
+    Every walker counts alike, so error bars shrink as walkers are added. Runs that are not finished
+    bring what their checkpoints hold.
+
+    \b
+      wlnn sample --seed $SLURM_ARRAY_TASK_ID --walkers 1        in each job
+      wlnn merge runs/spiral-classify-3x6-s*
+    """
+    from wlnn.landscape.join import join
+    from wlnn.report.landscape import reached
+    from wlnn.runs.find import find_landscape
+
+    names = [re.sub(r"/+$", "", str(run)) for run in runs]
+    folder = Path(out or re.sub(r"-s\d+", "", names[0]) + "-merged")
+    if (folder / "run.json").exists() or (folder / "landscape.npz").exists():
+        raise UserError(f"{folder}: holds a result already; give another --out.")
+    joint = join([find_landscape(run) for run in runs], names)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made: {str(error.strerror).lower()}.") from error
+    joint.save(folder / "landscape.npz")
+    click.echo(f"{joint.n_walkers} walkers of {len(runs)} runs: {reached(joint)}", err=True)
+    for path in [folder / "landscape.npz", *draw(joint, folder)]:
+        click.echo(path)
+
+
+@click.command(short_help="Check the samplers on exactly known cases.")
+@click.option("--slow", is_flag=True, help="Also the cases that take minutes.")
+@click.option("--case", "names", metavar="NAME", multiple=True, help="Only this case; repeatable.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the judges.")
+def verify(slow, names, seed):
+    """Check the samplers on cases whose answer is known exactly; status 1 if one fails.
+
+    Enumerated, integrated and analytic landscapes go through the very code that `wlnn sample` runs.
+    A case passes when its error is at most its threshold, which a right sampler keeps for all but a
+    few seeds in 100,000 and a wrong one does not; what the error is stands below each case.
+    """
+    from wlnn.reference import CASES
+
+    known = {case.name: case for case in CASES}
+    for name in names:
+        if name not in known:
+            raise UserError(f"--case {name}: there is no such case; use one of {', '.join(known)}.")
+    chosen = [known[name] for name in names] or [case for case in CASES if slow or not case.slow]
+    width = max(len(case.name) for case in chosen)
+    click.echo(f"{'case':<{width}}  sampler     error  threshold  verdict  seconds")
+    failed = []
+    for case in chosen:
+        found = case.judge(seed=seed)
+        word = {True: "passed", False: "FAILED", None: "skipped"}[found.passed]
+        click.echo(
+            f"{case.name:<{width}}  {found.sampler:<7}  {found.error:8.3g}  {found.threshold:9.3g}"
+            f"  {word}  {found.seconds:7.1f}"
+        )
+        click.echo(f"  {found.detail}")
+        failed += [case.name] * (found.passed is False)
+    left = sum(case.slow for case in CASES) if not slow and not names else 0
+    click.echo(
+        (f"failed: {', '.join(failed)}" if failed else "no case failed")
+        + (f"; {left} slow ones were left out, see --slow" if left else "")
+    )
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,216 @@
+"""`wlnn train`, `tune`: trainings and their hyper-parameters.
+
+It parses, calls and prints; everything heavy is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wlnn.base.errors import UserError
+from wlnn.base.progress import Progress
+from wlnn.cli.options import NUMBER, STOPPED, options_of, recipe_of, task_options
+
+TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
+training_options = options_of(
+    click.option("--optimizer", metavar="NAME", help="sgd or adam."),
+    click.option("--learning-rate", **NUMBER, help="Step size."),
+    click.option("--momentum", **NUMBER, help="Of sgd [0]."),
+    click.option(
+        "--batch-size",
+        metavar="N,N,..",
+        help="Rows of a minibatch; 0: the whole set. Of several each has a directory of its own.",
+    ),
+    click.option("--epochs", **NUMBER, help="Passes through the training set."),
+    click.option(
+        "--initialisation", metavar="NAME", help="fan-in, xavier-uniform or kaiming-normal."
+    ),
+    click.option("--seed", **NUMBER, help="Seed of the trainings."),
+    click.option("--runs", **NUMBER, help="Independent trainings (of each setting)."),
+    click.option(
+        "--set",
+        "overrides",
+        metavar="SECTION.OPTION=VALUE",
+        multiple=True,
+        help="Any setting of the table that `wlnn tasks NAME` shows.",
+    ),
+    click.option("--quick", "preset", flag_value="quick", help="Few and short trainings."),
+    click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...]."),
+    click.option(
+        "--processes", type=click.IntRange(1), metavar="N", help="Worker processes [the cores]."
+    ),
+)
+
+
+@click.command(short_help="Train a network many times by SGD or Adam.")
+@task_options
+@training_options
+@click.option(
+    "--tuned", type=click.Path(), metavar="DIR", help="Rate and batch of a `wlnn tune` directory."
+)
+def train(preset, out, processes, tuned, **options):
+    """Train many times from independent initial parameters; records every epoch.
+
+    At the end of every epoch the whole training and test set are evaluated. The result,
+    trained.npz, is what `wlnn advantage` compares with a landscape. Hyper-parameters come from the
+    task's table (`wlnn tasks NAME`, block [[train]] of the nearest width).
+
+    A training whose loss or parameters stop being finite, or whose loss is e^10 times that at its
+    start, has diverged: it is named in the output and left out of every mean.
+
+    \b
+      wlnn train --task spiral-classify --runs 100
+      wlnn train --task spiral-regress --width 30 --epochs 300 --batch-size 5,10,25
+      wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
+
+    Ctrl-C loses nothing: the same command, or `wlnn resume`, goes on, with the same bits.
+    """
+    if tuned is not None:
+        from wlnn.training.tuning import Tuning
+
+        for name, value in Tuning.load(tuned).best_settings.items():
+            if options[name] is None:
+                options[name] = value
+    from wlnn.cli.options import numbers
+    from wlnn.runs.experiment import training_name
+
+    given = options.pop("batch_size")
+    sizes = [given]
+    if isinstance(given, str):  # and not a number, of --tuned
+        sizes = list(dict.fromkeys(numbers("--batch-size", given, given.count(",") + 1)))
+    several = len(sizes) > 1
+    begun = []
+    for size in sizes:  # all of them are looked at before the first is trained
+        recipe = _recipe({**options, "batch_size": size}, preset, "train", ("runs",))
+        directory = Path("runs") / training_name("trained", recipe)
+        if out:
+            directory = Path(out) / f"b{size:g}" if several else Path(out)
+        begun.append((recipe, directory))
+    for recipe, directory in begun:
+        go_on(recipe, directory, processes, "the same command" if several else None)
+
+
+@click.command(short_help="Find learning rate and batch size by trial.")
+@task_options
+@training_options
+@click.option("--rates", **NUMBER, help="Number of learning rates.")
+@click.option("--rate-range", metavar="LO,HI", help="Lowest and highest learning rate.")
+@click.option("--batch-range", metavar="LO,HI", help="Batch sizes double from LO; the last is HI.")
+def tune(preset, out, processes, rate_range, batch_range, **options):
+    """Try a grid of learning rates (evenly spaced in the logarithm) and batch sizes.
+
+    The best setting has the best mean test metric at each training's best epoch, among settings
+    where no training diverged. That choice favours training: it looks at the test set, as the
+    published one did. The table and the choice are stored; use them with
+
+    \b
+      wlnn train --tuned runs/tuned-...
+
+    All settings get the same number of epochs. Ctrl-C loses nothing; the same command goes on.
+    """
+    from wlnn.cli.options import numbers
+    from wlnn.runs.experiment import training_name
+
+    changes = []
+    for option, text, name in (
+        ("--rate-range", rate_range, "rate"),
+        ("--batch-range", batch_range, "batch"),
+    ):
+        if text is not None:
+            low, high = numbers(option, text, 2)
+            changes += [f"tune.{name}_low={low!r}", f"tune.{name}_high={high!r}"]
+    for name in ("learning_rate", "batch_size"):
+        if options[name] is not None:
+            raise UserError(
+                f"--{name.replace('_', '-')} is what tune looks for; give --rate-range or "
+                "--batch-range."
+            )
+    options["overrides"] = (*options["overrides"], *changes)
+    recipe = _recipe(options, preset, "tune", ("runs", "rates"))
+    directory = Path(out) if out else Path("runs") / training_name("tuned", recipe)
+    go_on(recipe, directory, processes)
+
+
+def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
+    """The recipe of options; training options become overrides of their section."""
+    options = dict(options)
+    given = []
+    for section, names in (("train", TRAIN), (sampler, own)):
+        for name in names:
+            value = options.pop(name, None)
+            if value is not None:
+                given.append(f"{section}.{name}={value}")
+    seed = options.pop("seed", None)
+    if seed is not None:
+        given.append(f"train.seed={seed}")
+    options["overrides"] = (*given, *options["overrides"])
+    return recipe_of(options, preset or "default", sampler)
+
+
+def go_on(recipe, directory: Path, processes: int | None, again: str | None = None) -> None:
+    """Begin or continue trainings (sampler "train") or tuning ("tune"), with progress.
+
+    ``again`` is what goes on after an interruption, if not `wlnn resume` with the directory.
+    """
+    from wlnn.base.running import Interrupted
+    from wlnn.base.workers import default_processes
+    from wlnn.report.training import in_words
+    from wlnn.tasks.task import Task
+    from wlnn.training.run import train_many
+    from wlnn.training.tuning import tune as try_grid
+
+    task = recipe.task()
+    if not isinstance(task, Task):
+        raise UserError(f"'{task.name}' is a bare function: only a Task with a network is trained.")
+    about = recipe.problem(task).about
+    settings, processes = recipe.settings, processes or default_processes()
+    extra = {
+        "processes": processes,
+        "notes": {"recipe": recipe.to_dict()},
+        "about": about,
+        "make_task": recipe.task,
+    }
+    try:
+        with Progress("") as progress:
+            if recipe.sampler == "train":
+                click.echo(
+                    f"{directory}: {settings.train.runs} trainings × {settings.train.epochs} "
+                    f"epochs, {task.network.n_parameters} parameters, {processes} processes",
+                    err=True,
+                )
+                trained = train_many(task, settings.train, directory, report=progress, **extra)
+                paths = [directory / "trained.npz"]
+                lines = in_words(trained, task.y)
+            else:
+                click.echo(
+                    f"{directory}: {settings.tune.rates} learning rates, {settings.tune.runs} "
+                    f"trainings × {settings.train.epochs} epochs of each setting",
+                    err=True,
+                )
+                tuning = try_grid(task, settings, directory, report=progress, **extra)
+                from wlnn.report import plot
+                from wlnn.report import plot_training as plot_trained
+
+                picture = plot_trained.plot_tuning(tuning)
+                paths = [directory / "tuning.npz", plot.save(picture, directory / "tuning.png")]
+                best = tuning.best_settings
+                lines = [
+                    *tuning.table(),
+                    f"best: train.learning_rate = {best['learning_rate']:g}, train.batch_size = "
+                    f"{best['batch_size']}; use it with --tuned {directory}",
+                ]
+    except Interrupted:
+        click.echo(f"stopped; everything trained so far is saved in {directory}", err=True)
+        click.echo(f"  go on with:  {again or f'wlnn resume {directory}'}", err=True)
+        sys.exit(STOPPED)
+    click.echo("\n".join(lines), err=recipe.sampler == "train")
+    for path in paths:
+        click.echo(path)
+
+
+for command in (train, tune):  # trainings have no window and no y axis
+    unknown = ("window", "y_axis")
+    command.params = [option for option in command.params if option.name not in unknown]

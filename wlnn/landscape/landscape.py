@@ -1,0 +1,241 @@
+"""The result of sampling: entropy on a grid with error bars, and the curves that follow from it.
+
+Never samples and never plots. S of a bin is ln(mass), the mass being the fraction of the box volume
+whose (x, y) falls into the bin: a number per *bin*; :meth:`Landscape.rescaled` makes densities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.base import store
+from wlnn.base.accuracy_axes import ACCURACY_AXES
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+
+RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so
+GAUGES = {
+    "box": "sum of exp S over all bins = 1, the whole box",
+    "draws": "exp S = fraction of the box, fixed by uniform draws",
+    "window": "sum of exp S over the bins that every walker visited = 1: relative entropies",
+    "mean": "mean of S over the reliable bins = 0: relative entropies",
+}
+
+
+class Curve(NamedTuple):
+    """A quantity per row of the x axis; NaN where the row was never visited."""
+
+    x: np.ndarray  # (nx,) row centres
+    value: np.ndarray  # (nx,) mean over walkers
+    error: np.ndarray  # (nx,) standard error of that mean; NaN unless every walker was there
+    reliable: np.ndarray  # (nx,) bool
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Entropy over the macrostates of a grid.
+
+    Attributes:
+        grid: macrostates.
+        entropies: S of each walker, normalised by itself, ``(R, nx, ny)`` nats; NaN where it was
+            never.
+        visits: all visits of all walkers, ``(nx, ny)``.
+        reliable: bins that every walker visited in its production stage, ``(nx, ny)`` bool (in its
+            whole run, where there was no production stage).
+        meta: JSON notes. "gauge" is a key of :data:`GAUGES`; "anchor_error" the standard error that
+            the uniform draws give to the zero of S, common to all bins and not part of
+            :attr:`error`; "ln_box_volume", if known, turns S into ln(volume) when added.
+        history: diagnostics per walker and stage, each ``(R, stages)``.
+        networks: one microstate of every bin walker 0 entered, where they were kept: "bins"
+            ``(m, 2)`` and "theta" ``(m, P)``. Each is the state of the first visit in the last
+            stage that came to the bin. Of molecular dynamics: the last state of every cell at the
+            end of a round, and "points" ``(m, 3)``, its x, y and true accuracy.
+        accuracy: mean true accuracy of the visits of each bin ``(nx, ny)``, NaN where there were
+            none, if y is a smoothed accuracy; otherwise empty.
+    """
+
+    grid: Grid
+    entropies: np.ndarray
+    visits: np.ndarray
+    reliable: np.ndarray
+    meta: dict = field(default_factory=dict)
+    history: dict[str, np.ndarray] = field(default_factory=dict)
+    networks: dict[str, np.ndarray] = field(default_factory=dict)
+    accuracy: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @property
+    def n_walkers(self) -> int:
+        """Number R of independent walkers (or groups)."""
+        return len(self.entropies)
+
+    @property
+    def accuracy_axis(self):
+        """Functions of y where it is one of a smoothed accuracy (``collective``), else None."""
+        name = self.meta.get("task", {}).get("y_axis")
+        return ACCURACY_AXES[name] if name else None
+
+    @property
+    def y_values(self) -> np.ndarray:
+        """What the bins of y stand for ``(ny,)``: their centres, or smoothed accuracies 0 to 1."""
+        axis, centres = self.accuracy_axis, self.grid.y.centres
+        return np.clip(axis.inverse(np, centres), 0, 1) if axis else centres
+
+    @property
+    def settings(self) -> dict:
+        """The sampler's settings, empty where they were not stored."""
+        return self.meta.get(self.meta.get("sampler", "wlmc"), {})
+
+    @property
+    def entropy(self) -> np.ndarray:
+        """S ``(nx, ny)`` in nats, mean over the walkers that were there; NaN where none was."""
+        return _mean(self.entropies)
+
+    @property
+    def error(self) -> np.ndarray:
+        """Standard error of :attr:`entropy`, sd / sqrt(R) ``(nx, ny)``; NaN unless all were there.
+
+        The 95 % interval is this times :meth:`t_factor`. No bias of order 1 / steps is in it.
+        """
+        return _standard_error(self.entropies)
+
+    def t_factor(self, level: float = 0.95) -> float:
+        """Student's t with R - 1 degrees of freedom: half the two-sided interval per error."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.n_walkers - 1, 0.5 + level / 2)) if self.n_walkers > 1 else np.nan
+
+    @property
+    def _rows(self) -> np.ndarray:
+        """Rows ``(nx,)`` whose mass lies in reliable bins by :data:`RELIABLE_SHARE`."""
+        entropy = self.entropy
+        safe = np.where(self.reliable, entropy, np.nan)
+        with np.errstate(invalid="ignore"):
+            return _ln_sum(safe) - _ln_sum(entropy) >= np.log(RELIABLE_SHARE)
+
+    def _curve(self, per_walker: np.ndarray) -> Curve:
+        return Curve(
+            self.grid.x.centres, _mean(per_walker), _standard_error(per_walker), self._rows
+        )
+
+    def equilibrium_accuracy(self) -> Curve:
+        """<y>(x) = sum_y y exp S(x, y) / sum_y exp S(x, y) (paper, Eq. (1)), mean over walkers.
+
+        y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm, on one
+        of a smoothed accuracy the mean of that accuracy.
+        """
+        return self._curve(self.equilibrium_of_walkers())
+
+    def equilibrium_of_walkers(self) -> np.ndarray:
+        """<y>(x) of each walker ``(R, nx)``, NaN where it never was."""
+        weights = np.exp(self.entropies - _ln_sum(self.entropies)[..., None])
+        values = np.nansum(weights * self.y_values, axis=-1)
+        return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
+
+    def max_entropy_curve(self) -> Curve:
+        """The y of largest S in each row, of the mean S; the error is from that of each walker."""
+        y = self.y_values
+
+        def highest(entropy: np.ndarray) -> np.ndarray:
+            never = np.isnan(entropy)
+            best = y[np.where(never, -np.inf, entropy).argmax(axis=-1)]
+            return np.where(never.all(axis=-1), np.nan, best)
+
+        return self._curve(highest(self.entropies))._replace(value=highest(self.entropy))
+
+    def true_accuracy(self) -> Curve:
+        """Mean true accuracy of all networks of a training loss, where y is a smoothed accuracy.
+
+        That of each bin is the mean over its visits, weighted by exp S as in Eq. (1).
+        """
+        known = ~np.isnan(self.accuracy)
+        weights = np.exp(self.entropy - _ln_sum(self.entropy)[:, None])
+        weights = np.where(known, np.nan_to_num(weights), 0.0)
+        total = weights.sum(axis=1)
+        values = np.where(known, weights * np.nan_to_num(self.accuracy), 0.0).sum(axis=1)
+        values = np.where(total > 0, values / np.where(total > 0, total, 1), np.nan)
+        return Curve(self.grid.x.centres, values, np.full(values.shape, np.nan), self._rows)
+
+    def marginal_entropy(self) -> Curve:
+        """S(x) = ln sum_y exp S(x, y), nats per row of bins."""
+        return self._curve(_ln_sum(self.entropies))
+
+    def rescaled(self, x: str = "bin", y: str = "bin") -> np.ndarray:
+        """S ``(nx, ny)`` as the ln of a density instead of the ln of a bin's mass.
+
+        For each axis: "bin" leaves it as it is, "axis" divides the mass by the bin's width on the
+        axis (per unit ln L), "exp" by the width of exp(axis) (per unit L, the bin's mean density).
+        For narrow bins S per unit L = S per unit ln L - ln L. Errors do not change.
+        """
+        shift = _ln_width(self.grid.x, x)[:, None] + _ln_width(self.grid.y, y)[None, :]
+        return self.entropy - shift
+
+    def save(self, path):
+        """Write to ``path`` (npz, see ``wlnn.store``). The arrays "entropy" and "error" and the bin
+        edges are there for readers without this package.
+        """
+        arrays = {
+            "entropies": self.entropies,
+            "visits": self.visits,
+            "reliable": self.reliable,
+            "entropy": self.entropy,
+            "error": self.error,
+            "x_edges": self.grid.x.edges,
+            "y_edges": self.grid.y.edges,
+            **{f"history.{name}": array for name, array in self.history.items()},
+            **{f"networks.{name}": array for name, array in self.networks.items()},
+            **({"accuracy": self.accuracy} if self.accuracy.size else {}),
+        }
+        axes = {"x": list(self.grid.x), "y": list(self.grid.y)}
+        return store.save(path, arrays, {"kind": "landscape", "axes": axes, "meta": self.meta})
+
+    @classmethod
+    def load(cls, path) -> Landscape:
+        """The landscape that :meth:`save` wrote; UserError for any other file."""
+        arrays, meta = store.load(path)
+        if meta.get("kind") != "landscape":
+            raise UserError(f"{path}: holds no landscape; give the landscape.npz of a run.")
+        history, networks = (
+            {k.removeprefix(part): v for k, v in arrays.items() if k.startswith(part)}
+            for part in ("history.", "networks.")
+        )
+        grid = Grid(Axis(*meta["axes"]["x"]), Axis(*meta["axes"]["y"]))
+        main = (arrays[name] for name in ("entropies", "visits", "reliable"))
+        accuracy = arrays.get("accuracy", np.zeros((0, 0)))
+        return cls(grid, *main, meta["meta"], history, networks, accuracy)
+
+
+def _mean(per_walker: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is not NaN; NaN where everything is."""
+    known = ~np.isnan(per_walker)
+    total = np.where(known, per_walker, 0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+
+
+def _standard_error(per_walker: np.ndarray) -> np.ndarray:
+    """sd / sqrt(R) over the first axis; NaN for one walker and where one is NaN."""
+    if len(per_walker) < 2:
+        return np.full(per_walker.shape[1:], np.nan)
+    return per_walker.std(axis=0, ddof=1) / np.sqrt(len(per_walker))
+
+
+def _ln_sum(entropy: np.ndarray) -> np.ndarray:
+    """ln of the sum of exp over the last axis, NaN counting as zero mass; NaN where all are."""
+    never = np.isnan(entropy)
+    top = np.where(never, -np.inf, entropy).max(axis=-1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    total = np.where(never, 0.0, np.exp(np.where(never, 0.0, entropy - top))).sum(axis=-1)
+    with np.errstate(divide="ignore"):
+        return np.where(never.all(axis=-1), np.nan, np.log(total) + top[..., 0])
+
+
+def _ln_width(axis: Axis, unit: str) -> np.ndarray:
+    """ln of the bins' widths ``(n,)`` in the unit that :meth:`Landscape.rescaled` names."""
+    if unit == "bin":
+        return np.zeros(axis.n)
+    if unit not in ("axis", "exp"):
+        raise UserError(f"S can be per 'bin', 'axis' or 'exp', not per {unit!r}.")
+    edges = axis.edges if unit == "axis" else np.exp(axis.edges)
+    return np.log(np.diff(edges))

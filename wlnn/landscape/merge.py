@@ -1,0 +1,105 @@
+"""Independent walkers become one landscape; uniform draws fix the zero of its S."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Grid
+from wlnn.landscape.landscape import Landscape, _ln_sum
+
+ANCHOR_COUNT = 100  # uniform draws a bin needs before its ln p is used (relative error 10 %)
+
+
+class WalkerResult(NamedTuple):
+    """What one independent walker (or group of walkers with a common S) brings to :func:`merge`."""
+
+    entropy: np.ndarray  # (nx, ny) nats, any gauge
+    visits: np.ndarray  # (nx, ny) of the whole run
+    production: np.ndarray | None = None  # (nx, ny) visits while S was frozen; None: no such stage
+    history: dict[str, np.ndarray] | None = None  # name -> (stages,)
+
+
+class Draws(NamedTuple):
+    """Uniform points of the box: how many fell into each bin, and how many there were in all."""
+
+    counts: np.ndarray  # (nx, ny)
+    n: int
+
+
+def merge(
+    grid: Grid,
+    walkers: Sequence[WalkerResult],
+    draws: Draws | None = None,
+    covers_box: bool = False,
+    meta: dict | None = None,
+) -> Landscape:
+    """One landscape of independent walkers, each normalised by itself.
+
+    The gauge is "box" if the caller says that the window covers the box (S - ln sum exp S), "draws"
+    if uniform points were drawn and reach bins that every walker knows, and "window" otherwise.
+
+    With draws, each walker r is shifted by the weighted mean over bins b of ln p_b - S_rb, where
+    p_b = n_b / n, n_b >= 100, with weights 1 / (1 / n_b + var_b), var_b the variance between the
+    walkers. What the walkers' own errors do to the shift is then part of the error of S; the part
+    from the draws, sqrt(sum w_b^2 / n_b - 1 / n) with sum w_b = 1 (counts are multinomial), goes to
+    ``meta["anchor_error"]``.
+    """
+    if not walkers:
+        raise UserError("there is no walker to merge.")
+    shape = (len(walkers), *grid.shape)
+    visits = np.array([walker.visits for walker in walkers])
+    entropies = np.array([walker.entropy for walker in walkers], dtype=float)
+    if visits.shape != shape or entropies.shape != shape:
+        raise UserError(f"the walkers' arrays are not on the grid of {grid.shape} bins.")
+    if any(walker.production is None for walker in walkers):
+        reliable = (visits > 0).all(axis=0)
+    else:
+        reliable = np.all([walker.production > 0 for walker in walkers], axis=0)
+    entropies[visits == 0] = np.nan
+    common = (visits > 0).all(axis=0)
+    anchors = None if draws is None else reliable & (draws.counts >= ANCHOR_COUNT)
+    meta = dict(meta or {})
+    if covers_box:
+        gauge, shifts = "box", -_ln_sum(entropies.reshape(len(walkers), -1))
+    elif anchors is not None and anchors.any():
+        gauge = "draws"
+        shifts, meta["anchor_error"] = _anchor(
+            entropies[:, anchors], draws.counts[anchors], draws.n
+        )
+        meta["anchor_bins"] = int(anchors.sum())
+    else:
+        gauge = "window"
+        shifts = -_ln_sum(np.where(common, entropies, np.nan).reshape(len(walkers), -1))
+        shifts[~np.isfinite(shifts)] = 0.0  # no bin in common: nothing to align by
+    meta["gauge"] = gauge
+    return Landscape(
+        grid,
+        entropies + shifts[:, None, None],
+        visits.sum(axis=0),
+        reliable,
+        meta,
+        _stacked([walker.history or {} for walker in walkers]),
+    )
+
+
+def _anchor(entropies: np.ndarray, counts: np.ndarray, n: int) -> tuple[np.ndarray, float]:
+    """Shift of each walker ``(R,)`` and the draws' part of its error; entropies ``(R, bins)``."""
+    aligned = entropies - entropies.mean(axis=1, keepdims=True)
+    spread = aligned.var(axis=0, ddof=1) if len(entropies) > 1 else 0.0
+    weights = 1 / (1 / counts + spread)
+    weights = weights / weights.sum()
+    shifts = ((np.log(counts / n) - entropies) * weights).sum(axis=1)
+    return shifts, float(np.sqrt(max((weights**2 / counts).sum() - 1 / n, 0.0)))
+
+
+def _stacked(histories: Sequence[dict]) -> dict[str, np.ndarray]:
+    """Arrays ``(R, stages)`` of the names that all walkers recorded, cut to the shortest."""
+    names = [name for name in histories[0] if all(name in other for other in histories)]
+    stages = {name: min(len(history[name]) for history in histories) for name in names}
+    return {
+        name: np.array([history[name][: stages[name]] for history in histories]) for name in names
+    }

@@ -1,0 +1,280 @@
+"""Activations, losses and test metrics of the compiled network, each chosen by the type of a tag.
+
+Definitions (what they must equal): ``layers.py`` and ``losses.py``. They read rows of the workspace
+of ``systems.py`` in vectors; where the rows lie is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from numba import njit
+from numba.extending import overload
+
+from wlnn.backend.buffers import lanes, load, splat, store
+from wlnn.backend.simd import (
+    absolute,
+    add,
+    divide,
+    exp,
+    fma,
+    maximum,
+    multiply,
+    negative,
+    subtract,
+    total,
+    total_product,
+)
+
+PRODUCT_BLOCKS = 4  # vectors of 1 + e multiplied before a logarithm is taken: 255^16 < 3e38
+
+
+class Relu(NamedTuple):
+    """Tag of max(z, 0)."""
+
+
+class Tanh(NamedTuple):
+    """Tag of tanh z."""
+
+
+class Silu(NamedTuple):
+    """Tag of z / (1 + e^-z)."""
+
+
+class Margin(NamedTuple):
+    """Tag of binary cross-entropy of one cached row: the logit, or the difference of two."""
+
+
+class Softmax(NamedTuple):
+    """Tag of softmax cross-entropy over cached logit rows."""
+
+
+class Squares(NamedTuple):
+    """Tag of the mean squared error of one output row."""
+
+
+class TestAccuracy(NamedTuple):
+    """Tag of y = fraction of right test answers."""
+
+
+class TestLoss(NamedTuple):
+    """Tag of y = ln(test loss)."""
+
+
+def _relu(tag, rows, z):
+    return maximum(z, splat(rows, 0.0))
+
+
+def _tanh(tag, rows, z):  # 1 - 2 / (e^2z + 1), clipped where it is 1 to the last digit
+    limit = splat(rows, 20.0)
+    e = exp(multiply(splat(rows, -2.0), maximum(subtract(splat(rows, 0.0), limit), z)))
+    return subtract(divide(splat(rows, 2.0), add(e, splat(rows, 1.0))), splat(rows, 1.0))
+
+
+def _silu(tag, rows, z):
+    e = exp(subtract(splat(rows, 0.0), maximum(z, splat(rows, -80.0))))
+    return divide(z, add(splat(rows, 1.0), e))
+
+
+def _relu_hidden(tag, rows, z_at, h_at):  # one instruction: cheaper than to store and load h
+    return maximum(load(rows, z_at), splat(rows, 0.0))
+
+
+def _relu_keep(tag, rows, h_at, h):
+    pass
+
+
+def _stored_hidden(tag, rows, z_at, h_at):
+    return load(rows, h_at)
+
+
+def _stored_keep(tag, rows, h_at, h):
+    store(rows, h_at, h)
+
+
+_INLINE = {"error_model": "numpy", "forceinline": True}
+_BY_TAG = {
+    "activate": {Relu: _relu, Tanh: _tanh, Silu: _silu},
+    "hidden": {Relu: _relu_hidden, Tanh: _stored_hidden, Silu: _stored_hidden},
+    "keep": {Relu: _relu_keep, Tanh: _stored_keep, Silu: _stored_keep},
+}
+
+
+def activate(tag, rows, z):
+    """The activation h of a vector of pre-activations z."""
+    return _BY_TAG["activate"][type(tag)](tag, rows, z)
+
+
+@overload(activate, jit_options=_INLINE)
+def _activate_typed(tag, rows, z):
+    return _BY_TAG["activate"][tag.instance_class]
+
+
+def hidden(tag, rows, z_at, h_at):
+    """Activations h at ``h_at``, or recomputed from the pre-activations at ``z_at``."""
+    return _BY_TAG["hidden"][type(tag)](tag, rows, z_at, h_at)
+
+
+def keep(tag, rows, h_at, h):
+    """Store activations, if :func:`hidden` will load them."""
+    return _BY_TAG["keep"][type(tag)](tag, rows, h_at, h)
+
+
+@overload(hidden, jit_options=_INLINE)
+def _hidden_typed(tag, rows, z_at, h_at):
+    return _BY_TAG["hidden"][tag.instance_class]
+
+
+@overload(keep, jit_options=_INLINE)
+def _keep_typed(tag, rows, h_at, h):
+    return _BY_TAG["keep"][tag.instance_class]
+
+
+inline = njit(**_INLINE)
+call = njit(error_model="numpy")
+
+
+@inline
+def _ln_1_plus(q):
+    """ln(1 + q): log1p only where it is needed, it costs two logarithms."""
+    return math.log(1.0 + q) if q > 1e-3 else math.log1p(q)
+
+
+def _margin_loss(tag, system, out, first, last, n_real):
+    """Mean of softplus(m), m = -s d: sum max(m, 0) + ln prod(1 + e^-|m|), few logarithms."""
+    rows, n = system.rows, system.n
+    step = lanes(rows)
+    target = system.ones + 1
+    linear = splat(rows, 0.0)
+    logarithms = 0.0
+    for start in range(first, last, PRODUCT_BLOCKS * 4 * step):
+        q = splat(rows, 0.0)
+        for b in range(start, min(start + PRODUCT_BLOCKS * 4 * step, last), step):
+            m = fma(
+                load(rows, target * n + b),
+                load(rows, out + b),
+                load(rows, (target + 1) * n + b),
+            )
+            e = exp(subtract(splat(rows, -0.0), absolute(m)))
+            linear = add(linear, maximum(m, splat(rows, 0.0)))
+            q = add(q, fma(q, e, e))
+        logarithms += _ln_1_plus(total_product(q))
+    return (total(linear) + logarithms) / n_real
+
+
+def _margin_right(tag, system, out, first, last):
+    rows, n = system.rows, system.n
+    target_at = (system.ones + 1) * n
+    count = splat(rows, 0.0)
+    for b in range(first, last, lanes(rows)):
+        m = multiply(load(rows, target_at + b), load(rows, out + b))
+        count = add(count, negative(m))
+    return total(count)
+
+
+def _softmax_loss(tag, system, out, first, last, n_real):
+    """Mean of max z + ln sum e^(z - max z) - z_label."""
+    rows, n = system.rows, system.n
+    step = lanes(rows)
+    target = system.ones + 1
+    classes = system.n_targets - 1
+    linear = splat(rows, 0.0)
+    logarithms = 0.0
+    for start in range(first, last, PRODUCT_BLOCKS * step):
+        q = splat(rows, 0.0)
+        for b in range(start, min(start + PRODUCT_BLOCKS * step, last), step):
+            largest = load(rows, out + b)
+            label = multiply(largest, load(rows, target * n + b))
+            for k in range(1, classes):
+                z = load(rows, out + k * n + b)
+                largest = maximum(largest, z)
+                label = fma(z, load(rows, (target + k) * n + b), label)
+            s = splat(rows, -1.0)
+            for k in range(classes):
+                s = add(s, exp(subtract(load(rows, out + k * n + b), largest)))
+            real = load(rows, (target + classes) * n + b)
+            linear = fma(real, subtract(largest, label), linear)
+            s = multiply(s, real)
+            q = add(q, fma(q, s, s))
+        logarithms += _ln_1_plus(total_product(q))
+    return (total(linear) + logarithms) / n_real
+
+
+def _softmax_right(tag, system, out, first, last):
+    rows, n = system.rows, system.n
+    target = system.ones + 1
+    classes = system.n_targets - 1
+    count = splat(rows, 0.0)
+    for b in range(first, last, lanes(rows)):
+        label = splat(rows, 0.0)
+        other = splat(rows, -1e30)
+        for k in range(classes):
+            z = load(rows, out + k * n + b)
+            hot = load(rows, (target + k) * n + b)
+            label = fma(z, hot, label)
+            other = maximum(other, fma(hot, splat(rows, -1e30), z))
+        real = load(rows, (target + classes) * n + b)
+        count = add(count, negative(multiply(real, subtract(other, label))))
+    return total(count)
+
+
+def _squares_loss(tag, system, out, first, last, n_real):
+    rows, n = system.rows, system.n
+    target = system.ones + 1
+    squares = splat(rows, 0.0)
+    for b in range(first, last, lanes(rows)):
+        r = subtract(load(rows, out + b), load(rows, target * n + b))
+        r = multiply(r, load(rows, (target + 1) * n + b))
+        squares = fma(r, r, squares)
+    return total(squares) / n_real
+
+
+_BY_TAG["loss"] = {Margin: _margin_loss, Softmax: _softmax_loss, Squares: _squares_loss}
+_BY_TAG["right"] = {Margin: _margin_right, Softmax: _softmax_right}
+
+
+def _loss(tag, system, out, first, last, n_real):
+    return _BY_TAG["loss"][type(tag)](tag, system, out, first, last, n_real)
+
+
+def _right(tag, system, out, first, last):
+    return _BY_TAG["right"][type(tag)](tag, system, out, first, last)
+
+
+@overload(_loss, jit_options=_INLINE)
+def _loss_typed(tag, system, out, first, last, n_real):
+    return _BY_TAG["loss"][tag.instance_class]
+
+
+@overload(_right, jit_options=_INLINE)
+def _right_typed(tag, system, out, first, last):
+    return _BY_TAG["right"][tag.instance_class]
+
+
+def _accuracy_metric(tag, system, out):
+    return _right(system.loss, system, out, system.n_train_padded, system.n) / system.n_test
+
+
+def _loss_metric(tag, system, out):
+    loss = _loss(system.loss, system, out, system.n_train_padded, system.n, system.n_test)
+    return math.log(max(loss, 1e-300))
+
+
+_BY_TAG["metric"] = {TestAccuracy: _accuracy_metric, TestLoss: _loss_metric}
+
+
+def _metric(tag, system, out):
+    return _BY_TAG["metric"][type(tag)](tag, system, out)
+
+
+@overload(_metric, jit_options=_INLINE)
+def _metric_typed(tag, system, out):
+    return _BY_TAG["metric"][tag.instance_class]
+
+
+@inline
+def observables(system, out):
+    """(train loss = exp x, y) of the output rows that start at index ``out``."""
+    loss = _loss(system.loss, system, out, 0, system.n_train_padded, system.n_train)
+    return loss, _metric(system.metric, system, out)

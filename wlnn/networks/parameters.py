@@ -1,0 +1,68 @@
+"""How a network's tensors lie in one flat parameter vector, and how large the box of each is.
+
+All parameters of a walker are one flat vector, which is what moves, boxes and checkpoints act on.
+Nothing here knows what the tensors do.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+
+
+class Layout(NamedTuple):
+    """Names and shapes of the tensors that make up a flat parameter vector, in order."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of parameters P."""
+        return sum(prod(shape) for shape in self.shapes)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Index in the flat vector of the first entry of each tensor."""
+        return tuple(accumulate((prod(shape) for shape in self.shapes[:-1]), initial=0))
+
+    def views(self, theta) -> tuple:
+        """The tensors ``(..., *shape)`` as views of ``theta (..., P)``: nothing is copied."""
+        lead = theta.shape[:-1]
+        return tuple(
+            theta[..., start : start + prod(shape)].reshape(lead + shape)
+            for start, shape in zip(self.offsets, self.shapes, strict=True)
+        )
+
+    def pack(self, xp, arrays):
+        """Flat vector ``(..., P)`` of tensors ``(..., *shape)``: the inverse of :meth:`views`."""
+        flat = [
+            array.reshape((*array.shape[: array.ndim - len(shape)], prod(shape)))
+            for array, shape in zip(arrays, self.shapes, strict=True)
+        ]
+        return xp.concatenate(flat, axis=-1)
+
+
+def box(layout: Layout, width: int, rule: str, c: float) -> np.ndarray:
+    """Half width of the box of every parameter, ``b = c / sqrt(F)``, shape ``(P,)``.
+
+    Rule "width": F = ``width``, the units or channels of the first hidden layer, for all (paper,
+    Methods). Rule "fan_out": a tensor of its own F each: the units of a dense weight, channels
+    times k^2 of a convolution ``(out, in, k, k)``, the length of a bias or norm; so that a single
+    output has b = c (how the molecular dynamics figures were made).
+
+    Raises:
+        UserError: an unknown rule, or c not positive.
+    """
+    if not c > 0:
+        raise UserError(f"box constant c = {c}: it must be positive.")
+    if rule not in ("width", "fan_out"):
+        raise UserError(f"box rule '{rule}' is unknown; use 'width' or 'fan_out'.")
+    features = [width if rule == "width" else shape[0] * prod(shape[2:]) for shape in layout.shapes]
+    counts = [prod(shape) for shape in layout.shapes]
+    return np.repeat(c / np.sqrt(np.array(features, dtype=float)), counts)

@@ -1,0 +1,272 @@
+"""A landscape in words: what it is of, how far it came, how far to trust it, its curves as a table.
+
+Returns text; prints nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from wlnn.landscape import diagnostics
+from wlnn.landscape.grid import Axis
+from wlnn.landscape.join import seeds_of
+from wlnn.landscape.landscape import GAUGES, Landscape
+from wlnn.wlmd.surface import A0
+
+
+def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> list[str]:
+    """A landscape in lines of text: what it is, how far to trust it, and its curves.
+
+    Args:
+        per: unit of S along x, see ``Landscape.rescaled``.
+        rows: about how many rows of x are listed; None lists all that were visited.
+    """
+    return [*describe(landscape), *_trust(landscape), "", *_curves(landscape, per, rows)]
+
+
+def reached(landscape: Landscape) -> str:
+    """How far a run came, in one line."""
+    x, visited = landscape.grid.x, landscape.visits > 0
+    lowest = x.edges[np.flatnonzero(visited.any(axis=1))[0]]
+    words = f"{x.name} down to {lowest:.2f}, {visited.sum():,} bins ({visited.mean():.0%})"
+    if "round_trips" in landscape.history:
+        words += f", {_round_trips(landscape)} round trips"
+    return words
+
+
+def describe(landscape: Landscape) -> tuple[str, str]:
+    """Title (task, network, parameters) and provenance (walkers, steps, seeds, version) in words.
+
+    Taken from ``meta``: "task" as of ``Task.describe``, the settings of the sampler, "versions".
+    What is missing there is left out.
+    """
+    meta, settings = landscape.meta, landscape.settings
+    task = meta.get("task", {})
+    title = [str(task.get("task", "landscape"))]
+    network = task.get("network", {})
+    if "sizes" in network:
+        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+    elif "title" in network:
+        title.append(network["title"])
+    elif "channels" in network:
+        channels = network["channels"]
+        said = channels if isinstance(channels, int) else "-".join(str(k) for k in channels)
+        title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
+    if "parameters" in task:
+        title.append(f"{task['parameters']} parameters")
+    kind = "table" if meta.get("sampler") == "wlmd" else "walker"
+    walkers = f"{landscape.n_walkers} {kind}" + "s" * (landscape.n_walkers > 1)
+    notes = [walkers]
+    if settings:
+        steps = min(meta.get("steps_done") or [settings["steps"]])
+        notes[0] += f" × {steps:.3g} steps".replace("e+0", "e")
+    if "seed" in task.get("data", {}):
+        notes.append(f"data seed {task['data']['seed']}")
+    if settings:
+        seeds = [str(seed) for seed in seeds_of(landscape)]
+        notes.append(f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}")
+    if "wlnn" in meta.get("versions", {}):
+        notes.append(f"wlnn {meta['versions']['wlnn']}")
+    return ", ".join(title), ", ".join(notes)
+
+
+def unit_name(axis: Axis, per: str) -> str:
+    """What S is per unit of, in words, for a unit of ``Landscape.rescaled``; empty for "bin"."""
+    if per == "bin":
+        return ""
+    if per == "axis":
+        return axis.name
+    return axis.name[3:] if axis.name.startswith("ln ") else f"exp({axis.name})"
+
+
+def _round_trips(landscape: Landscape) -> int:
+    trips = landscape.history["round_trips"]
+    counted_up = landscape.meta.get("sampler") == "wlmd"  # Monte Carlo: per stage
+    return int(trips[:, -1].sum() if counted_up else trips.sum())
+
+
+def _trust(landscape: Landscape) -> list[str]:
+    meta, history = landscape.meta, landscape.history
+    settings = landscape.settings
+    lines = []
+
+    def say(name: str, text: str) -> None:
+        lines.append(f"  {name:<22}{text}")
+
+    for unit in ("stages", "steps"):
+        done = min(meta.get(f"{unit}_done", [np.inf]))
+        if done < settings.get(unit, 0):
+            say("not finished", f"{done} of {settings[unit]} {unit}; continue with wlnn resume")
+    if "merged" in meta:
+        say("merged from", ", ".join(meta["merged"]))
+    gauge = GAUGES[meta["gauge"]]
+    error = meta.get("anchor_error", 0)
+    say("zero of S", gauge + (f" (± {error:.2g} nats, common to all bins)" if error else ""))
+    say("reached", reached(landscape))
+    averaged = settings.get("estimator") == "average"
+    when = f" while S was {'averaged' if averaged else 'frozen'}"
+    seen = f"seen by every walker{when if settings.get('production') else ''}"
+    if meta.get("sampler") == "wlmd":
+        seen = "in every table, 2 sigma inside the walls and the edge of what is known"
+    say("reliable", f"{landscape.reliable.sum():,} bins, {seen}")
+    if "flatness" in history:
+        say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
+    if "acceptance" in history:
+        say("accepted moves", f"{history['acceptance'][:, -1].mean():.0%} in the last stage")
+    if "drift" in history:
+        say("rounding", f"{history['drift'].max():.1e} at most in x, caches against a full pass")
+    if "ln_f" in history and (history["ln_f"] > 0).any():
+        lines += _resolution(landscape, settings)
+    if "seconds" in history and "steps" in history:
+        seconds, steps = history["seconds"].sum(axis=1), history["steps"].sum(axis=1)
+        say(
+            "time",
+            f"{seconds.mean():.0f} s a walker, {1e9 * (seconds / steps).mean():.0f} ns a step",
+        )
+    if meta.get("sampler") == "wlmd":
+        lines += _temperatures(landscape)
+    smoothing = history.get("smoothing", np.full((1, 1), np.nan))[:, -1].mean()
+    if np.isfinite(smoothing):
+        say("smoothing error", f"{smoothing:.1%}: mean |A^s - A| over the last steps")
+    if "us_per_step" in history:
+        say("time", f"{history['us_per_step'].mean():.0f} us a step")
+    return lines
+
+
+def _temperatures(landscape: Landscape) -> list[str]:
+    """Of molecular dynamics: kinetic temperatures, and what was lost on the way."""
+    history, found = landscape.history, landscape.meta.get("temperatures", {"temperature": []})
+    stretches = [f"{value:.3f}" for value in found["temperature"] if value is not None]
+    excess, lines = np.abs(history["temperature"] - history["expected"]).max(), []
+    if stretches:
+        lines = [
+            ("temperature", f"{' '.join(stretches)} in stretches of x from {found['x'][0]:.2f} up"),
+            ("", f"at most {excess:.3f} from what the heat of the hills explains, in any period"),
+        ]
+    began = landscape.settings.get("walkers", 1) * landscape.n_walkers
+    lines += _driven(landscape)
+    lost = began - int(history["alive"][:, -1].sum())
+    if lost:
+        lines.append(("walkers lost", f"{lost} diverged; their last rounds were taken back"))
+    if (again := history.get("halved", np.zeros(1)).sum()) > 0:
+        rounds = "1 round that" if again == 1 else f"{again:.0f} rounds that"
+        lines.append(("made again", f"{rounds} diverged, with a smaller time step"))
+    if history["outside"].any():
+        lines.append(("outside the table", f"{history['outside'].max():.3%} of a period, at most"))
+    return [f"  {name:<22}{text}" for name, text in lines]
+
+
+def _driven(landscape: Landscape) -> list[tuple[str, str]]:
+    """What one crossing of x adds to S in the last period: S is not known better than that.
+
+    The time of a crossing is that of the part that is averaged: hills that fill the landscape drive
+    walkers across it faster than they go later.
+    """
+    history, settings = landscape.history, landscape.settings
+    steps, f = history["t"].mean(axis=0), history["f"][:, -1].mean()
+    trips = np.concatenate([[0.0], history["round_trips"].sum(axis=0)])
+    steps = np.concatenate([[0.0], steps])  # a run of one period is averaged from its beginning
+    k = min(np.searchsorted(steps, settings.get("average_from", 0.0) * steps[-1]), len(steps) - 2)
+    since = trips[-1] - trips[k]
+    tau = diagnostics.crossing_time(steps[-1] - steps[k], since / landscape.n_walkers)
+    if not np.isfinite(tau):
+        return [("resolution", "unknown: no round trip in x in the part that is averaged")]
+    x, y = landscape.grid
+    area = history["cells"][:, -1].mean() * x.width * (y.width if np.isfinite(y.lo) else 1.0)
+    added = diagnostics.resolution(f * A0, tau, area)
+    trips = f"{since:.0f} round trip{'s' * (f'{since:.0f}' != '1')}"
+    return [
+        (
+            "resolution",
+            f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better",
+        ),
+        ("", f"whatever the spread of tables ({trips} in the part that is averaged)"),
+    ]
+
+
+def _resolution(landscape: Landscape, settings: dict) -> list[str]:
+    """Whether the error bars can be trusted: from the last ln f and the time of a crossing."""
+    history = landscape.history
+    if settings.get("estimator") == "average" and settings.get("production"):
+        return _averaged(landscape, settings)
+    last = history["ln_f"][history["ln_f"] > 0][-1]
+    steps = int(history["steps"].sum(axis=1).mean())
+    trips = _round_trips(landscape) / landscape.n_walkers
+    bins = history["bins"][:, -1].mean()
+    tau = diagnostics.crossing_time(steps, trips)
+    trusted = diagnostics.error_bars_trusted(last, tau, bins, settings.get("production", 0))
+    words = "can be trusted" if trusted else "are too small: make wlmc.steps larger"
+    if landscape.n_walkers < 2:
+        words = "need two walkers or more"
+    number = f"ln f tau / Nb = {diagnostics.resolution(last, tau, bins):.2g}"
+    return [f"  {'error bars':<22}{words} ({number}; below {diagnostics.TRUSTED} is good)"]
+
+
+def _averaged(landscape: Landscape, settings: dict) -> list[str]:
+    """The same where S was averaged: round trips made meanwhile, and the bias of its growth."""
+    history = landscape.history
+    first = settings["stages"] - round(settings["production"] * settings["stages"])
+    trips = history["round_trips"][:, first:].sum() / landscape.n_walkers
+    words = "can be trusted" if trips >= diagnostics.AVERAGED_TRIPS else "may be too small"
+    if landscape.n_walkers < 2:
+        words = "need two walkers or more"
+    lines = [
+        f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was averaged; "
+        f"{diagnostics.AVERAGED_TRIPS} or more are good)"
+    ]
+    words = "unknown: no walker crossed the landscape and back while S was averaged"
+    if trips:
+        last, bins = history["ln_f"][:, -1].mean(), history["bins"][:, -1].mean()
+        tau = diagnostics.crossing_time(int(history["steps"][:, first:].sum(axis=1).mean()), trips)
+        bias = diagnostics.GROWTH_BIAS * diagnostics.resolution(last, tau, bins)
+        words = (
+            f"S too deep by about {bias:.1g} nats at the lowest x, less above: it grew while it "
+            "was averaged; a smaller wlmc.c makes that smaller"
+        )
+    return [*lines, f"  {'systematic error':<22}{words}"]
+
+
+def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
+    """Table of S(x) and of the curves of y, with 95 % intervals over walkers."""
+    x, y = landscape.grid.x, landscape.grid.y
+    shift = landscape.entropy - landscape.rescaled(per)
+    density = replace(landscape, entropies=landscape.entropies - shift)
+    factor = landscape.t_factor()
+    marginal = density.marginal_entropy()
+    unit = unit_name(x, per)
+    columns = [(f"S (nats per {f'unit of {unit}' if unit else 'row'})", marginal, ".2f")]
+    if np.isfinite(y.lo):
+        name = "smoothed accuracy" if landscape.accuracy_axis else y.name
+        columns = [
+            (f"equilibrium {name}", landscape.equilibrium_accuracy(), ".3f"),
+            ("at maximum entropy", landscape.max_entropy_curve()._replace(error=None), ".3f"),
+            *columns,
+        ]
+        if landscape.accuracy.size:
+            true = landscape.true_accuracy()._replace(error=None)
+            columns.insert(1, ("true accuracy", true, ".3f"))
+    table = [[x.name, *(name for name, _, _ in columns), ""]]
+    for k in _chosen(landscape, rows):
+        cells = [f"{x.centres[k]:.3f}"]
+        for _, curve, form in columns:
+            cell = format(curve.value[k], form)
+            if curve.error is not None and np.isfinite(factor * curve.error[k]):
+                cell += f" ± {format(factor * curve.error[k], form)}"
+            cells.append(cell)
+        table.append([*cells, "" if marginal.reliable[k] else "not seen by all walkers"])
+    widths = [max(len(line[j]) for line in table) for j in range(len(table[0]))]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True))
+        + (f"  {line[-1]}" if line[-1] else "")
+        for line in table
+    ]
+
+
+def _chosen(landscape: Landscape, rows: int | None) -> np.ndarray:
+    """Visited rows of x from the highest to the lowest: all, or about ``rows`` of them."""
+    visited = np.flatnonzero(landscape.visits.any(axis=1))[::-1]
+    if rows is None or visited.size <= rows:
+        return visited
+    return visited[np.unique(np.linspace(0, visited.size - 1, rows).round().astype(int))]

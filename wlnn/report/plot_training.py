@@ -1,0 +1,289 @@
+"""Pictures of trainings against equilibrium: on the landscape, against width, and of tuning.
+
+It looks at loaded results and changes none; colours and looks are those of ``plot.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from wlnn.canonical.advantage import compare_motion
+from wlnn.canonical.advantage import record_of as record_of_motion
+from wlnn.canonical.trajectories import Trajectories
+from wlnn.landscape.landscape import Landscape
+from wlnn.report.landscape import describe
+from wlnn.report.plot import INK, MAGENTA, plot_landscape
+from wlnn.training import difference as advantage
+from wlnn.training.difference import Difference
+from wlnn.training.trained import Trained, TrainedCurve
+from wlnn.training.tuning import Tuning
+
+GREY = "#666666"
+STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # of several sets of trainings
+VERDICT_COLOURS = {advantage.BETTER: MAGENTA, advantage.UNDECIDED: GREY, advantage.WORSE: INK}
+
+
+def plot_advantage(
+    landscape: Landscape,
+    trained: Sequence[Trained],
+    until: int | None = None,
+    axes: tuple[Axes, Axes] | None = None,
+    motions: Sequence[Trajectories] = (),
+) -> Figure:
+    """The landscape in colour, equilibrium in magenta, trained curves in black; below, differences.
+
+    Bands and bars are 95 % intervals. Dots below are magenta where the equilibrium networks are
+    better, black where they are worse, grey where 95 % do not decide. Several sets of trainings
+    that make one baseline (``best_of``) are one curve. ``motions``: white dots, see
+    :func:`plot_motions`.
+    """
+    own = axes is None
+    if own:
+        axes = _two_axes()
+    upper, lower = axes
+    plot_landscape(landscape, upper)
+    record, limits = advantage.record_of(landscape), upper.get_ylim()
+    handles = []
+    for one, style in zip(trained, STYLES * len(trained), strict=False):
+        curve = (one if until is None else one.until(until)).curve(record)
+        _trained_curve(upper, curve, style, partial(advantage.on_axis, landscape))
+        sets = f", best of {len(one.parts)}" if len(one.parts) > 1 else ""
+        label = f"trained: {one.words}" if len(trained) > 1 else f"trained{sets}"
+        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
+        found = advantage.in_common(landscape, one, until=until)
+        _differences(lower, found, style if len(trained) > 1 else "none")
+        if motions:
+            _differences(lower, compare_motion(motions, one, until), "none", "D")
+    upper.set_ylim(limits)
+    if motions:
+        handles.append(_points(upper, motions))
+    legend = upper.get_legend()
+    known = [*legend.legend_handles]
+    for handle, text in zip(known, legend.get_texts(), strict=True):
+        handle.set_label(text.get_text())
+    corner = "lower left" if record != "ln-test-loss" else "best"
+    upper.legend(handles=[known[0], *handles, *known[1:]], loc=corner, fontsize="x-small")
+    _below(lower, upper.get_xlabel(), record)
+    upper.set_xlabel("")
+    if own:
+        notes = [describe(landscape)[1], *map(_motion_notes, motions)]
+        notes += [_notes(part, until) for one in trained for part in one.parts]
+        upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+    return upper.figure
+
+
+def plot_motions(
+    motions: Sequence[Trajectories], trained: Sequence[Trained], until: int | None = None
+) -> Figure:
+    """Equilibrium states of some temperatures (dots) and trained curves; below, differences.
+
+    Bars are 95 % intervals over walkers, those of ln L included; colours as of
+    :func:`plot_advantage`, hollow what is not reliable.
+    """
+    upper, lower = _two_axes()
+    record = record_of_motion(motions[0])
+    handles = []
+    for one, style in zip(trained, STYLES * len(trained), strict=False):
+        cut = one if until is None else one.until(until)
+        _trained_curve(upper, cut.curve(record), style)
+        label = f"trained: {one.words}"
+        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
+        _differences(lower, compare_motion(motions, one, until), style, "D")
+    handles.append(_points(upper, motions))
+    upper.legend(handles=handles, fontsize="x-small")
+    upper.set_ylabel(record.replace("-", " "))
+    task = motions[0].meta["task"]
+    upper.set_title(f"{task['task']}, {task['parameters']} parameters")
+    left = min(run.averages()["ln_loss"].value for run in motions) - 1.5
+    upper.set_xlim(left=max(left, upper.get_xlim()[0]))  # trainings may end far below
+    _below(lower, "ln(train loss)", record)
+    notes = [*map(_motion_notes, motions)]
+    notes += [_notes(part, until) for one in trained for part in one.parts]
+    upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+    return upper.figure
+
+
+def _two_axes() -> tuple[Axes, Axes]:
+    figure = Figure(figsize=(6.4, 6.4), layout="constrained")
+    return tuple(figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1)))
+
+
+def _below(lower: Axes, x_label: str, record: str) -> None:
+    lower.axhline(0, color=INK, linewidth=0.8)
+    lower.set_xlabel(x_label)
+    lower.set_ylabel("equilibrium\nminus trained")
+    better = "up" if advantage.sign_of(record) > 0 else "down"
+    lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
+
+
+def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
+    """Mean (ln train loss, test quantity) of every run with 95 % intervals over its walkers."""
+    for run in motions:
+        averages, r = run.averages(), len(run.kept)
+        x, y = averages["ln_loss"], averages["accuracy" if run.meta["accuracy"] else "y"]
+        factor = float(advantage.half_interval(1.0, r, 0.0, 2)) if r > 1 else 0.0
+        bars = factor * np.nan_to_num([[y.error], [x.error]])
+        ax.errorbar(
+            x.value, y.value, *bars, fmt="D", color=MAGENTA, markeredgecolor="white", markersize=6,
+            linewidth=1.2,
+        )  # fmt: skip
+    look = {"color": MAGENTA, "markeredgecolor": "white", "marker": "D", "linestyle": "none"}
+    return Line2D([], [], **look, label="motion at a temperature")
+
+
+def _motion_notes(run: Trajectories) -> str:
+    steps = run.records.shape[1] * run.meta["md"]["record"]
+    return f"motion at T = {run.temperature:g}: {len(run.kept)} walkers × {steps:,} steps"
+
+
+def _notes(trained: Trained, until: int | None) -> str:
+    epochs = trained.epochs if until is None else until
+    return f"{trained.kept.sum()} trainings × {epochs} epochs, {trained.words}"
+
+
+def _trained_curve(ax: Axes, curve: TrainedCurve, style, on_axis=lambda values: values) -> None:
+    with np.errstate(invalid="ignore"):
+        half = np.nan_to_num(advantage.half_interval(curve.error, curve.trainings, 0.0, 2))
+    band = (curve.value - half, curve.value, curve.value + half)
+    low, value, high = map(on_axis, band)
+    safe = curve.reliable
+    ax.fill_between(curve.x[safe], low[safe], high[safe], color="black", alpha=0.2, linewidth=0)
+    ax.plot(curve.x, value, color="white", linewidth=3.4, alpha=0.7)
+    ax.plot(curve.x, value, color="black", linewidth=1.8, linestyle=style, alpha=0.35)
+    ax.plot(curve.x[safe], value[safe], color="black", linewidth=1.8, linestyle=style)
+
+
+def _differences(ax: Axes, found: Difference, style, marker: str = "o") -> None:
+    order = np.argsort(found.x)
+    ax.plot(found.x[order], found.difference[order], color=GREY, linewidth=0.8, linestyle=style)
+    for verdict, colour in VERDICT_COLOURS.items():
+        for safe, alpha in ((True, 1.0), (False, 0.35)):
+            chosen = (found.verdict == verdict) & (found.reliable == safe)
+            if chosen.any():
+                ax.errorbar(
+                    found.x[chosen],
+                    found.difference[chosen],
+                    np.nan_to_num(found.half[chosen]),
+                    fmt=marker,
+                    markersize=3 if marker == "o" else 4,
+                    linewidth=0.9,
+                    color=colour,
+                    alpha=alpha,
+                )
+
+
+def plot_widths(
+    pairs: Sequence[tuple[Landscape, Sequence[Trained]]], until: int | None = None
+) -> Figure:
+    """One column per network: landscape and curves above, differences below (Figs. 3, 7, 8, 9)."""
+    figure = Figure(figsize=(4.6 * len(pairs) + 0.4, 5.8), layout="constrained")
+    axes = figure.subplots(2, len(pairs), squeeze=False, sharex="col", height_ratios=(2.4, 1))
+    for (landscape, trained), column in zip(pairs, axes.T, strict=True):
+        plot_advantage(landscape, trained, until, tuple(column))
+    return figure
+
+
+def plot_endings(points: Sequence[tuple[str, Difference]], record: str) -> Figure:
+    """Equilibrium against trained at the loss where training ends, one point a network (Fig. 1(b)).
+
+    Bars are standard errors of each side; above the diagonal equilibrium is higher.
+    """
+    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+    ax = figure.subplots()
+    spread = [
+        value + sign * np.nan_to_num(error)
+        for _, one in points
+        for value, error in (
+            (one.equilibrium, one.equilibrium_error),
+            (one.trained, one.trained_error),
+        )
+        for sign in (-1, 1)
+    ]
+    margin = 0.06 * (max(spread) - min(spread)) + 1e-3
+    limits = min(spread) - margin, max(spread) + margin
+    ax.plot(limits, limits, color=GREY, linewidth=0.8)
+    colours = ["#0b6fa4", "#d6006d", "#e08a00", "#3a8f3a", "#7b4fb5", "#222222"]
+    names = list(dict.fromkeys(name.split(",")[0] for name, _ in points))
+    markers = {}
+    for name, one in points:
+        network, _, length = name.partition(",")
+        marker = markers.setdefault(length.strip(), "osD^vP"[len(markers) % 6])
+        ax.errorbar(
+            one.trained,
+            one.equilibrium,
+            xerr=np.nan_to_num(one.trained_error),
+            yerr=np.nan_to_num(one.equilibrium_error),
+            fmt=marker,
+            color=colours[names.index(network) % len(colours)],
+            markersize=5,
+            linewidth=0.9,
+            label=name,
+        )
+    ax.set_xlim(limits)
+    ax.set_ylim(limits)
+    unit = record.replace("-", " ")
+    ax.set_xlabel(f"trained: {unit}")
+    ax.set_ylabel(f"equilibrium at the same train loss: {unit}")
+    ax.legend(fontsize="x-small")
+    return figure
+
+
+def plot_differences(points: Sequence[tuple[int, Difference]], record: str) -> Figure:
+    """Equilibrium minus trained where training ends, against the number of parameters."""
+    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    ax = figure.subplots()
+    ax.axhline(0, color=INK, linewidth=0.8)
+    for parameters, one in points:
+        ax.errorbar(
+            parameters,
+            one.difference,
+            np.nan_to_num(one.half),
+            fmt="o",
+            color=VERDICT_COLOURS[int(one.verdict)],
+            linewidth=1.0,
+        )
+    if len({parameters for parameters, _ in points}) > 1:
+        ax.set_xscale("log")
+    ax.set_xlabel("parameters")
+    better = "up" if advantage.sign_of(record) > 0 else "down"
+    ax.set_ylabel(f"{record.replace('-', ' ')}:\nequilibrium minus trained ({better} is better)")
+    return figure
+
+
+def plot_tuning(tuning: Tuning) -> Figure:
+    """Best mean test metric over rate and batch size; a cross where a training diverged."""
+    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
+    ax = figure.subplots()
+    columns = tuning.columns
+    sign = -1 if tuning.meta["y"] == "ln-test-loss" else 1
+    for k, batch in enumerate(np.unique(columns["batch_size"])):
+        chosen = columns["batch_size"] == batch
+        words = f"batch {batch:.0f}" if batch else "all rows"
+        rate, value = columns["learning_rate"][chosen], columns["best"][chosen]
+        colour = f"C{k}"
+        bars = np.nan_to_num(columns["best_error"][chosen])
+        ax.errorbar(rate, value, bars, fmt="o-", markersize=3.5, color=colour, label=words)
+        lost = columns["diverged"][chosen] > 0
+        ax.plot(rate[lost], value[lost], "x", color=colour, markersize=9)
+    best = tuning.best
+    ax.plot(
+        columns["learning_rate"][best],
+        columns["best"][best],
+        "o",
+        markersize=11,
+        markerfacecolor="none",
+        color=MAGENTA,
+        label="chosen",
+    )
+    ax.set_xscale("log")
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel(f"{tuning.meta['y'].replace('-', ' ')} at the best epoch")
+    ax.set_title(f"better: {'up' if sign > 0 else 'down'}", fontsize="x-small", loc="right")
+    ax.legend(fontsize="x-small")
+    return figure

@@ -1,0 +1,202 @@
+"""Trainings and their comparison with a landscape in words: lines and tables of text.
+
+Returns text; prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wlnn.canonical.advantage import compare_motion
+from wlnn.canonical.advantage import record_of as record_of_motion
+from wlnn.canonical.trajectories import Trajectories
+from wlnn.landscape.landscape import Landscape
+from wlnn.training.difference import (  # fmt: skip
+    BETTER,
+    UNDECIDED,
+    WORSE,
+    Difference,
+    at,
+    compare_trained,
+    record_of,
+)
+from wlnn.training.endings import Ending, early_stop, endings, least
+from wlnn.training.trained import FEWEST, Trained, best_epoch, over_trainings
+
+VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the equilibrium
+
+
+def in_words(trained: Trained, y: str) -> list[str]:
+    """A few lines: how many trainings, which diverged, where they end, and early stopping."""
+    lost = np.flatnonzero(~trained.kept)
+    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {trained.words}"]
+    if lost.size:
+        first = ", ".join(str(run) for run in lost[:10]) + " ..." * (lost.size > 10)
+        lines.append(f"{lost.size} of them diverged and are left out of every mean: number {first}")
+    if not trained.kept.any():
+        return lines
+    x, last = trained.last(y)
+    for name, values in (("ln-train-loss", x), (y, last)):
+        finite = np.where(np.isfinite(values), values, np.nan)
+        mean, error, n = over_trainings(finite)
+        zero = f" ({(values == -np.inf).sum()} with zero loss left out)" * int(n < len(values))
+        lines.append(f"  at the end: {name} {mean:.3f} ± {error:.3f}{zero}")
+    mean, error, x_mean, x_error = best_epoch(trained, y)
+    lines.append(
+        f"  at each training's best epoch: {y} {mean:.3f} ± {error:.3f}, at ln-train-loss "
+        f"{x_mean:.2f} ± {x_error:.2f}"
+    )
+    return lines
+
+
+def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]:
+    """The curve as a table from high to low loss, of about ``rows`` bins (None: of all)."""
+    curve = trained.curve(y)
+    there = np.flatnonzero(curve.trainings)[::-1]
+    if rows is not None and there.size > rows:
+        there = there[np.unique(np.linspace(0, there.size - 1, rows).round().astype(int))]
+    lines = [f"{'ln train loss':>13}  {'trained ' + y.replace('-', ' '):>28}  trainings"]
+    for k in there:
+        cell = f"{curve.value[k]:.3f} ± {curve.error[k]:.3f}"
+        lines.append(f"{curve.x[k]:13.2f}  {cell:>28}  {curve.trainings[k]:9}")
+    return lines
+
+
+def table(difference: Difference, names: Sequence[str] = ()) -> list[str]:
+    """One line per bin, from high to low loss, with 95 % intervals and the verdict.
+
+    ``names`` of several sets that make one baseline: another column says which a bin is of.
+    """
+    lines = [["ln L", "equilibrium", "trained", "trainings", "difference", "95 %", ""]]
+    if names:
+        lines[0].insert(4, "from")
+    order = np.argsort(difference.x)[::-1]
+    for k in order:
+        one = Difference(*(values[k] for values in difference))
+        lines.append(cells(one))
+        if names:
+            lines[-1].insert(4, names[one.source])
+    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]))]
+    return [
+        "  ".join(cell.rjust(w) for cell, w in zip(line[:-1], widths[:-1], strict=True))
+        + f"  {line[-1]}"
+        for line in lines
+    ]
+
+
+def cells(one: Difference) -> list[str]:
+    """The cells of one line of :func:`table`."""
+    return [
+        f"{one.x:.2f}",
+        f"{one.equilibrium:.3f} ± {one.equilibrium_error:.3f}",
+        f"{one.trained:.3f} ± {one.trained_error:.3f}",
+        str(int(one.trainings)),
+        f"{one.difference:+.3f}",
+        f"± {one.half:.3f}",
+        VERDICTS[int(one.verdict)] + " *" * (not one.reliable),
+    ]
+
+
+def advantage_in_words(one: Difference, record: str) -> str:
+    """The difference in one line of words."""
+    verdict = VERDICTS[int(one.verdict)]
+    return (
+        f"{record.replace('-', ' ')}: equilibrium {one.equilibrium:.3f}, trained "
+        f"{one.trained:.3f}, difference {one.difference:+.3f} ± {one.half:.3f} (95 %, "
+        f"{abs(one.sigmas):.1f} standard errors): "
+        f"{verdict if verdict == 'undecided' else f'equilibrium is {verdict}'}"
+        + ("" if one.reliable else "; not reliable: few trainings, or rows not seen by all walkers")
+    )
+
+
+def report(landscape: Landscape, trained: Trained, until=None, where: float | None = None):
+    """Lines about one landscape and its trainings: table, end of training, early stopping.
+
+    ``trained`` may be a :class:`~wlnn.baseline.BestOf`.
+    """
+    record = record_of(landscape)
+    difference = compare_trained(landscape, trained, until=until)
+    names = getattr(trained, "names", ())
+
+    def of(source) -> str:
+        return f" of {names[source]}" if names else ""
+
+    lines = [*table(difference, names), ""]
+    if names:
+        lines[-1:] = [
+            f"from: at each ln L the best of {len(names)} on the test set. That favours training:",
+            "  the advantage over each of them is at least this. The intervals ignore the choice:",
+            "  'better' is on the safe side, 'worse' is said by chance up to "
+            f"{len(names)} times as often as of one",
+            "",
+        ]
+    if not difference.reliable.all():
+        lines[-1:] = [
+            f"* fewer than {FEWEST} trainings, or macrostates that are not reliable (not seen "
+            "by all walkers): take it with care",
+            "",
+        ]
+    ends = endings(landscape, trained, until)
+    end = least(ends, record)
+    if end.difference.trainings >= 2:
+        few = any(other.difference.trainings < FEWEST for other in ends)
+        among = f" of those with {FEWEST} trainings or more" if few else ""
+        chosen = f"{of(end.source)}, whose advantage is the least{among}," if names else ","
+        lines += [
+            f"where training ends{chosen} mean ln L {end.difference.x:.2f}{_ending_notes(end)}",
+            f"  {advantage_in_words(end.difference, record)}",
+        ]
+        lines += [_other_ending(other, names) for other in ends if other is not end]
+    else:
+        lines.append("no training comes to losses that every walker of the landscape knows")
+    stop = early_stop(landscape, trained, until)
+    lines += [
+        f"best early stopping{of(stop.source)}, at ln L {stop.x:.2f} (of bins that half of the "
+        "trainings come to)",
+        f"  {advantage_in_words(stop, record)}",
+    ]
+    if where is not None:
+        one = at(difference, where)
+        lines += [f"at ln L {one.x:.2f}{of(one.source)}", f"  {advantage_in_words(one, record)}"]
+    return lines
+
+
+def motion_report(motions: Sequence[Trajectories], trained: Trained, until=None) -> list[str]:
+    """Lines about runs of `wlnn md` and one set of trainings: a table over temperatures."""
+    found = compare_motion(motions, trained, until)
+    names = [f"T = {run.temperature:g}" for run in motions]
+    metric = record_of_motion(motions[0]).replace("-", " ")
+    lines = [f"{metric} of states that motion at a temperature visits, and of trainings"]
+    lines += table(found, names)
+    apart = [names[k] for k in range(len(motions)) if k not in found.source]
+    if apart:
+        lines.append(f"trainings do not come to the losses of {', '.join(apart)}")
+    if not found.reliable.all():
+        lines.append(
+            f"* fewer than {FEWEST} trainings, averages that still change, walkers that keep to "
+            "states of their own, or a kinetic temperature that is not T: take it with care"
+        )
+    return lines
+
+
+def _other_ending(end: Ending, names: Sequence[str]) -> str:
+    """One line about a set of trainings whose ending is not the one that counts."""
+    one = end.difference
+    if one.trainings < 2:
+        return f"  {names[end.source]}: never at losses that every walker of the landscape knows"
+    few = f", of {one.trainings} trainings" if one.trainings < FEWEST else ""
+    return (
+        f"  {names[end.source]}: at ln L {one.x:.2f} difference {one.difference:+.3f} ± "
+        f"{one.half:.3f}, {VERDICTS[int(one.verdict)]}{few}{_ending_notes(end)}"
+    )
+
+
+def _ending_notes(end: Ending) -> str:
+    notes = []
+    if end.stopped:
+        notes.append(f"{end.stopped} leave the landscape and are taken at their last epoch inside")
+    if end.left_out:
+        notes.append(f"{end.left_out} were never inside and are left out")
+    return f" ({'; '.join(notes)})" if notes else ""

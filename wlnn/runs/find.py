@@ -1,0 +1,57 @@
+"""Results of runs after the event: found, joined, searched for networks.
+
+Nothing here samples, draws pictures or knows the command line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wlnn.base.errors import UserError
+from wlnn.landscape.landscape import Landscape
+from wlnn.runs.recipe import read_recipe
+
+
+def find_landscape(path) -> Landscape:
+    """The landscape of a run directory, in the state it is in now, or of a landscape file.
+
+    Raises:
+        UserError: neither of the two, or nothing sampled yet.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return Landscape.load(path)
+    file = path / "landscape.npz"
+    checkpoints = [*path.glob("walker-*.npz"), *path.glob("walkers.npz")]
+    newest = max((checkpoint.stat().st_mtime for checkpoint in checkpoints), default=0.0)
+    if file.exists():
+        landscape = Landscape.load(file)
+        if landscape.meta.get("finished", True) or file.stat().st_mtime >= newest:
+            return landscape
+    if not checkpoints and not (path / "run.json").exists():
+        raise UserError(f"{path}: holds no landscape.npz and is no run directory.")
+
+    return landscape_so_far(path)
+
+
+def landscape_so_far(directory) -> Landscape:
+    """The landscape of the checkpoints in a run directory, in the relative gauge.
+
+    Raises:
+        UserError: no checkpoint yet, or a damaged one.
+    """
+    recipe = read_recipe(directory)
+    problem, settings = recipe.problem(recipe.task()), getattr(recipe.settings, recipe.sampler)
+    if recipe.sampler == "wlmd":
+        from wlnn.wlmd import tables as wlmd_results
+
+        landscape = wlmd_results.landscape_so_far(directory, problem, settings)
+    else:
+        from wlnn.wlmc import checkpoints
+        from wlnn.wlmc.merge import merge_walkers
+
+        walkers = list(checkpoints.load_walkers(Path(directory), problem, settings).values())
+        landscape = merge_walkers(problem, settings, walkers, None) if walkers else None
+    if landscape is None:
+        raise UserError(f"{directory}: holds no checkpoint of a walker yet.")
+    return landscape

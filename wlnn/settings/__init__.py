@@ -1,0 +1,1 @@
+"""Settings, their limits and units, and the tables of the tasks; nothing is computed here."""

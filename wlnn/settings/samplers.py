@@ -1,0 +1,121 @@
+"""Settings of the two samplers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wlnn.base.errors import UserError
+from wlnn.settings.section import Section as _Section
+from wlnn.settings.section import option as _option
+
+
+@dataclass(frozen=True)
+class WLMCSettings(_Section):
+    """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run."""
+
+    name = "wlmc"
+    steps: int = _option(60_000_000, low=1)  # of one walker, adaptive part and production together
+    stages: int = _option(400, low=1, high=1_000_000)  # the run is reported and saved after each
+    production: float = _option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
+    estimator: str = _option("frozen", choices=("frozen", "average"))  # S + ln H, or mean of S
+    schedule: str = _option("one-over-t", choices=("one-over-t", "paper", "halving"))
+    ln_f0: float = _option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
+    c: float = _option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
+    step_rule: str = _option("freeze", choices=("freeze", "log-uniform", "paper"))
+    step_width: float = _option(0.1, above=0, high=1)  # first half width of a move / width of box
+    late_bins: str = _option("nearby", choices=("nearby", "minimum", "previous"))
+    precision: str = _option(
+        "float32", choices=("float32", "float64")
+    )  # of the network; S: float64
+    walkers: int = _option(8, low=1, high=10_000)
+    merge_every: int = _option(0, low=0)  # stages between averages of S; 0 = never, "stage" = 1
+    groups: int = _option(4, low=1)  # independent sets of walkers; only used when merging
+    seed: int = _option(0, low=0)
+    anchor_draws: int = _option(1_000_000, low=0)  # uniform points that fix absolute entropies
+    keep_networks: bool = _option(False)  # store one network of every bin
+
+    def __post_init__(self):
+        words = {"stage": 1, "never": 0}
+        if isinstance(self.merge_every, str) and self.merge_every in words:
+            object.__setattr__(self, "merge_every", words[self.merge_every])
+        super().__post_init__()
+        if self.steps < 10 * self.stages:
+            raise UserError(
+                f"wlmc.stages must be at most wlmc.steps / 10 = {self.steps // 10}, not "
+                f"{self.stages}."
+            )
+        if self.merge_every and self.walkers % self.groups:
+            raise UserError(
+                f"wlmc.groups must divide wlmc.walkers = {self.walkers}, not be {self.groups}."
+            )
+
+
+@dataclass(frozen=True)
+class WLMDSettings(_Section):
+    """Wang-Landau molecular dynamics: window and walls, hills, schedule, time step and walkers.
+
+    Units: x, y and everything along them in units of the axes, steps of one walker, mass 1 and
+    temperature 1.
+    """
+
+    name = "wlmd"
+    steps: int = _option(5_000_000, low=1)  # of one walker
+    production: float = _option(0.0, low=0, high=0.95)  # last part of the steps, with S frozen
+    f_max: float = _option(10.0, above=0)  # f_max, t1, t2, t3: Eq. (4)
+    t1: float = _option(1e5, above=0)
+    t2: float = _option(2e6, above=0)
+    t3: float = _option(1.75e6)
+    sigma: float = _option(0.2, above=0)  # width of a hill
+    tail_sigma: float = _option(0.0, low=0)  # the same after t2; 0 = sigma
+    cutoff: float = _option(4.0, low=2, high=8)  # where a hill is cut, in sigma
+    spacing: float = _option(0.02, above=0)  # bin width of the table
+    x_low: float = _option(-5.0)  # walls of ln(train loss) ...
+    x_high: float = _option(-0.5)
+    y_low: float = _option(-5.0)  # ... and of the y axis
+    y_high: float = _option(3.0)
+    wall_low: float = _option(300.0, above=0)  # c of the walls c (distance)^2 at the low ends ...
+    wall_high: float = _option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
+    margin: float = _option(2.2, above=0)  # of the table beyond the walls
+    accuracy_axis: str = _option("logit", choices=("logit", "scaled", "plain"))  # y = smoothed ...
+    start: float = _option(0.1, above=0, high=1)  # part of the box in which walkers are drawn ...
+    start_x: float = _option(100.0)  # ... and brought down to this x, if it is below x_high
+    dt: float = _option(2e-4, above=0)
+    friction: float = _option(4e-4, low=0, high=0.5)  # per step
+    thermostat_every: int = _option(10, low=1)  # steps
+    integrator: str = _option("baoab", choices=("baoab", "boa"))
+    walkers: int = _option(1, low=1, high=10_000)  # on one table
+    tables: int = _option(4, low=1, high=10_000)  # independent ones: their spread is the error
+    round: int = _option(1000, low=1)  # steps between two unions of the walkers' hills
+    report: int = _option(0, low=0)  # steps between reports and checkpoints; 0 = some seconds
+    average_from: float = _option(0.5, low=0, high=1)  # part of the steps before the average starts
+    estimator: str = _option("average", choices=("last", "average", "reweighted"))
+    checks: bool = _option(True)  # stop when a temperature or the table is wrong
+    seed: int = _option(0, low=0)
+    keep_networks: bool = _option(False)  # store one network of every macrostate of this width:
+    keep_width: float = _option(0.25, above=0)  # units of x and of y
+
+    def __post_init__(self):
+        super().__post_init__()
+        for axis in "xy":
+            low, high = getattr(self, f"{axis}_low"), getattr(self, f"{axis}_high")
+            if not high - low >= 4 * self.sigma:
+                raise UserError(
+                    f"wlmd.{axis}_low = {low:g}, {axis}_high = {high:g}: the window must be at "
+                    f"least 4 wlmd.sigma = {4 * self.sigma:g} wide."
+                )
+        if 0 < self.tail_sigma < self.spacing:
+            raise UserError(
+                f"wlmd.tail_sigma must be at least wlmd.spacing = {self.spacing:g}, or 0, not "
+                f"{self.tail_sigma:g}."
+            )
+        if self.round % self.thermostat_every:
+            raise UserError(
+                f"wlmd.round must be a multiple of wlmd.thermostat_every = {self.thermostat_every},"
+                f" not {self.round}."
+            )
+        if self.report % self.round:
+            raise UserError(
+                f"wlmd.report must be a multiple of wlmd.round = {self.round}, not {self.report}."
+            )
+        if self.estimator == "reweighted" and not self.production:
+            raise UserError("wlmd.estimator = 'reweighted' needs a wlmd.production above 0.")

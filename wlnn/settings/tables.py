@@ -1,0 +1,159 @@
+"""Settings of a run: frozen dataclasses with defaults and limits, and the reader of their tables.
+
+Numbers of the paper live in ``tables/<task>.toml`` with their source; nothing here samples.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from math import log
+from numbers import Real
+
+from wlnn.base.errors import UserError
+from wlnn.settings.canonical import MDSettings, SeekSettings
+from wlnn.settings.samplers import WLMCSettings, WLMDSettings
+from wlnn.settings.task import ContextSettings, DataSettings, GridSettings, NetworkSettings
+from wlnn.settings.training import TrainSettings, TuneSettings
+
+VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.logit] and so on
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every section of one table."""
+
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    grid: GridSettings = field(default_factory=GridSettings)
+    context: ContextSettings = field(default_factory=ContextSettings)
+    md: MDSettings = field(default_factory=MDSettings)
+    seek: SeekSettings = field(default_factory=SeekSettings)
+    wlmc: WLMCSettings = field(default_factory=WLMCSettings)
+    wlmd: WLMDSettings = field(default_factory=WLMDSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    tune: TuneSettings = field(default_factory=TuneSettings)
+
+    def with_values(self, values: Mapping[str, Mapping], where: str = "settings") -> Settings:
+        """A copy with ``{section: {option: value}}`` replaced; unknown names are refused."""
+        changed = {}
+        for section, options in values.items():
+            known = [part.name for part in fields(self)]
+            if section not in known:
+                raise UserError(
+                    f"{where}: there is no section '{section}'{_nearest(section, known)}"
+                )
+            old = getattr(self, section)
+            known = [option.name for option in fields(old)]
+            if not isinstance(options, Mapping):
+                raise UserError(f"{where}: '{section}' is a section; name one of its options.")
+            for key in options:
+                if key not in known:
+                    raise UserError(f"{where}: there is no {section}.{key}{_nearest(key, known)}")
+            changed[section] = replace(old, **options)
+        return replace(self, **changed)
+
+    def with_options(self, **options) -> Settings:
+        """A copy with options given by their bare name, see :meth:`home_of`."""
+        values: dict[str, dict] = {}
+        for key, value in options.items():
+            values.setdefault(self.home_of(key), {})[key] = value
+        return self.with_values(values)
+
+    def home_of(self, option: str) -> str:
+        """The section of a task's option, whose bare name no two of these sections share."""
+        homes = {
+            known.name: part.name
+            for part in fields(self)
+            if part.name not in ("md", "seek", "wlmc", "wlmd", "train", "tune")
+            for known in fields(getattr(self, part.name))
+        }
+        if option not in homes:
+            raise UserError(f"there is no task option '{option}'{_nearest(option, list(homes))}")
+        return homes[option]
+
+    def to_dict(self) -> dict:
+        """``{section: {option: value}}``: what is stored with every result."""
+        return asdict(self)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}."
+
+
+def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
+    """``["wlmc.steps=1e7"]`` -> ``{"wlmc": {"steps": 1e7}}``; bare words are strings."""
+    values: dict[str, dict] = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        section, dot, option = key.strip().partition(".")
+        if not (equals and dot and section and option):
+            raise UserError(f"'{text}' is no setting; write section.option=value.")
+        try:
+            value = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            try:
+                value = float(value)  # ".5" is no number of TOML
+            except ValueError:
+                value = value.strip()
+        values.setdefault(section, {})[option] = value
+    return values
+
+
+def read_table(
+    task: str,
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+    variants: Mapping[str, str] | None = None,
+    width: float | None = None,
+) -> Settings:
+    """Settings of ``wlnn/tables/<task>.toml``, then a preset of that table, then dotted overrides.
+
+    A table may have several ``[[train]]`` blocks, each with the ``width`` it was tuned for: the one
+    of the nearest width (by its logarithm) is taken.
+
+    Args:
+        task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
+        preset: a name below ``[preset]`` in the table; None is "default".
+        overrides: texts such as "wlmc.steps=1e7".
+        variants: settings that go together, by the name of their choice: {"axis": "plain"} takes
+            those below ``[axis.plain]`` of the table, {"scale": "unit"} those of ``[scale.unit]``.
+        width: of the network, where it will not be that of the table and the overrides.
+
+    Raises:
+        UserError: for an unknown table, preset, variant, section or option, and every wrong value.
+    """
+    folder = resources.files("wlnn.tables")
+    known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
+    if task not in known:
+        raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
+    where = f"tables/{task}.toml"
+    table = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
+    presets = table.pop("preset", {})
+    choices = {name: table.pop(name, {}) for name in VARIANTS}
+    preset = preset or "default"
+    if preset not in presets:
+        raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
+    blocks, changes = table.pop("train", []), parse_overrides(overrides)
+    settings = Settings().with_values(table, where)
+    width = width or changes.get("network", {}).get("width", settings.network.width)
+    if blocks:
+        settings = settings.with_values({"train": _block(blocks, width)}, where)
+    settings = settings.with_values(presets[preset], f"{where}, preset {preset}")
+    for name, choice in (variants or {}).items():
+        if choice not in choices[name]:
+            said = f"; use one of {', '.join(choices[name])}." if choices[name] else "."
+            raise UserError(f"task '{task}' has no {VARIANTS[name]} '{choice}'{said}")
+        settings = settings.with_values(choices[name][choice], f"{where}, {name} {choice}")
+    return settings.with_values(changes, "--set")
+
+
+def _block(blocks: list[dict], width) -> dict:
+    """The ``[[train]]`` block whose width is nearest, without its width; a sole one needs none."""
+    if isinstance(width, Real) and width > 0:
+        blocks = sorted(blocks, key=lambda block: abs(log(block.get("width", width) / width)))
+    return {key: value for key, value in blocks[0].items() if key != "width"}

@@ -1,0 +1,84 @@
+"""Settings of a task: network, data, grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wlnn.base.errors import UserError
+from wlnn.settings.section import Section as _Section
+from wlnn.settings.section import option as _option
+
+
+@dataclass(frozen=True)
+class NetworkSettings(_Section):
+    """The network's size and its box.
+
+    ``layers`` hidden layers of ``width`` units; the channels of the first layer, where the task has
+    a convolutional network.
+    """
+
+    name = "network"
+    layers: int = _option(3, low=0, high=64)
+    width: int = _option(6, low=1, high=4096)
+    activation: str = _option("relu", choices=("relu", "tanh", "silu"))
+    logits: int = _option(2, choices=(1, 2))  # outputs of a classifier of two classes
+    bound_rule: str = _option("width", choices=("width", "fan_out"))
+    bound_factor: float = _option(2.0, above=0)  # c in b = c / sqrt(W)
+
+
+@dataclass(frozen=True)
+class DataSettings(_Section):
+    """What a data set is drawn with, and how its inputs are scaled."""
+
+    name = "data"
+    seed: int = _option(0, low=0)
+    points: int = _option(40, low=2)  # in each of the two sets, or in the training set ...
+    test_points: int = _option(0, low=0)  # ... and in the test set; 0 = as many (files only)
+    noise: float = _option(0.1, low=0)  # standard deviation, units of the inputs
+    test_radii: str = _option("random", choices=("random", "even"))
+    selection: str = _option("seeded", choices=("seeded", "published"))  # regression and images
+    scale: str = _option("raw", choices=("raw", "unit", "standard"))  # of images and embeddings
+    first_class: int = _option(4, low=0, high=9)  # cifar only: labels of the two classes
+    second_class: int = _option(6, low=0, high=9)
+
+
+@dataclass(frozen=True)
+class GridSettings(_Section):
+    """Macrostates: the x axis is ln(train loss), the y axis one of three test quantities."""
+
+    name = "grid"
+    x_low: float = _option(-7.0)
+    x_high: float = _option(1.0)
+    x_width: float = _option(0.05, above=0)  # of a bin
+    y: str = _option(
+        "test-accuracy", choices=("test-accuracy", "smoothed-accuracy", "ln-test-loss")
+    )
+    y_low: float = _option(-7.0)  # y_low, y_high: ln(test loss) only
+    y_high: float = _option(5.0)
+    y_width: float = _option(0.1, above=0)  # of a bin; test-accuracy has one bin per count instead
+    alpha: float = _option(5.0, above=0)  # sharpness of the smoothed accuracy, Eq. (2)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for axis in "xy":
+            low, high = getattr(self, f"{axis}_low"), getattr(self, f"{axis}_high")
+            bins = (high - low) / getattr(self, f"{axis}_width")
+            if not 2 <= bins <= 1e5:
+                raise UserError(
+                    f"grid.{axis}_low, {axis}_high, {axis}_width make {bins:g} bins; between 2 and "
+                    "100000 are possible."
+                )
+
+
+@dataclass(frozen=True)
+class ContextSettings(_Section):
+    """Context-dependent input selection: sizes, box and units; used by ``context-select`` only."""
+
+    name = "context"
+    contexts: int = _option(2, low=1)  # K, which is the number of inputs too
+    units: int = _option(16, low=1)  # N
+    net: str = _option("gain-linear", choices=("gain-linear", "relu"))
+    box: float = _option(2.0, above=0)  # b: every parameter lies in [-b, b]
+    inputs: int = _option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
+    input_scale: float = _option(0.3, above=0)  # s_x
+    input_seed: int = _option(0, low=0)

@@ -1,0 +1,102 @@
+"""Tasks of one's own: CSV files, or a Python file that defines a Task or a Problem."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+from wlnn.settings.tables import Settings, read_table
+from wlnn.tasks import datasets
+from wlnn.tasks.catalogue import _fnn_task, _with_options
+from wlnn.tasks.problem import Problem
+from wlnn.tasks.task import Task
+
+
+def task_from_csv(
+    train,
+    test,
+    target: str,
+    hidden: Sequence[int] = (8, 8),
+    kind: str | None = None,
+    standardise: bool = True,
+    settings: Settings | None = None,
+    **options,
+) -> Task:
+    """A fully connected network on two CSV files, see :func:`wlnn.datasets.read_csv`.
+
+    Args:
+        train, test, target, standardise: files and name of the target column.
+        hidden: units of the hidden layers.
+        kind: "classify", "regress" or None to tell from the target.
+        settings: from ``read_table("own", ...)``, which None stands for.
+        options: as in :func:`load_task`, except those of generated data.
+    """
+    data = datasets.read_csv(train, test, target, kind, standardise)
+    settings = _with_options("train", settings or read_table("own"), options)
+    if any(not isinstance(units, int | np.integer) or units < 1 for units in hidden):
+        raise UserError(f"hidden must be whole numbers of units, not {hidden}.")
+    outputs = max(2, data.classes) if data.classes else 1
+    if data.classes == 2:
+        outputs = settings.network.logits
+    if not data.classes and settings.grid.y != "ln-test-loss":
+        settings = settings.with_options(y="ln-test-loss")
+    sizes = (data.x_train.shape[1], *hidden, outputs)
+    name = re.sub(r"[^\w-]+", "-", f"{Path(train).stem}-{target}")
+    return _fnn_task(name, data, sizes, settings)
+
+
+def task_from_file(reference: str) -> Task | Problem:
+    """The object ``name`` of a Python file, given as "path.py:name"; the file is run.
+
+    Raises:
+        UserError: no such file or name, an error while the file runs (with its line), or an object
+            that is neither a :class:`Task` nor a :class:`wlnn.problem.Problem`.
+    """
+    path, colon, name = reference.rpartition(":")
+    if not colon or not path.endswith(".py") or not name.isidentifier():
+        raise UserError(f"'{reference}' names no task; write path.py:name.")
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"{path}: there is no such file.")
+    module_name = f"wlnn_own_{file.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # Numba and pickle look a system's class up by module name
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module_name]
+        raise UserError(f"{path}: {line_of(error, file)}{type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(file.parent))
+    if not hasattr(module, name):
+        offered = [k for k, v in vars(module).items() if isinstance(v, Task | Problem)]
+        raise UserError(
+            f"{path}: there is no '{name}'; "
+            + (f"tasks there are {', '.join(offered)}." if offered else "no task is defined there.")
+        )
+    found = getattr(module, name)
+    if not isinstance(found, Task | Problem):
+        raise UserError(
+            f"{path}: '{name}' is of type {type(found).__name__}; a Task or a Problem is needed."
+        )
+    return found
+
+
+def line_of(error: BaseException, file: Path) -> str:
+    """ "line N: " of the deepest frame of ``error`` that lies in ``file``, or nothing."""
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: "
+    line, frame = "", error.__traceback__
+    while frame:
+        if frame.tb_frame.f_code.co_filename == str(file):
+            line = f"line {frame.tb_lineno}: "
+        frame = frame.tb_next
+    return line

@@ -1,0 +1,153 @@
+"""What molecular dynamics is given: two smooth collective variables of a box, and their gradient.
+
+A task becomes a :class:`SmoothProblem` here, an exact case of ``reference/`` makes its own; the
+sampler knows nothing else. This file moves nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wlnn.base.accuracy_axes import ACCURACY_AXES
+from wlnn.base.errors import UserError
+from wlnn.networks import losses
+from wlnn.networks.losses import FLOOR
+from wlnn.tasks.problem import SmoothProblem
+
+
+class NetworkVariables:
+    """x = ln(train loss) and y = ln(test loss) or a function of the smoothed test accuracy.
+
+    Built from a :class:`wlnn.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A becomes
+    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A, "plain" A itself,
+    where a hill of the usual width would be as wide as the axis.
+    """
+
+    def __init__(
+        self, task, accuracy_axis: str = "logit", dtype=np.float64, start_part: float = 0.1
+    ):
+        if task.y == "test-accuracy":
+            raise UserError(
+                f"task '{task.name}': molecular dynamics needs a smooth y, 'ln-test-loss' or "
+                "'smoothed-accuracy'."
+            )
+        if accuracy_axis not in ACCURACY_AXES:
+            raise UserError(
+                f"accuracy axis '{accuracy_axis}': use one of {', '.join(ACCURACY_AXES)}."
+            )
+        self.task = task
+        self.start_part = start_part  # of the box, in which walkers start
+        self.axis_name = accuracy_axis
+        self.axis = ACCURACY_AXES[accuracy_axis] if task.y == "smoothed-accuracy" else None
+        self.dtype = np.dtype(dtype)
+        self.image_blocks = None  # images as the compiled systems want them, which share them
+        self.n_train = len(task.data.x_train)
+        self.inputs = np.concatenate([task.data.x_train, task.data.x_test]).astype(dtype)
+        regress = task.loss == "squared-error"
+        self.targets = tuple(
+            target.astype(dtype) if regress else target
+            for target in (task.data.y_train, task.data.y_test)
+        )
+        self.loss = losses.squared_error if regress else losses.cross_entropy
+        self.loss_back = losses.squared_error_back if regress else losses.cross_entropy_back
+
+    def evaluate(self, xp, theta):
+        """x, y, the true accuracy (or None) of ``theta (R, P)``, and the tape of the pass."""
+        outputs, tape = self.task.network.forward(xp, theta.astype(self.dtype), self.inputs)
+        train, test = outputs[:, : self.n_train], outputs[:, self.n_train :]
+        train_loss = xp.maximum(self.loss(xp, train, self.targets[0]).astype(float), FLOOR)
+        if self.axis is None:
+            value = xp.maximum(self.loss(xp, test, self.targets[1]).astype(float), FLOOR)
+            y, accuracy = xp.log(value), None
+        else:
+            alpha = self.task.alpha
+            value = losses.smoothed_accuracy(xp, test, self.targets[1], alpha).astype(float)
+            y = self.axis.value(xp, value)
+            accuracy = losses.accuracy(xp, test, self.targets[1])
+        return xp.log(train_loss), y, accuracy, (outputs, tape, train_loss, value)
+
+    def sweep(self, xp, tape, ux, uy):
+        """Gradient ``(R, P)`` of ``ux x + uy y``: one backward pass over train and test rows.
+
+        The rows of either set start from the gradient of their own mean, scaled by ux / train loss
+        and by uy / test loss, or uy times the slope of the accuracy axis.
+        """
+        outputs, network_tape, train_loss, value = tape
+        train, test = outputs[:, : self.n_train], outputs[:, self.n_train :]
+        scale_x = (ux / train_loss).astype(self.dtype)[:, None, None]
+        if self.axis is None:
+            scale_y, test_back = uy / value, self.loss_back(xp, test, self.targets[1])
+        else:
+            scale_y = uy * self.axis.slope(xp, value)
+            test_back = losses.smoothed_accuracy_back(xp, test, self.targets[1], self.task.alpha)
+        rows = [
+            scale_x * self.loss_back(xp, train, self.targets[0]),
+            scale_y.astype(self.dtype)[:, None, None] * test_back,
+        ]
+        return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
+
+    def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
+        """Uniform points ``(R, P)`` of the inner part of the box; a tenth: nearly constant outputs.
+
+        The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
+        """
+        bounds = self.bounds
+        theta = rng.uniform(-self.start_part, self.start_part, (walkers, bounds.size)) * bounds
+        scales = getattr(self.task.network, "scales", None)
+        if scales is not None:
+            theta[:, scales] = np.minimum(1.0, 0.9 * bounds[scales])
+        return theta
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Half width ``(P,)`` of the box."""
+        return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
+
+    def problem(self) -> SmoothProblem:
+        """What the sampler is given; fast for an ``FNN`` with hidden layers and for image networks
+        that :func:`wlnn.image_plan.runs` takes."""
+        task = self.task
+        y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
+        return SmoothProblem(
+            name=task.name,
+            lo=-self.bounds,
+            hi=self.bounds,
+            evaluate=self.evaluate,
+            sweep=self.sweep,
+            start=self.start,
+            system=self._fast_system(),
+            names=("ln train loss", y_name),
+            about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
+            network=task.network,
+            accuracy_at=self.axis and self.axis.inverse,
+        )
+
+    def fast_system(self):
+        """The same functions in single precision for the compiled driver."""
+        make = self._fast_system()
+        if make is None:
+            raise UserError(f"task '{self.task.name}': this network has no compiled form.")
+        return make()
+
+    def _fast_system(self):
+        """What makes them, or None."""
+        from wlnn.networks.compiled.image_plan import runs
+        from wlnn.networks.fnn import FNN
+        from wlnn.networks.layered import LayerNetwork
+
+        network = self.task.network
+        if isinstance(network, FNN) and len(network.sizes) > 2:
+            return self._fnn_system
+        if isinstance(network, LayerNetwork) and runs(network.layers):
+            return self._layer_system
+        return None
+
+    def _fnn_system(self):
+        from wlnn.networks.compiled.fnn import fnn_system
+
+        return fnn_system(self)
+
+    def _layer_system(self):
+        from wlnn.networks.compiled.layered import layer_system
+
+        return layer_system(self)

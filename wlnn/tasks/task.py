@@ -1,0 +1,175 @@
+"""A task binds data, network, loss, two collective variables and grid; the paper's tasks by name.
+
+Nothing is sampled here: :meth:`Task.problem` is what the samplers are given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks import losses
+from wlnn.networks.fnn import FNN
+from wlnn.settings.task import GridSettings
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.problem import Problem
+
+Y_NAMES = {
+    "test-accuracy": "test accuracy",
+    "smoothed-accuracy": "smoothed test accuracy",
+    "ln-test-loss": "ln test loss",
+}
+FINEST_ACCURACY = 100  # up to so many test points every count has a bin of its own
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is sampled: x = ln(train loss) against a test quantity y, over the parameters' box.
+
+    Attributes:
+        name: short name, used for the run directory.
+        data: training and test set.
+        network: an ``FNN``, or any object with ``n_parameters``,
+            ``forward(xp, theta (R, P), x (N, d)) -> (outputs (R, N, K), tape)``,
+            ``bounds(rule, c) -> (P,)`` and ``describe() -> dict``.
+        grid: macrostates of x and y.
+        y: "test-accuracy", "smoothed-accuracy" (Eq. (2)) or "ln-test-loss".
+        loss: "cross-entropy" (labels; one output means binary) or "squared-error" (real targets).
+        alpha: sharpness of the smoothed accuracy.
+        bound_rule, bound_factor: the box, given to ``network.bounds``.
+    """
+
+    name: str
+    data: Dataset
+    network: object
+    grid: Grid
+    y: str = "test-accuracy"
+    loss: str = "cross-entropy"
+    alpha: float = 5.0
+    bound_rule: str = "width"
+    bound_factor: float = 2.0
+
+    def __post_init__(self):
+        if self.loss not in ("cross-entropy", "squared-error"):
+            raise UserError(
+                f"task '{self.name}': the loss must be 'cross-entropy' or 'squared-error', not "
+                f"{self.loss!r}."
+            )
+        if self.y not in Y_NAMES:
+            raise UserError(
+                f"task '{self.name}': y must be one of {', '.join(Y_NAMES)}, not {self.y!r}."
+            )
+        classes = self.data.classes
+        if (self.loss == "cross-entropy") != bool(classes):
+            raise UserError(
+                f"task '{self.name}': cross-entropy needs integer labels and squared-error real "
+                "targets."
+            )
+        if not classes and self.y != "ln-test-loss":
+            raise UserError(f"task '{self.name}': with real targets y must be 'ln-test-loss'.")
+        try:
+            outputs, _ = self.network.forward(
+                np, np.zeros((1, self.network.n_parameters)), self.data.x_train[:2]
+            )
+        except ValueError as error:
+            shape = self.data.x_train.shape[1:]
+            what = f"{shape[0]} columns" if len(shape) == 1 else " x ".join(map(str, shape))
+            raise UserError(
+                f"task '{self.name}': the network cannot take inputs of {what} ({error})."
+            ) from error
+        found = outputs.shape[-1]
+        wanted = {classes} if classes > 2 else ({1, 2} if classes else {1})
+        if found not in wanted:
+            said = " or ".join(str(k) for k in sorted(wanted))
+            raise UserError(f"task '{self.name}': the network needs {said} outputs, not {found}.")
+
+    def observe(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x and y, each ``(R,)``, of networks ``theta (R, P)``: the NumPy definition.
+
+        x = ln of the mean train loss (-inf where it is 0); y as named by the task.
+        """
+        data = self.data
+        loss = losses.cross_entropy if self.loss == "cross-entropy" else losses.squared_error
+        train, _ = self.network.forward(np, theta, data.x_train)
+        test, _ = self.network.forward(np, theta, data.x_test)
+        with np.errstate(divide="ignore"):
+            x = np.log(loss(np, train, data.y_train))
+            if self.y == "test-accuracy":
+                return x, losses.accuracy(np, test, data.y_test)
+            if self.y == "smoothed-accuracy":
+                return x, losses.smoothed_accuracy(np, test, data.y_test, self.alpha)
+            return x, np.log(loss(np, test, data.y_test))
+
+    def observe_one(self, theta: np.ndarray) -> tuple[float, float]:
+        """x and y of one network ``theta (P,)``."""
+        x, y = self.observe(np.asarray(theta, dtype=float)[None])
+        return float(x[0]), float(y[0])
+
+    def fast_system(self, precision: str):
+        """The same function with caches for the compiled driver, in "float32" or "float64"."""
+        from wlnn.networks.compiled.one_weight_layout import network_system
+
+        return network_system(self.network, self.data, self.loss, self.y, precision)
+
+    def problem(self) -> Problem:
+        """Box, function and grid for the samplers; fast for an ``FNN``, unless y is smoothed."""
+        bounds = self.network.bounds(self.bound_rule, self.bound_factor)
+        fast = isinstance(self.network, FNN) and self.y != "smoothed-accuracy"
+        return Problem(
+            name=self.name,
+            lo=-bounds,
+            hi=bounds,
+            grid=self.grid,
+            observe=self.observe_one,
+            system=self.fast_system if fast else None,
+            about=self.describe(),
+            network=self.network,
+        )
+
+    def describe(self) -> dict:
+        """JSON description stored with every result."""
+        return {
+            "task": self.name,
+            "data": self.data.source,
+            "points": [len(self.data.x_train), len(self.data.x_test)],
+            "network": self.network.describe(),
+            "parameters": int(self.network.n_parameters),
+            "loss": self.loss,
+            "x": "ln-train-loss",
+            "y": self.y,
+            **({"alpha": self.alpha} if self.y == "smoothed-accuracy" else {}),
+            "bound_rule": self.bound_rule,
+            "bound_factor": self.bound_factor,
+        }
+
+
+def accuracy_axis(n: int) -> Axis:
+    """Bins of the accuracy over n test points: one per count k = 0..n, or wide ones above 100.
+
+    A wide bin takes m neighbouring counts, m the least number that leaves about 100 bins; the
+    highest bin ends at k = n, the lowest may reach below 0. No accuracy k / n lies on an edge.
+    """
+    if n <= FINEST_ACCURACY:
+        return Axis.counts(Y_NAMES["test-accuracy"], n)
+    per_bin = -(-(n + 1) // (FINEST_ACCURACY + 1))
+    bins = -(-(n + 1) // per_bin)
+    hi = 1 + 0.5 / n
+    return Axis(Y_NAMES["test-accuracy"], hi - bins * per_bin / n, hi, bins)
+
+
+def make_grid(settings: GridSettings, n_test: int) -> Grid:
+    """The grid of the settings for a test set of ``n_test`` points.
+
+    Bins of the smoothed accuracy are centred on multiples of their width, so that 0 and 1 are
+    inside.
+    """
+    x = Axis.of_width("ln train loss", settings.x_low, settings.x_high, settings.x_width)
+    if settings.y == "test-accuracy":
+        return Grid(x, accuracy_axis(n_test))
+    name = Y_NAMES[settings.y]
+    if settings.y == "smoothed-accuracy":
+        return Grid(x, Axis.counts(name, max(1, round(1 / settings.y_width))))
+    return Grid(x, Axis.of_width(name, settings.y_low, settings.y_high, settings.y_width))

@@ -1,0 +1,1 @@
+"""Networks trained by SGD and Adam, and how they differ from equilibrium."""

@@ -1,0 +1,202 @@
+"""The result of many trainings: what every epoch of each was like, and the mean curve over them.
+
+Never trains and never plots. Trainings are the independent units: an error bar is the spread of
+their own means, whatever the number of epochs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.base import store
+from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis
+
+X = "ln-train-loss"
+BIN_WIDTH = 0.1  # of ln(train loss); paper, Methods
+FEWEST = 5  # trainings that make a bin of the curve reliable
+SAME = ("task", "data", "points", "network", "loss")  # of a landscape and of trainings of one task
+
+
+class TrainedCurve(NamedTuple):
+    """Means over trainings in bins of x = ln(train loss); NaN where none came."""
+
+    x: np.ndarray  # (n,) mean of x over the trainings that came to the bin
+    value: np.ndarray  # (n,) mean of their means
+    error: np.ndarray  # (n,) standard error of that mean, sd / sqrt(trainings); NaN for one
+    trainings: np.ndarray  # (n,) how many came to the bin
+    axis: Axis  # the bins
+    source: np.ndarray | None = None  # (n,) the set that a bin is of, where there are several
+
+    @property
+    def reliable(self) -> np.ndarray:
+        """Bins ``(n,)`` that :data:`FEWEST` trainings or more came to."""
+        return self.trainings >= FEWEST
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What R trainings recorded.
+
+    Attributes:
+        records: name -> ``(R, epochs + 1)``: "ln-train-loss" and "ln-test-loss" on the whole sets,
+            and for labels "test-accuracy" and "smoothed-accuracy". The first column is the start.
+        diverged: epoch ``(R,)`` at whose end a training was found diverged, or -1.
+        meta: JSON notes: "task" as of ``Task.describe``, "train" the settings, "versions".
+    """
+
+    records: dict[str, np.ndarray]
+    diverged: np.ndarray
+    meta: dict = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[Trained, ...]:
+        """The sets of trainings that this is made of: itself alone."""
+        return (self,)
+
+    @property
+    def words(self) -> str:
+        """Optimiser, rate and minibatch in words."""
+        return recipe_words(self.meta.get("train", {}))
+
+    @property
+    def n_runs(self) -> int:
+        """Number R of trainings, the diverged ones included."""
+        return len(self.diverged)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of each training."""
+        return self.records[X].shape[1] - 1
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Trainings ``(R,)`` bool that did not diverge: only these enter any mean."""
+        return self.diverged < 0
+
+    def until(self, epoch: int) -> Trained:
+        """The same trainings, stopped after so many epochs (UserError if they were shorter)."""
+        if not 1 <= epoch <= self.epochs:
+            raise UserError(f"the trainings have {self.epochs} epochs; {epoch} is not among them.")
+        records = {name: values[:, : epoch + 1] for name, values in self.records.items()}
+        diverged = np.where(self.diverged > epoch, -1, self.diverged)
+        return replace(self, records=records, diverged=diverged)
+
+    def metric(self, name: str) -> np.ndarray:
+        """Record ``(R kept, epochs)`` of every epoch, the start left out.
+
+        Raises:
+            UserError: nothing of that name was recorded.
+        """
+        if name not in self.records:
+            raise UserError(f"the trainings have no record of '{name}', only of "
+                            f"{', '.join(self.records)}.")  # fmt: skip
+        return self.records[name][self.kept, 1:]
+
+    def curve(self, y: str, width: float = BIN_WIDTH) -> TrainedCurve:
+        """Mean of the record ``y`` in bins of ln(train loss) whose edges are multiples of width.
+
+        Every training brings the mean over its epochs in the bin; value and error are those of the
+        mean over trainings. Epochs of zero loss (ln = -inf) are in no bin.
+
+        Raises:
+            UserError: no training is left, or nothing of that name was recorded.
+        """
+        values, x = self.metric(y), self.metric(X)
+        usable = np.isfinite(x) & np.isfinite(values)
+        if not usable.any():
+            raise UserError("all trainings diverged; take a smaller learning rate.")
+        low, high = (np.floor(v / width) for v in (x[usable].min(), x[usable].max()))
+        axis = Axis("ln train loss", low * width, (high + 1) * width, int(high - low) + 1)
+        run, _ = np.nonzero(usable)
+        place = np.clip(axis.index(x[usable]), 0, axis.n - 1) + axis.n * run
+        shape = (len(x), axis.n)
+
+        def per_run(of):
+            return np.bincount(place, of, shape[0] * shape[1]).reshape(shape)
+
+        count = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape)
+        with np.errstate(invalid="ignore"):
+            means, x_means = per_run(values[usable]) / count, per_run(x[usable]) / count
+        mean, error, n = over_trainings(means)
+        return TrainedCurve(over_trainings(x_means)[0], mean, error, n, axis)
+
+    def last(self, y: str) -> tuple[np.ndarray, np.ndarray]:
+        """x and y ``(R kept,)`` after the last epoch."""
+        return self.metric(X)[:, -1], self.metric(y)[:, -1]
+
+    def save(self, path) -> Path:
+        """Write to ``path`` (npz, see ``wlnn.store``)."""
+        arrays = {"diverged": self.diverged, **self.records}
+        return store.save(path, arrays, {"kind": "trained", "meta": self.meta})
+
+    @classmethod
+    def load(cls, path) -> Trained:
+        """What :meth:`save` wrote, or ``trained.npz`` of a run directory; UserError else."""
+        path = Path(path)
+        if path.is_dir():
+            if not (path / "trained.npz").exists():
+                raise UserError(f"{path}: holds no trained.npz yet; finish it with wlnn resume.")
+            path = path / "trained.npz"
+        arrays, meta = store.load(path)
+        if meta.get("kind") != "trained":
+            raise UserError(f"{path}: holds no trainings; give the trained.npz of wlnn train.")
+        diverged = arrays.pop("diverged")
+        return cls(arrays, diverged, meta["meta"])
+
+
+def is_trained(path) -> bool:
+    """Whether a path is of trainings, finished or not; as :func:`wlnn.store.holds`."""
+    return store.holds(path, "trained", "trained.npz", "train")
+
+
+def over_trainings(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard error and count over the first axis of ``values (R, ...)``, NaN left out."""
+    known = ~np.isnan(values)
+    n = known.sum(axis=0)
+    filled = np.where(known, values, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=0) / n
+        squares = (np.where(known, values - mean, 0.0) ** 2).sum(axis=0)
+        error = np.where(n > 1, np.sqrt(squares / (n - 1) / n), np.nan)
+    return mean, error, n
+
+
+def best_epoch(trained: Trained, y: str) -> tuple[float, float, float, float]:
+    """Early stopping that knows the test set: mean and standard error over trainings.
+
+    Each training is stopped at the epoch of its best ``y`` (the highest accuracy, the lowest
+    loss). Returns mean and error of that y, and of ln(train loss) there. The choice is made on the
+    test set itself, so that this is an upper limit of what early stopping can do.
+    """
+    values, x = trained.metric(y), trained.metric(X)
+    best = np.where(np.isnan(values), -np.inf, sign_of(y) * values).argmax(axis=1)
+    rows = np.arange(len(values))
+    mean, error, _ = over_trainings(values[rows, best])
+    x_mean, x_error, _ = over_trainings(np.where(np.isfinite(x), x, np.nan)[rows, best])
+    return float(mean), float(error), float(x_mean), float(x_error)
+
+
+def sign_of(record: str) -> int:
+    """1 where larger is better, -1 for a loss."""
+    return -1 if record == "ln-test-loss" else 1
+
+
+def recipe_words(*settings: dict) -> str:
+    """Optimiser, rate and minibatch in words; of several settings all of each, with "or"."""
+
+    def said(word) -> str:
+        return " or ".join(dict.fromkeys(map(word, settings)))
+
+    def name(of: dict) -> str:
+        known = {"sgd": "SGD", "adam": "Adam"}.get(of.get("optimizer"), "?")
+        momentum = of.get("momentum") if known == "SGD" else 0
+        return known + (f" with momentum {momentum:g}" if momentum else "")
+
+    rate = said(lambda of: f"{of.get('learning_rate', np.nan):.3g}")
+    batch = said(lambda of: f"{of.get('batch_size') or 'all rows'}")
+    return f"{said(name)}, learning rate {rate}, batch {batch}"

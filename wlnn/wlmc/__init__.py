@@ -1,0 +1,1 @@
+"""Wang-Landau Monte Carlo: one parameter moves at a time."""

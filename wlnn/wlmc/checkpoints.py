@@ -1,0 +1,120 @@
+"""Walkers on disk: one file a walker, or one for all where they share what they learn.
+
+A set of files is always one that a run could have been in: that is why walkers whose S is averaged
+lie in one file. Nothing here decides when to save.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from wlnn.base import store
+from wlnn.base.errors import UserError
+from wlnn.settings.samplers import WLMCSettings
+from wlnn.tasks.problem import Problem
+from wlnn.wlmc import walker as wlmc
+
+ARRAYS = ("theta", "entropy", "visits", "production", "average", "marks", "kept")
+NUMBERS = ("number", "stage", "step_width", "direction")
+TOGETHER = "walkers.npz"
+
+
+def run_identity(problem: Problem, settings: WLMCSettings) -> dict:
+    """What two runs must share to be one run, as it comes back from JSON."""
+    identity = {
+        "task": problem.name,
+        "sampler": "wlmc",
+        "problem": problem.about,
+        "parameters": problem.n_parameters,
+        "grid": {"x": list(problem.grid.x), "y": [str(v) for v in problem.grid.y]},
+        "wlmc": asdict(settings),
+    }
+    return json.loads(json.dumps(identity))
+
+
+def save_walkers(
+    directory: Path, problem: Problem, settings: WLMCSettings, walkers: list[wlmc.Walker]
+) -> None:
+    """Write the walkers that finished a stage.
+
+    Raises:
+        UserError: the directory is full or read-only; every file is then as it was.
+    """
+    parts = [(walker, *_packed(walker)) for walker in walkers if walker.stage]
+    about = {"kind": "walkers", "identity": run_identity(problem, settings)}
+    if not settings.merge_every:
+        for walker, arrays, numbers in parts:
+            path = store.checkpoint_path(directory, walker.number)
+            store.save(path, arrays, {**about, "walkers": [numbers]})
+    elif parts:
+        together = {
+            f"{walker.number}.{name}": array
+            for walker, arrays, _ in parts
+            for name, array in arrays.items()
+        }
+        numbers = [numbers for _, _, numbers in parts]
+        store.save(Path(directory) / TOGETHER, together, {**about, "walkers": numbers})
+
+
+def _packed(walker: wlmc.Walker) -> tuple[dict, dict]:
+    arrays = {name: getattr(walker, name) for name in ARRAYS}
+    arrays |= {f"history.{name}": values for name, values in walker.history.items()}
+    return arrays, {name: getattr(walker, name) for name in NUMBERS}
+
+
+def load_walkers(
+    directory: Path, problem: Problem, settings: WLMCSettings
+) -> dict[int, wlmc.Walker]:
+    """Walker by number of every checkpoint of a run directory.
+
+    Raises:
+        UserError: a file is damaged, no checkpoint, or one of another run.
+    """
+    if settings.merge_every:
+        paths = [Path(directory) / TOGETHER]
+    else:
+        paths = [store.checkpoint_path(directory, k) for k in range(settings.walkers)]
+    walkers = {}
+    for path in paths:
+        if not path.exists():
+            continue
+        arrays, meta = store.load(path)
+        if meta.get("kind") != "walkers":
+            raise UserError(f"{path}: is no checkpoint of a walker; delete it.")
+        for numbers in meta["walkers"]:
+            prefix = f"{numbers['number']}." if settings.merge_every else ""
+            walker = _unpacked(path, arrays, prefix, numbers)
+            _check(path, walker, problem)
+            walkers[walker.number] = walker
+        named = not settings.merge_every and path != store.checkpoint_path(directory, walker.number)
+        if named or meta["identity"] != run_identity(problem, settings):
+            raise UserError(f"{path}: is the checkpoint of another run or walker; delete it.")
+    return walkers
+
+
+def _unpacked(path: Path, arrays: dict, prefix: str, numbers: dict) -> wlmc.Walker:
+    names = (*ARRAYS, *(f"history.{name}" for name in wlmc.HISTORY))
+    missing = [name for name in names if prefix + name not in arrays]
+    missing += [name for name in NUMBERS if name not in numbers]
+    if missing:
+        raise UserError(f"{path}: lacks '{missing[0]}' of a walker; delete the file.")
+    return wlmc.Walker(
+        **{name: arrays[prefix + name] for name in ARRAYS},
+        **{name: numbers[name] for name in NUMBERS},
+        history={name: arrays[f"{prefix}history.{name}"] for name in wlmc.HISTORY},
+    )
+
+
+def _check(path: Path, walker: wlmc.Walker, problem: Problem) -> None:
+    if walker.theta.shape != (problem.n_parameters,):
+        raise UserError(
+            f"{path}: holds {walker.theta.size} parameters, this task has {problem.n_parameters}; "
+            "delete the file or choose another directory."
+        )
+    if walker.entropy.shape != problem.grid.shape:
+        raise UserError(
+            f"{path}: its grid has {walker.entropy.shape} bins, not {problem.grid.shape}; delete "
+            "the file or choose another directory."
+        )

@@ -1,0 +1,256 @@
+"""Wang-Landau Monte Carlo: a walker, its start, one stage; the readable definition of the step.
+
+S(x, y) is learnt while the walker moves: it accepts a move with min(1, exp(S[old] - S[new])) and
+adds ln f to S where it is, so that what it has seen repels it and in the end all macrostates are
+visited alike. :func:`stage_numpy` is the definition; ``kernels.wlmc_stage`` is the same made fast.
+Nothing here loops over stages, prints or saves: that is ``run.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+from wlnn.landscape import diagnostics
+from wlnn.settings.samplers import WLMCSettings
+from wlnn.tasks.problem import Problem
+from wlnn.wlmc.definition import stage_numpy
+from wlnn.wlmc.rules import NEW_BIN_CLOSED, NEW_BINS, STEP_FIXED, STEP_RULES, Chain, Stage
+from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
+
+START_DRAWS, START_MOVES = 2_000, 100_000
+ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
+HISTORY = (
+    "ln_f", "steps", "acceptance", "out_of_box", "out_of_window", "flatness", "bins", "coverage",
+    "round_trips", "step_width", "drift", "x_low", "halvings", "seconds",
+)  # fmt: skip
+
+
+class Walker(NamedTuple):
+    """Everything the next stage needs, and the record of the stages before it."""
+
+    number: int
+    theta: np.ndarray  # (P,)
+    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited
+    visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
+    production: np.ndarray  # (nx, ny) visits of the production stages
+    average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
+    marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
+    kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
+    stage: int
+    step_width: float
+    direction: int  # +1 after the low edge of x, -1 after the high edge
+    history: dict[str, np.ndarray]  # name -> (stage,)
+
+
+class Plan(NamedTuple):
+    """How the steps of one walker are cut into stages."""
+
+    settings: WLMCSettings
+    n_stages: int
+    n_adaptive: int
+    steps: int  # of one stage
+    schedule: OneOverT | PaperStages | Halving
+    driver: object = None  # a module in the place of ``wlmc.driver``, for judges of wrong samplers
+
+
+def make_plan(settings: WLMCSettings, driver=None) -> Plan:
+    """Stages of equal length; the last part of them measures: production."""
+    n_production = round(settings.production * settings.stages)
+    if settings.production > 0:
+        n_production = max(n_production, 1)
+    n_adaptive = max(settings.stages - n_production, 1)
+    steps = settings.steps // settings.stages
+    if settings.schedule == "paper":
+        schedule = PaperStages()
+    elif settings.schedule == "halving":
+        schedule = Halving(settings.ln_f0)
+    else:
+        schedule = OneOverT(n_adaptive, steps, settings.ln_f0, c=settings.c)
+    return Plan(settings, settings.stages, n_adaptive, steps, schedule, driver)
+
+
+def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
+    """A walker at a point of the box inside the window, with an empty table.
+
+    Uniform draws first; if none is inside, single-parameter moves that never lead further away
+    from the window.
+
+    Raises:
+        UserError: no state of the window was found.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(number, 0)))
+    x_axis, y_axis = problem.grid
+    best, theta = math.inf, None
+    for _ in range(START_DRAWS):
+        candidate = rng.uniform(problem.lo, problem.hi)
+        distance = _distance(problem, candidate)
+        if distance < best:
+            best, theta = distance, candidate
+        if best == 0:
+            break
+    width = 0.3
+    for _ in range(START_MOVES if best > 0 else 0):
+        if theta is None:
+            break
+        candidate = theta.copy()
+        i = rng.integers(theta.size)
+        candidate[i] += width * (problem.hi[i] - problem.lo[i]) * rng.uniform(-1, 1)
+        if problem.lo[i] <= candidate[i] <= problem.hi[i]:
+            distance = _distance(problem, candidate)
+            width = min(0.5, width * 1.1) if distance < best else max(0.01, width * 0.98)
+            if distance <= best:
+                best, theta = distance, candidate
+        if best == 0:
+            break
+    if best > 0:
+        y_text = f", {y_axis.name} [{y_axis.lo:g}, {y_axis.hi:g}]" if y_axis.n > 1 else ""
+        raise UserError(
+            f"the window {x_axis.name} [{x_axis.lo:g}, {x_axis.hi:g}]{y_text} seems to hold no "
+            f"state: none in {START_DRAWS} draws and {START_MOVES} moves towards it; widen it."
+        )
+    shape = problem.grid.shape
+    kept = (shape[0] * shape[1], theta.size) if settings.keep_networks and number == 0 else (0, 0)
+    counts = np.zeros(shape, np.int64)
+    return Walker(
+        number, theta, np.zeros(shape), counts, counts, np.zeros(shape), counts,
+        np.full(kept, np.nan), 0, settings.step_width, 0, {name: np.zeros(0) for name in HISTORY},
+    )  # fmt: skip
+
+
+def _distance(problem: Problem, theta: np.ndarray) -> float:
+    """Distance of a state from the window, in widths of its axes; infinite where not finite."""
+    total = 0.0
+    for axis, value in zip(problem.grid, problem.observe(theta), strict=True):
+        if np.isfinite(axis.lo):
+            if not np.isfinite(value):
+                return math.inf
+            outside = max(axis.lo - value, value - axis.hi, 0.0)
+            if not outside and axis.index(value) < 0:  # on the upper edge
+                outside = 1e-9
+            total += outside / (axis.hi - axis.lo)
+    return total
+
+
+def advance(
+    problem: Problem, system, walker: Walker, plan: Plan, stop: np.ndarray
+) -> Walker | None:
+    """One stage later: a new walker; the given one is unchanged. None if stopped before its end.
+
+    ``system`` is the compiled form of the problem for this walker alone, or None for the NumPy
+    definition. The stage's random numbers depend on (seed, walker, stage) only.
+    """
+    begun = time.perf_counter()
+    stage = walker.stage
+    production = stage >= plan.n_adaptive
+    averaged = production and plan.settings.estimator == "average"
+    if averaged:  # S goes on growing as in the last adaptive stage
+        ln_f = plan.schedule.ln_f(plan.n_adaptive - 1, walker.history)
+    else:
+        ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
+    step_rule, step_width = _step_rule(walker, plan, production)
+    rows = np.flatnonzero(walker.visits.any(axis=1))
+    low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
+    words = np.random.SeedSequence(plan.settings.seed, spawn_key=(walker.number, stage + 1))
+    rng = words.generate_state(4, np.uint64)
+    theta, entropy, kept = walker.theta.copy(), walker.entropy.copy(), walker.kept.copy()
+    histogram = np.zeros(problem.grid.shape, np.int64)
+    closed = production or not plan.schedule.takes_new_bins(stage, walker.history)
+    new_bins = NEW_BIN_CLOSED if closed else NEW_BINS[plan.settings.late_bins]
+    chain = run_stage(
+        problem, system, theta, entropy, histogram, walker.visits, kept,
+        Stage(plan.steps, ln_f, step_rule, new_bins, low, high),
+        Chain(step_width, walker.direction), rng, stop, driver=plan.driver,
+    )  # fmt: skip
+    if chain.done < plan.steps:
+        return None
+    visits = walker.visits + histogram
+    marks, halvings = walker.marks, walker.history["halvings"][-1] if stage else 0.0
+    halving = isinstance(plan.schedule, Halving) and not production
+    if halving and ((visits - marks)[visits > 0] > 0).all():
+        marks, halvings = visits, halvings + 1
+    average = walker.average
+    if averaged:
+        known = visits > 0
+        now = np.where(known, entropy - entropy[known].mean(), 0.0)
+        average = average + (now - average) / (stage - plan.n_adaptive + 1)
+    known = np.flatnonzero(visits.any(axis=1))
+    record = {
+        "ln_f": ln_f,
+        "steps": chain.done,
+        "acceptance": chain.accepted / chain.done,
+        "out_of_box": chain.out_of_box / chain.done,
+        "out_of_window": chain.out_of_window / chain.done,
+        "flatness": diagnostics.flatness(histogram, visits),
+        "bins": np.count_nonzero(visits),
+        "coverage": diagnostics.coverage(visits),
+        "round_trips": chain.round_trips,
+        "step_width": chain.step_width,
+        "drift": chain.drift,
+        "x_low": problem.grid.x.edges[known[0]],
+        "halvings": halvings,
+        "seconds": time.perf_counter() - begun,
+    }
+    return Walker(
+        walker.number, theta, entropy, visits,
+        walker.production + histogram if production else walker.production, average,
+        marks, kept, stage + 1, chain.step_width, chain.direction,
+        {name: np.append(walker.history[name], record[name]) for name in HISTORY},
+    )  # fmt: skip
+
+
+def _step_rule(walker: Walker, plan: Plan, production: bool) -> tuple[int, float]:
+    """Rule of the coming stage and its width.
+
+    "freeze" adapts in the first half of the adaptive stages and then keeps the geometric mean of
+    the widths of the second half of those: a width that adapts while S is measured biases S.
+    """
+    rule = STEP_RULES[plan.settings.step_rule]
+    last = max(1, round(ADAPTED * plan.n_adaptive))
+    if plan.settings.step_rule == "freeze" and walker.stage >= last:
+        widths = walker.history["step_width"][last // 2 : last]
+        return STEP_FIXED, float(np.exp(np.log(widths).mean()))
+    return rule, walker.step_width
+
+
+def run_stage(problem, system, theta, *rest, driver=None) -> Chain:
+    """One stage by the compiled driver, or by the NumPy definition where ``system`` is None.
+
+    ``rest``: entropy, histogram, visits, kept, stage, chain, rng, stop, as both take them.
+    """
+    if system is None:
+        return stage_numpy(problem, theta, *rest)
+    from wlnn.backend.binning import binning
+    from wlnn.wlmc.driver import stage_for
+
+    run = stage_for(system) if driver is None else driver.stage_for(system)
+    return run(system, theta, problem.lo, problem.hi, binning(problem.grid), *rest)
+
+
+def result(walkers: list[Walker]):
+    """What independent walkers, or a group with one common S, bring to ``landscape.merge``.
+
+    Estimator "frozen": S + ln H, H the visits of the production stages, where they came; S and H of
+    a group are those of all its walkers. Estimator "average": the mean of S over those stages.
+    """
+    from wlnn.landscape.merge import WalkerResult
+
+    visits = sum(walker.visits for walker in walkers)
+    production = sum(walker.production for walker in walkers)
+    entropy = walkers[0].entropy.copy()
+    if any(walker.average.any() for walker in walkers):
+        entropy = np.mean([walker.average for walker in walkers], axis=0)
+    elif production.any():
+        seen = production > 0
+        entropy[seen] += np.log(production[seen])
+        # what production never saw hangs on by the mean shift of the rest; it is marked unreliable
+        entropy[~seen & (visits > 0)] += np.log(production[seen]).mean()
+    history = {
+        name: np.array([walker.history[name] for walker in walkers]).mean(axis=0)
+        for name in HISTORY
+    }
+    return WalkerResult(entropy, visits, production if production.any() else None, history)

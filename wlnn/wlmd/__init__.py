@@ -1,0 +1,1 @@
+"""Wang-Landau molecular dynamics: all parameters move under -grad S."""

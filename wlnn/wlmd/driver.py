@@ -1,0 +1,152 @@
+"""The Wang-Landau molecular dynamics loop in Numba: ONE driver for networks and exact cases.
+
+Twin of ``wlmd.walk.walk_numpy``, the readable definition, for one walker. The driver knows nothing
+of a system but the two functions of ``networks.compiled.gradients``. Every text below is also plain
+Python and runs with NUMBA_DISABLE_JIT=1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from wlnn.networks.compiled.gradients import FAST, evaluate, sweep
+from wlnn.wlmd.integrator import DIVERGED, FINE, STOPPED
+from wlnn.wlmd.integrator_loop import langevin_step
+
+
+@njit(cache=True, inline="always")
+def _spline_at(position, node, per_bin, n):
+    """Nearest node and the offset t from it in (-1/2, 1/2], as in ``surface._spline``."""
+    p = min(max((position - node) * per_bin, -2.0), n + 1.0)
+    nearest = math.floor(p + 0.5)
+    return int(nearest), p - nearest
+
+
+@njit(cache=True)
+def slope(table, surface, x, y):
+    """Gradient of table and walls at one point; twin of ``surface.slope`` + ``wall_slope``."""
+    ux = 0.0
+    uy = 0.0
+    i, t = _spline_at(x, surface.x_node, surface.x_per_bin, surface.nx)
+    wx = (0.5 * (0.5 - t) ** 2, 0.75 - t * t, 0.5 * (0.5 + t) ** 2)
+    sx = (t - 0.5, -2.0 * t, 0.5 + t)
+    if surface.ny == 1:
+        for k in range(3):
+            ux += sx[k] * table[min(max(i + k - 1, 0), surface.nx - 1), 0]
+    else:
+        j, t = _spline_at(y, surface.y_node, surface.y_per_bin, surface.ny)
+        wy = (0.5 * (0.5 - t) ** 2, 0.75 - t * t, 0.5 * (0.5 + t) ** 2)
+        sy = (t - 0.5, -2.0 * t, 0.5 + t)
+        for k in range(3):
+            row = min(max(i + k - 1, 0), surface.nx - 1)
+            for m in range(3):
+                value = table[row, min(max(j + m - 1, 0), surface.ny - 1)]
+                ux += sx[k] * wy[m] * value
+                uy += wx[k] * sy[m] * value
+    ux *= surface.x_per_bin
+    uy *= surface.y_per_bin
+    walls = surface.walls
+    if x > walls.x_high:
+        ux += 2.0 * walls.c_high * (x - walls.x_high)
+    if x < walls.x_low:
+        ux -= 2.0 * walls.c_low * (walls.x_low - x)
+    if y > walls.y_high:
+        uy += 2.0 * walls.c_high * (y - walls.y_high)
+    if y < walls.y_low:
+        uy -= 2.0 * walls.c_low * (walls.y_low - y)
+    return ux, uy
+
+
+@njit(cache=True)
+def _hill(centre, per_bin, n, reach, scale, out):
+    """Write exp(-(node - centre)^2 scale) for the nodes within reach; returns first and end.
+
+    ``centre`` is in bins from the first node, ``reach`` and 1 / sqrt(scale) in bins.
+    """
+    first = max(math.ceil(centre - reach), 0)
+    end = min(math.floor(centre + reach) + 1, n)
+    for k in range(first, end):
+        out[k] = math.exp(-((k - centre) ** 2) * scale)
+    return first, end
+
+
+@njit(cache=True, fastmath=FAST)
+def _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weight):
+    hill = along_y[y_first:y_end]  # loops from 0 need no test for a negative index, and vectorise
+    for i in range(x_first, x_end):
+        factor = weight * along_x[i]
+        row = table[i, y_first:y_end]
+        for j in range(hill.shape[0]):
+            row[j] += factor * hill[j]
+
+
+@njit(cache=True)
+def deposit(table, surface, x, y, volume, along_x, along_y):
+    """Add one hill to the table; twin of ``surface.deposit``. Work arrays ``(nx,)``, ``(ny,)``."""
+    p = (x - surface.x_node) * surface.x_per_bin
+    q = (y - surface.y_node) * surface.y_per_bin if surface.ny > 1 else 0.0
+    if not (p >= -0.5 and p < surface.nx - 0.5 and q >= -0.5 and q < surface.ny - 0.5):
+        return
+    norm = 1.0 / (math.sqrt(2.0 * math.pi) * surface.sigma)
+    images = 3 if surface.mirror else 1
+    for a in range(images):
+        centre = p
+        if a == 1:
+            centre = -1.0 - p
+        elif a == 2:
+            centre = 2.0 * surface.nx - 1.0 - p
+        per_bin = surface.x_per_bin
+        scale = 0.5 / (surface.sigma * per_bin) ** 2
+        reach = surface.reach * per_bin
+        x_first, x_end = _hill(centre, per_bin, surface.nx, reach, scale, along_x)
+        if surface.ny == 1:
+            along_y[0] = 1.0
+            _add_rank_one(table, along_x, x_first, x_end, along_y, 0, 1, volume * norm)
+            continue
+        per_bin = surface.y_per_bin
+        scale = 0.5 / (surface.sigma * per_bin) ** 2
+        reach = surface.reach * per_bin
+        for b in range(images):
+            centre = q
+            if b == 1:
+                centre = -1.0 - q
+            elif b == 2:
+                centre = 2.0 * surface.ny - 1.0 - q
+            y_first, y_end = _hill(centre, per_bin, surface.ny, reach, scale, along_y)
+            weight = volume * norm * norm
+            _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weight)
+
+
+@njit(cache=True, nogil=True)
+def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng, trace, stop):
+    """One walker, ``n`` steps from step 0 of a round; returns (steps made, how it ended).
+
+    Shapes: theta, v ``(P,)`` float64; starts, limits from :func:`box_runs`; table ``(nx, ny)``;
+    volumes ``(n,)``, the hill of each step, 0 for none; trace ``(n, 4)``, which receives x, y, true
+    accuracy and kinetic temperature of each step; stop ``(1,)`` uint8, looked at in every step.
+    Changed in place: theta, v, the system's buffers, table, rng, trace.
+    """
+    along_x = np.empty(surface.nx)
+    along_y = np.empty(surface.ny)
+    x, y, accuracy = evaluate(system, theta)
+    for k in range(volumes.shape[0]):
+        ux, uy = slope(table, surface, x, y)
+        sweep(system, ux, uy)
+        noisy = (k + 1) % motion.every == 0
+        total = langevin_step(theta, v, system.gradient, starts, limits, motion, rng, noisy)
+        x, y, accuracy = evaluate(system, theta)
+        kinetic = total / theta.shape[0]
+        trace[k, 0] = x
+        trace[k, 1] = y
+        trace[k, 2] = accuracy
+        trace[k, 3] = kinetic
+        if not (math.isfinite(x) and math.isfinite(y) and kinetic < motion.hottest):
+            return k + 1, DIVERGED
+        if volumes[k] > 0.0:
+            deposit(table, surface, x, y, volumes[k], along_x, along_y)
+        if stop[0] != 0:
+            return k + 1, STOPPED
+    return volumes.shape[0], FINE

@@ -1,0 +1,324 @@
+"""Wang-Landau molecular dynamics: state, start, and one round of time steps.
+
+Walkers move in the potential U = S(x, y, t) + V(x, y), the entropy table they are building plus
+the walls, at temperature 1; every step adds a hill to S where the walker is, until the walk is flat
+in (x, y), which it is when S is the entropy (paper, Methods, Eqs. (3) and (4)). The readable
+definition is :func:`walk_numpy`; ``wlmd_kernels.walk`` is the same made fast. Loops, checkpoints
+and reports belong to ``run_wlmd``, what is made of a table in the end to ``wlmd_estimators``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.backend.cache import drop_stale
+from wlnn.base.errors import UserError
+from wlnn.tasks.problem import SmoothProblem
+from wlnn.wlmd.driver import walk
+from wlnn.wlmd.integrator import (
+    DIVERGED,
+    FINE,
+    STOPPED,
+    Motion,
+    box_runs,
+    kinetic_temperature,
+    langevin_step,
+)
+from wlnn.wlmd.surface import A0, Surface, deposit, inside, slope, wall_slope
+
+X, Y, ACCURACY, KINETIC = range(4)  # columns of a trace
+HALVINGS = 3  # of the time step, for a round in which a walker diverged, before it is given up
+
+
+class MDState(NamedTuple):
+    """K walkers on one table: what the next round needs, and what the results are made of."""
+
+    theta: np.ndarray  # (K, P)
+    v: np.ndarray  # (K, P)
+    table: np.ndarray  # (nx, ny), S in nats
+    visits: np.ndarray  # (nx, ny), steps of all walkers that are still counted
+    frozen: np.ndarray  # (nx, ny), visits since S is frozen
+    average: np.ndarray  # (nx, ny), sum of the tables sampled so far ...
+    n_averaged: int  # ... and how many they are
+    known: np.ndarray  # (nx, ny) bool, visited before the average began; all until then
+    right: np.ndarray  # (nx, ny), sum over visits of the true accuracy; (0, 0) if y is a loss
+    warmth: np.ndarray  # (2, nx), by bin of x since the average began: steps, sum of temperatures
+    t: int  # steps made by each walker
+    alive: np.ndarray  # (K,) bool; a walker that diverged is not moved again
+    direction: np.ndarray  # (K,) +1 after the low end of x, -1 after the high end, 0 before
+    round_trips: np.ndarray  # (K,)
+
+
+class Lost(NamedTuple):
+    """A walker that diverged: which one, at which step, and its last position and temperature."""
+
+    walker: int
+    step: int
+    x: float
+    y: float
+    kinetic: float
+
+
+class Halved(NamedTuple):
+    """A round that a walker could make with a smaller time step only."""
+
+    walker: int
+    step: int  # at which it diverged with the time step of the run
+    x: float  # lowest x of the round
+    dt: float  # with which the round was made
+
+
+class Round(NamedTuple):
+    """What one round brought: the new state, traces ``(K', n, 4)`` and the walkers lost."""
+
+    state: MDState
+    traces: np.ndarray  # of the walkers that came through: x, y, true accuracy, temperature
+    lost: list[Lost]
+    halved: list[Halved]
+
+
+def make_motion(
+    problem: SmoothProblem,
+    dt: float,
+    friction: float,
+    every: int = 10,
+    integrator: str = "baoab",
+) -> Motion:
+    """Constants of the integrator; ``friction`` is gamma per step, every ``every``-th step acts.
+
+    A walker whose kinetic temperature exceeds 4 and its natural spread has diverged.
+    """
+    if not dt > 0:
+        raise UserError(f"time step {dt}: it must be positive.")
+    if not 0 <= friction < 1:
+        raise UserError(f"friction {friction}: it is a fraction per step, 0 <= friction < 1.")
+    if integrator not in ("baoab", "boa"):
+        raise UserError(f"integrator '{integrator}' is unknown; use 'baoab' or 'boa'.")
+    hottest = 4.0 + 30.0 * (2.0 / problem.n_parameters) ** 0.5
+    keep = (1.0 - friction) ** every
+    return Motion(float(dt), keep, int(every), int(integrator == "baoab"), hottest)
+
+
+def start(
+    problem: SmoothProblem, surface: Surface, walkers: int, rng: np.random.Generator
+) -> MDState:
+    """Walkers at ``problem.start`` with velocities from Normal(0, 1), and an empty table.
+
+    Raises:
+        UserError: a start outside the table.
+    """
+    theta = problem.start(rng, walkers)
+    x, y, accuracy, _ = problem.evaluate(np, theta)
+    if not inside(np, surface, x, y).all():
+        worst = int(np.argmin(inside(np, surface, x, y)))
+        raise UserError(
+            f"a walker would start at x = {x[worst]:.3g}, y = {y[worst]:.3g}, outside the table; "
+            "make the window larger."
+        )
+    shape = (surface.nx, surface.ny)
+    none = (0, 0) if accuracy is None else shape
+    return MDState(
+        theta=theta,
+        v=rng.standard_normal(theta.shape),
+        table=np.zeros(shape),
+        visits=np.zeros(shape, np.int64),
+        frozen=np.zeros(shape, np.int64),
+        average=np.zeros(shape),
+        n_averaged=0,
+        known=np.ones(shape, bool),
+        right=np.zeros(none),
+        warmth=np.zeros((2, surface.nx)),
+        t=0,
+        alive=np.ones(walkers, bool),
+        direction=np.zeros(walkers, np.int64),
+        round_trips=np.zeros(walkers, np.int64),
+    )
+
+
+def walk_numpy(problem, theta, v, table, surface, motion, volumes, rng, trace, stop=(0,)):
+    """Walkers on one table, ``n`` steps: the readable definition; returns (steps, how it ended).
+
+    Shapes: theta, v ``(R, P)``; table ``(nx, ny)``; volumes ``(n,)``, the hill of each walker in
+    each step, 0 for none; trace ``(R, n, 4)``, which receives x, y, true accuracy and kinetic
+    temperature. Changed in place: theta, v, table, trace.
+    """
+    x, y, accuracy, tape = problem.evaluate(np, theta)
+    for k, volume in enumerate(volumes):
+        # 1. force: minus the gradient of S(x, y) + V(x, y), by the chain rule in one backward pass
+        ux, uy = slope(np, table, surface, x, y)
+        vx, vy = wall_slope(np, surface.walls, x, y)
+        force = -problem.sweep(np, tape, ux + vx, uy + vy)
+        # 2. move; the thermostat acts in every m-th step
+        noisy = (k + 1) % motion.every == 0
+        noise = rng.standard_normal(theta.shape, np.float32).astype(float) if noisy else None
+        theta[...], v[...] = langevin_step(
+            np,
+            theta,
+            v,
+            force,
+            noise,
+            motion.dt,
+            motion.keep,
+            problem.lo,
+            problem.hi,
+            motion.half_drifts,
+        )
+        # 3. where are we now, and are we still sound
+        x, y, accuracy, tape = problem.evaluate(np, theta)
+        kinetic = kinetic_temperature(v)
+        columns = (x, y, 0.0 if accuracy is None else accuracy, kinetic)
+        for column, values in enumerate(columns):
+            trace[:, k, column] = values
+        sound = np.isfinite(x) & np.isfinite(y) & (kinetic < motion.hottest)
+        if not sound.all():
+            return k + 1, DIVERGED
+        # 4. raise S here
+        if volume > 0:
+            deposit(np, table, surface, x, y, volume)
+        if stop[0]:
+            return k + 1, STOPPED
+    return len(volumes), FINE
+
+
+def advance(
+    problem: SmoothProblem,
+    surface: Surface,
+    motion: Motion,
+    state: MDState,
+    f: np.ndarray,
+    rng: Callable[[int], np.random.Generator],
+    systems: Sequence | None = None,
+    stop: np.ndarray | None = None,
+    map: Callable = map,
+) -> Round | None:
+    """One round of ``len(f)`` steps for every walker of a table; the given state is not changed.
+
+    Each walker has a copy of the table for the round and adds hills of volume f A0 / K to it, K the
+    number of walkers alive; at the end the hills of all are united. So nothing depends on the order
+    in which ``map`` runs them. Where the motion is faster than the time step can follow, a walker
+    may diverge after millions of sound steps: its round is then made again from where it began,
+    with half the time step, a quarter, an eighth. A walker that diverges with all of them is left
+    out as if the round had not been, with its hills and visits.
+
+    Args:
+        f: counts per step (n,); zeros keep S frozen, and its visits are then recorded apart.
+        rng: the generator of walker k for this round.
+        systems: one compiled system per walker, or None for the NumPy definition.
+        stop: (1,) uint8; non-zero ends the round at once, which then returns None.
+        map: runs the walkers, side by side if it can.
+    """
+    walkers = np.flatnonzero(state.alive)
+    volumes = np.asarray(f, dtype=float) * A0 / max(len(walkers), 1)
+    stop = np.zeros(1, np.uint8) if stop is None else stop
+    starts, limits = box_runs(problem.lo, problem.hi)
+    drop_stale()
+
+    def walked(k: int, motion: Motion):
+        theta, v, table = state.theta[k].copy(), state.v[k].copy(), state.table.copy()
+        trace = np.empty((len(volumes), 4))
+        shared = (surface, motion, volumes, rng(k))
+        if systems is None:
+            done, ending = walk_numpy(
+                problem, theta[None], v[None], table, *shared, trace[None], stop
+            )
+        else:
+            done, ending = walk(systems[k], theta, v, starts, limits, table, *shared, trace, stop)
+        return theta, v, table, trace[:done], ending
+
+    def one(k: int):
+        first, *again = (motion._replace(dt=motion.dt / 2**n) for n in range(HALVINGS + 1))
+        *found, ending = walked(k, first)
+        if ending != DIVERGED:
+            return *found, ending, None
+        step = state.t + len(found[-1])
+        for slower in again:
+            *other, ending = walked(k, slower)
+            if ending == STOPPED:
+                return *other, STOPPED, None
+            if ending == FINE:
+                return *other, FINE, Halved(k, step, float(other[-1][:, X].min()), slower.dt)
+        return *found, DIVERGED, None  # what the time step of the run came to
+
+    results = list(map(one, walkers))
+    if any(ending == STOPPED for *_, ending, _ in results):
+        return None
+    theta, v, alive = state.theta.copy(), state.v.copy(), state.alive.copy()
+    table = state.table
+    traces, lost, halved = [], [], []
+    for k, (theta_k, v_k, table_k, trace, ending, slower) in zip(walkers, results, strict=True):
+        if ending == DIVERGED:
+            alive[k] = False
+            lost.append(Lost(int(k), state.t + len(trace), *trace[-1, [X, Y, KINETIC]]))
+            continue
+        if slower is not None:
+            halved.append(slower)
+        theta[k], v[k] = theta_k, v_k
+        traces.append(trace)
+        table = table_k if len(walkers) == 1 else table + (table_k - state.table)
+    traces = np.array(traces).reshape(len(traces), len(volumes), 4)
+    state = state._replace(theta=theta, v=v, table=table, alive=alive, t=state.t + len(volumes))
+    return Round(_recorded(state, surface, traces, frozen=not volumes.any()), traces, lost, halved)
+
+
+def _recorded(state: MDState, surface: Surface, traces: np.ndarray, frozen: bool) -> MDState:
+    """The state with visits, true accuracies and round trips of ``traces (K', n, 4)`` added."""
+    flat = cells(surface, traces[..., X].ravel(), traces[..., Y].ravel())
+    seen = flat >= 0
+    shape, size = state.visits.shape, state.visits.size
+    counts = np.bincount(flat[seen], minlength=size).reshape(shape)
+    right = state.right
+    if right.size:
+        weights = traces[..., ACCURACY].ravel()[seen]
+        right = right + np.bincount(flat[seen], weights, minlength=size).reshape(shape)
+    column = flat[seen] // surface.ny
+    warm = np.bincount(column, traces[..., KINETIC].ravel()[seen], minlength=surface.nx)
+    warmth = state.warmth + np.stack([np.bincount(column, minlength=surface.nx), warm])
+    direction, round_trips = state.direction.copy(), state.round_trips.copy()
+    low, high = trip_ends(surface)
+    for k, trace in zip(np.flatnonzero(state.alive), traces, strict=True):
+        trips, direction[k] = count_round_trips(trace[:, X], low, high, direction[k])
+        round_trips[k] += trips
+    return state._replace(
+        visits=state.visits + counts,
+        frozen=state.frozen + counts if frozen else state.frozen,
+        right=right,
+        warmth=warmth,
+        direction=direction,
+        round_trips=round_trips,
+    )
+
+
+def cells(surface: Surface, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Flat index of the bin of each point ``(n,)``, -1 outside the table."""
+    ok = inside(np, surface, x, y)
+    i = np.floor(np.where(ok, (x - surface.x_node) * surface.x_per_bin, 0) + 0.5)
+    j = np.floor(np.where(ok, (y - surface.y_node) * surface.y_per_bin, 0) + 0.5)
+    return np.where(ok, i * surface.ny + j, -1).astype(np.int64)
+
+
+def trip_ends(surface: Surface) -> tuple[float, float]:
+    """x below and above which a walker has reached an end of the window: a unit, or a fifth, off.
+
+    An absent wall counts as the edge of the table.
+    """
+    low = max(surface.walls.x_low, surface.x_node)
+    high = min(surface.walls.x_high, surface.x_node + (surface.nx - 1) / surface.x_per_bin)
+    margin = min(1.0, 0.2 * (high - low))
+    return low + margin, high - margin
+
+
+def count_round_trips(x: np.ndarray, low: float, high: float, direction: int) -> tuple[int, int]:
+    """Times that x goes from the low end to the high one and back; and the last end seen."""
+    ends = np.where(x <= low, 1, 0) - np.where(x >= high, 1, 0)
+    ends = np.concatenate([[direction], ends[ends != 0]])
+    return int(np.sum((ends[:-1] == -1) & (ends[1:] == 1))), int(ends[-1])
+
+
+def sampled(state: MDState) -> MDState:
+    """The state with its present table added to the average; the first one begins it."""
+    if not state.n_averaged:
+        state = state._replace(known=state.visits > 0, warmth=np.zeros_like(state.warmth))
+    return state._replace(average=state.average + state.table, n_averaged=state.n_averaged + 1)
