@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -97,6 +98,7 @@ def test_ctrl_c_loses_nothing(monkeypatch):
         calls.append(1)
         if len(calls) == 40:
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)  # the main thread is waiting for this one
         return right(plan, state, stop)
 
     with monkeypatch.context() as patch:

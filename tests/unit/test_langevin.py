@@ -102,7 +102,7 @@ def test_every_walker_lost_is_a_sentence():
         run_md.simulate(broken, MDSettings(**SHORT))
 
 
-def test_an_interrupted_run_gives_the_same_bits(tmp_path):
+def test_an_interrupted_run_gives_the_same_bits(tmp_path, monkeypatch):
     problem, settings = box_loss.quadratic(), MDSettings(**SHORT)
     whole = run_md.simulate(problem, settings)
 
@@ -110,12 +110,9 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path):
         if progress.part > 0.3:
             signal.raise_signal(signal.SIGINT)
 
-    run_md.REPORT_EVERY, before = -1.0, run_md.REPORT_EVERY
-    try:
-        with pytest.raises(run_md.Interrupted):
-            run_md.simulate(problem, settings, tmp_path / "run", report=stop)
-    finally:
-        run_md.REPORT_EVERY = before
+    monkeypatch.setattr("wlnn.base.running.REPORT_SECONDS", -1.0)
+    with pytest.raises(run_md.Interrupted):
+        run_md.simulate(problem, settings, tmp_path / "run", report=stop)
     begun = Trajectories.load(tmp_path / "run")
     assert 0 < begun.records.shape[1] < 20
     again = run_md.simulate(problem, settings, tmp_path / "run", threads=2)

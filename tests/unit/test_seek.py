@@ -70,10 +70,10 @@ def test_an_interrupted_search_gives_the_same_bits(tmp_path, monkeypatch):
     whole = run_seek.search(problem, SMALL, "tempering")
     assert whole.x.shape == (3, 50)
     assert (whole.accepted > 0.1).all()
-    monkeypatch.setattr(run_seek, "REPORT_EVERY", -1.0)
+    monkeypatch.setattr("wlnn.base.running.REPORT_SECONDS", -1.0)
 
-    def stop(part, line):
-        if part > 0.5:
+    def stop(report):
+        if report.part > 0.5:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(run_seek.Interrupted):

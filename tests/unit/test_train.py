@@ -263,9 +263,7 @@ def test_the_seed_and_the_number_of_a_training_decide_its_bits(tiny_task, short)
 
 def test_processes_give_the_same_bits(tiny_task, short, tmp_path):
     done = []
-    found = train_many(
-        tiny_task, short, tmp_path / "run", 2, lambda part, whole: done.append(part / whole)
-    )
+    found = train_many(tiny_task, short, tmp_path / "run", 2, lambda told: done.append(told.part))
     assert_same(found, train_many(tiny_task, short))
     assert_same(found, train_many(tiny_task, short, tmp_path / "run"))  # as it is on disk
     assert done[-1] == 1

@@ -66,15 +66,15 @@ def test_every_setting_is_tried(tiny_task, settings, tmp_path):
 
 
 def test_interrupted_and_resumed_gives_the_same_table(tiny_task, settings, tmp_path, monkeypatch):
-    right, calls = run_train._run, []
+    right, calls = run_train.stretch, []
 
-    def stops(task, part, stop, say):
-        calls.append(part)
+    def stops(task, unit, seconds, stop):
+        calls.append(unit)
         if len(calls) == 3:
-            raise Interrupted(None)
-        return right(task, part, stop, say)
+            stop[0] = 1
+        return right(task, unit, seconds, stop)
 
-    monkeypatch.setattr(run_train, "_run", stops)
+    monkeypatch.setattr(run_train, "stretch", stops)
     with pytest.raises(Interrupted):
         tune(tiny_task, settings, tmp_path / "run")
     monkeypatch.undo()

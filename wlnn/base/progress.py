@@ -32,6 +32,16 @@ class Progress:
         self.first: tuple[float, float] | None = None  # time and work done at the first call
         self.terminal = sys.stderr.isatty()
         self.open_line = False
+        self.told: set[str] = set()
+
+    def report(self, state) -> None:
+        """Show a :class:`wlnn.base.running.Report`: each of its notes once, then its line."""
+        for note in state.notes:
+            if note not in self.told:
+                self.told.add(note)
+                self.note(f"  {note}")
+        if state.line or not state.notes:
+            self(state.part, 1.0, state.line, state.seconds_left)
 
     def __call__(self, done: float, total: float, text: str = "", left: float = math.nan) -> None:
         """``done`` of ``total`` units of work are behind us; ``text`` says more.

@@ -1,13 +1,34 @@
-"""What every long run shares: the flag that Ctrl-C sets, and the exception that says so."""
+"""What every long run shares: one report, the flag that Ctrl-C sets, and the clocks of a run.
+
+What runs, and on what, is not known here; :mod:`wlnn.base.pool` has the loop over units of work.
+"""
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
+
+SAVE_SECONDS = 5.0  # between two checkpoints
+REPORT_SECONDS = 0.5  # between two reports
+COMPILING = "compiling, once per kind of network"
+PATIENCE = 1.5  # seconds of compiling before anything is said
+_RAISE = signal.default_int_handler
+
+
+class Report(NamedTuple):
+    """Where a run stands; handed to the ``report`` function about twice a second."""
+
+    part: float  # of the whole run
+    seconds_left: float = math.nan  # nan until it can be told
+    line: str = ""  # how far the sampler has come, in a few words
+    notes: tuple[str, ...] = ()  # what should be told once, each on a line of its own
 
 
 class Interrupted(Exception):  # noqa: N818 - no error
@@ -38,4 +59,38 @@ def stoppable() -> Iterator[np.ndarray]:
             signal.signal(number, _RAISE)
 
 
-_RAISE = signal.default_int_handler
+class Clocks:
+    """When a run saves and when it speaks; neither changes a bit of what comes out.
+
+    Args:
+        report: called with a :class:`Report`, or None.
+        save: writes the states it is given; None where nothing is written.
+        part: of the whole run that was done before.
+    """
+
+    def __init__(self, report: Callable[[Report], None] | None, save: Callable | None, part=0.0):
+        self.report, self.save, self.first = report or (lambda _: None), save, part
+        self.begun = self.saved = time.monotonic()
+        self.said = -math.inf
+
+    def saw(self, part: float, line: Callable[[], str], states, notes: tuple[str, ...] = ()):
+        """Something was done: save and report if it is time to, and at the end."""
+        now = time.monotonic()
+        if self.save is not None and now - self.saved > SAVE_SECONDS:
+            self.save(states)
+            self.saved = now
+        if notes or part >= 1 or now - self.said > REPORT_SECONDS:
+            self.said, before = now, part - self.first
+            left = (now - self.begun) * (1 - part) / before if before > 0 else math.nan
+            self.report(Report(part, left, line(), notes))
+
+    @contextmanager
+    def compiling(self, note: str = COMPILING) -> Iterator[None]:
+        """Say that Numba compiles, if what happens inside takes long."""
+        timer = threading.Timer(PATIENCE, lambda: self.report(Report(self.first, notes=(note,))))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()

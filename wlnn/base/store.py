@@ -126,12 +126,12 @@ def checkpoint_path(directory, walker: int) -> Path:
     return Path(directory) / f"walker-{walker:03d}.npz"
 
 
-def open_run(directory, identity: dict, notes: dict) -> Path:
+def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
     """Make a run directory, or enter the one that an interrupted run of the same kind left.
 
     ``run.json`` holds ``identity``, what two runs must share to be one ("task" and whatever else),
-    and ``notes``, what may differ (versions, command line), of the first call. Several processes
-    may open one directory at a time.
+    the :func:`versions` and ``notes``, what may differ (command line), of the first call. Several
+    processes may open one directory at a time.
 
     Raises:
         UserError: the directory belongs to a run of other identity (the sentence tells the first
@@ -155,7 +155,9 @@ def open_run(directory, identity: dict, notes: dict) -> Path:
         return directory
     if present:
         raise UserError(f"{directory}: holds files but no run.json; choose another directory.")
-    _write_run(path, {"format": FORMAT, "identity": identity, **notes})
+    _write_run(
+        path, {"format": FORMAT, "identity": identity, **(notes or {}), "versions": versions()}
+    )
     return directory
 
 

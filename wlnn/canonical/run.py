@@ -7,19 +7,16 @@ computes is in ``langevin.py``.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from threading import Timer
-from typing import NamedTuple
 
 import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.running import Interrupted, stoppable
+from wlnn.base.pool import executor_of
+from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
@@ -27,25 +24,13 @@ from wlnn.settings.tables import MDSettings
 from wlnn.tasks.problem import SmoothProblem
 from wlnn.wlmd.start import starting_below
 
-COMPILING = "compiling, once per kind of network"
-SAVE_EVERY = 10.0  # seconds between checkpoints; changes no bit of the result
-REPORT_EVERY = 0.5  # seconds
-
-
-class Progress(NamedTuple):
-    """Where a run stands."""
-
-    part: float
-    line: str
-    note: str
-
 
 def simulate(
     problem: SmoothProblem,
     settings: MDSettings,
     directory: Path | None = None,
     threads: int = 1,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
 ) -> Trajectories:
     """Molecular dynamics on the training loss of a problem: independent walkers from its start.
@@ -55,41 +40,35 @@ def simulate(
         settings: temperature, steps, time step, friction, walkers.
         directory: where ``md.npz`` goes; an interrupted run of the same settings is continued.
         threads: walkers that run at a time, where the problem is compiled; changes no bit.
-        report: called with a :class:`Progress` about twice a second.
+        report: called with a :class:`wlnn.base.running.Report` about twice a second.
         notes: stored in ``run.json``.
 
     Raises:
         UserError: wrong settings, a directory of another run, or no walker left.
         Interrupted: on Ctrl-C; every finished record is saved.
     """
-    report = report or (lambda _: None)
-    compiling = Timer(1.5, lambda: report(Progress(0.0, "", COMPILING)))
-    compiling.daemon = True
-    if problem.system is not None:
-        compiling.start()
-    try:
+    clocks = Clocks(report, None)
+    with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
-    except BaseException:
-        compiling.cancel()
-        raise
-    motion = langevin.make_motion(settings.dt, settings.friction, settings.thermostat_every)
+        motion = langevin.make_motion(settings.dt, settings.friction, settings.thermostat_every)
+        systems = problem.system and [problem.system() for _ in range(settings.walkers)]
+        if systems:  # a stretch of no steps: what Numba compiles, it compiles here
+            rngs = [generator(settings.seed, r, 0) for r in range(settings.walkers)]
+            langevin.advance(problem, found.walkers, motion, 0, rngs, systems)
     walkers, n = found.walkers, settings.steps // settings.record
     records, done = list(found.records.transpose(1, 0, 2)), found.records.shape[1]
     alive = np.isfinite(found.records).all((1, 2))
-    systems = None if problem.system is None else [problem.system() for _ in range(len(alive))]
-    saved, said = time.monotonic(), 0.0
-    if done == n:
-        compiling.cancel()
 
     def so_far() -> Trajectories:
         rows = np.array(records).reshape(len(records), len(alive), columns.N_COLUMNS)
         return Trajectories(rows.transpose(1, 0, 2), walkers, found.meta)
 
-    def save() -> None:
+    def save(_=None) -> None:
         if directory is not None:
             so_far().save(Path(directory) / FILE)
 
-    with stoppable() as stop, ThreadPoolExecutor(threads) as pool:
+    clocks = Clocks(report, save, done / n)
+    with stoppable() as stop, executor_of(threads) as pool:
         for k in range(done, n):
             chosen = np.flatnonzero(alive)
             stretch = langevin.advance(
@@ -98,14 +77,13 @@ def simulate(
                 motion,
                 settings.record,
                 [generator(settings.seed, r, 1 + k) for r in chosen],
-                None if systems is None else [systems[r] for r in chosen],
+                systems and [systems[r] for r in chosen],
                 stop,
                 pool.map if threads > 1 else map,
             )
-            compiling.cancel()
             if stretch is None:
                 save()
-                raise Interrupted(None)
+                raise Interrupted
             theta, u = walkers.theta.copy(), walkers.u.copy()
             theta[chosen], u[chosen] = stretch.walkers.theta, stretch.walkers.u
             walkers = walkers._replace(theta=theta, u=u)
@@ -113,19 +91,16 @@ def simulate(
             row[chosen[~stretch.diverged]] = stretch.records[~stretch.diverged]
             records.append(row)
             alive[chosen[stretch.diverged]] = False
-            part, step = (k + 1) / n, (k + 1) * settings.record
-            for r in chosen[stretch.diverged]:
-                words = f"walker {r} diverged before step {step}; it is left out of all averages."
-                report(Progress(part, "", words))
+            step = (k + 1) * settings.record
+            lost = tuple(
+                f"walker {r} diverged before step {step}; it is left out of all averages."
+                for r in chosen[stretch.diverged]
+            )
             if not alive.any():
                 raise UserError("every walker diverged: the time step is too large; lower md.dt.")
-            now = time.monotonic()
-            if now - said > REPORT_EVERY or k + 1 == n:
-                said = now
-                report(Progress(part, _line(row[alive], found.meta), ""))
-            if now - saved > SAVE_EVERY or k + 1 == n:
-                saved = now
-                save()
+            clocks.saw((k + 1) / n, lambda row=row: _line(row[alive], found.meta), None, lost)
+        if done < n:
+            save()
     return so_far()
 
 
@@ -144,7 +119,7 @@ def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:
             "parameters": problem.n_parameters,
             "md": asdict(settings),
         }
-        store.open_run(directory, identity, {**(notes or {}), "versions": store.versions()})
+        store.open_run(directory, identity, notes)
         path = Path(directory) / FILE
         if path.exists():
             found = Trajectories.load(path)

@@ -6,9 +6,7 @@ stretch) alone, so interrupted searches and other numbers of threads give the sa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +15,8 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.running import Interrupted, stoppable
+from wlnn.base.pool import executor_of
+from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.canonical import columns, langevin
 from wlnn.canonical import tempering as seek
 from wlnn.settings.canonical import AS_DRAWN
@@ -25,9 +24,7 @@ from wlnn.settings.tables import SeekSettings, Settings
 from wlnn.tasks.problem import SmoothProblem
 from wlnn.wlmd.start import starting_below
 
-SAVE_EVERY, REPORT_EVERY = 10.0, 0.5  # seconds; they change no bit of the result
 PLANS = ("langevin", "annealing", "tempering")
-OPTIMISERS = ("sgd", "adam")
 EXCHANGES = 2**31 - 3  # in the place of a walker's number
 
 
@@ -71,7 +68,7 @@ def search(
     name: str,
     directory: Path | None = None,
     threads: int = 1,
-    report: Callable[[float, str], None] | None = None,
+    report: Callable[[Report], None] | None = None,
     metric: str | None = None,
 ) -> Search:
     """All runs of one of :data:`PLANS`.
@@ -80,14 +77,13 @@ def search(
         settings: the sections "seek" and "md" (time step, friction, start_x).
         metric: the test quantity, of :func:`metrics_of`; the first of them if None.
         directory: where ``seek-<name>.npz`` goes; what is there is continued.
-        report: called with the part done and a line about the coldest replicas.
+        report: called with a :class:`wlnn.base.running.Report` of the coldest replicas.
 
     Raises:
         UserError: wrong settings, a damaged checkpoint, or every run diverged.
         Interrupted: on Ctrl-C; every finished stretch is saved.
     """
     own, md = settings.seek, settings.md
-    report = report or (lambda part, line: None)
     plan = make_plan(name, own)
     n, replicas = plan.temperatures.shape
     size, key = own.runs * replicas, PLANS.index(name)
@@ -101,16 +97,17 @@ def search(
             drawn = starting_below(problem, md.start_x)
         walkers = langevin.start(drawn, np.tile(plan.temperatures[0], own.runs), rngs)
         records, accepted = [], np.zeros(replicas - 1)
-    systems = None if problem.system is None else [problem.system() for _ in range(size)]
-    saved, said = time.monotonic(), 0.0
+    systems = problem.system and [problem.system() for _ in range(size)]
 
-    def save() -> None:
+    def save(_=None) -> None:
         if path is not None:
             arrays = {"records": np.array(records), "accepted": accepted, **walkers._asdict()}
             store.save(path, arrays, {"kind": "seek", "name": name})
 
-    with stoppable() as stop, ThreadPoolExecutor(threads) as pool:
-        for k in range(len(records), n):
+    done = len(records)
+    clocks = Clocks(report, save, done / n)
+    with stoppable() as stop, executor_of(threads) as pool:
+        for k in range(done, n):
             found = seek.follow(
                 problem,
                 plan,
@@ -126,19 +123,14 @@ def search(
             )
             if found is None:
                 save()
-                raise Interrupted(None)
+                raise Interrupted
             walkers = found.walkers
             coldest = np.where(found.diverged[:, None], np.nan, found.coldest)
             records.append(coldest)
             accepted = accepted + found.accepted.mean(0)
-            now = time.monotonic()
-            if now - said > REPORT_EVERY or k + 1 == n:
-                said = now
-                sound = coldest[np.isfinite(coldest[:, columns.X]), columns.X]
-                report((k + 1) / n, f"ln L {sound.mean():.2f}" if sound.size else "")
-            if now - saved > SAVE_EVERY or k + 1 == n:
-                saved = now
-                save()
+            clocks.saw((k + 1) / n, lambda coldest=coldest: _line(coldest), None)
+        if done < n:
+            save()
     rows = np.array(records).transpose(1, 0, 2)
     rows = rows[np.isfinite(rows).all((1, 2))]  # a run that diverged once is left out of all means
     if not len(rows):
@@ -157,6 +149,11 @@ def search(
         accepted / per_parity,
         accuracy if smoothed else None,
     )
+
+
+def _line(coldest: np.ndarray) -> str:
+    sound = coldest[np.isfinite(coldest[:, columns.X]), columns.X]
+    return f"ln L {sound.mean():.2f}" if sound.size else ""
 
 
 def metrics_of(problem: SmoothProblem) -> tuple[str, ...]:

@@ -5,14 +5,13 @@ It parses, calls and prints; everything heavy is imported inside the commands.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.base.progress import Progress
-from wlnn.cli.options import STOPPED, numbers, options_of, recipe_of, task_options, threads_option
+from wlnn.cli.options import numbers, options_of, recipe_of, task_options, threads_option
+from wlnn.cli.runs import execute
 
 md_options = options_of(
     click.option("--temperature", type=float, metavar="T", help="In units of the train loss."),
@@ -65,44 +64,7 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
     if window is not None and not 0 < window[0] < window[1]:
         raise UserError(f"--loss-window {loss_window} is empty; write LOW,HIGH, both positive.")
-    execute(recipe, Path(out or Path("runs") / name), threads, window)
-
-
-def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
-    """Begin or continue a run of `wlnn md`, with progress; print what came out."""
-    from wlnn.base import running
-    from wlnn.base.workers import default_processes
-    from wlnn.canonical import run as run_md
-    from wlnn.canonical import trajectories
-    from wlnn.report import canonical as summary_canonical
-    from wlnn.report import plot
-    from wlnn.report.plot_canonical import plot_md
-
-    problem = recipe.problem(recipe.task())
-    settings, threads = recipe.settings.md, threads or default_processes()
-    click.echo(
-        f"{directory}: {settings.walkers} walkers x {settings.steps:,} steps at T = "
-        f"{settings.temperature:g}, {problem.n_parameters} parameters",
-        err=True,
-    )
-
-    def report(state) -> None:
-        if state.note:
-            progress.note(f"  {state.note}")
-        else:
-            progress(state.part, 1.0, state.line)
-
-    try:
-        with Progress("", quiet=1.0) as progress:
-            notes = {"recipe": recipe.to_dict()}
-            found = run_md.simulate(problem, settings, directory, threads, report, notes)
-    except running.Interrupted:
-        click.echo(f"stopped; everything so far is saved in {directory}", err=True)
-        click.echo(f"  go on with:  wlnn resume {directory}", err=True)
-        sys.exit(STOPPED)
-    click.echo("\n".join(summary_canonical.motion(found)))
-    click.echo(directory / trajectories.FILE)
-    click.echo(plot.save(plot_md(found, window), directory / "md.png"))
+    execute(recipe, Path(out or Path("runs") / name), threads, window=window)
 
 
 @click.command(short_help="Canonical averages from a landscape.")

@@ -20,7 +20,7 @@ COMMANDS = {  # in the order of the help
     "tasks": "wlnn.cli.sample:tasks",
     "data": "wlnn.cli.data:data",
     "sample": "wlnn.cli.sample:sample",
-    "resume": "wlnn.cli.sample:resume",
+    "resume": "wlnn.cli.runs:resume",
     "probe": "wlnn.cli.sample:probe",
     "md": "wlnn.cli.canonical:md",
     "canonical": "wlnn.cli.canonical:canonical",

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from wlnn.base.progress import Progress, duration
+from wlnn.base.progress import duration
 from wlnn.cli.options import (
-    STOPPED,
     recipe_of,
     sampler_options,
     task_options,
     threads_option,
     window_option,
 )
+from wlnn.cli.runs import cores, execute
 
 
 @click.command(short_help="What can be sampled, and with which settings.")
@@ -101,37 +101,9 @@ def sample(preset, yes, out, threads, **options):
         if len(runs) > 1:
             for part, folder in runs:  # so that `resume` finds them all
                 part.open(part.problem(part.task()), folder)
+    again = f"wlnn resume {directory}" if len(runs) > 1 else ""
     for part, folder in runs:
-        execute(part, folder, threads or cores(), directory)
-
-
-@click.command(short_help="Go on with an interrupted run.")
-@click.argument("run", type=click.Path())
-@threads_option
-def resume(run, threads):
-    """Go on with an interrupted run, or with all runs in a directory of runs.
-
-    The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
-    without the interruption. CSV and Python files that changed since are refused.
-    """
-    from wlnn.cli import canonical as cli_canonical
-    from wlnn.cli import search as cli_seek
-    from wlnn.cli.train import go_on
-    from wlnn.runs.recipe import read_recipe
-
-    folders = [Path(run)]
-    if not (folders[0] / "run.json").exists():
-        folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
-    for folder in folders:
-        recipe = read_recipe(folder)
-        if recipe.sampler in ("train", "tune"):
-            go_on(recipe, folder, threads, f"wlnn resume {run}")
-        elif recipe.sampler == "md":
-            cli_canonical.execute(recipe, folder, threads)
-        elif recipe.sampler == "seek":
-            cli_seek.resume(recipe, folder, threads)
-        else:
-            execute(recipe, folder, threads or cores(), Path(run))
+        execute(part, folder, threads, again)
 
 
 @click.command(short_help="Find time step, friction and window of molecular dynamics.")
@@ -166,88 +138,14 @@ def probe(preset, **options):
     click.echo("\n" + " ".join(changed))
 
 
-def cores() -> int:
-    """The cores this process may use."""
-    from wlnn.base.workers import default_processes
-
-    return default_processes()
-
-
 def _announce(recipe, problem, n_runs: int, threads: int, yes: bool) -> None:
     """Say how long the published protocol takes; ask on a terminal."""
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo("measuring the pace of the sampler on this machine ...", err=True)
     seconds = recipe.estimate(problem, threads)
-    words = f"{_walkers(settings)} x {settings.steps:.3g} steps: {duration(seconds)}"
+    words = f"{settings.who} x {settings.steps:.3g} steps: {duration(seconds)}"
     if n_runs > 1:
         words = f"{n_runs} data sets, each {words}; together {duration(n_runs * seconds)}"
     click.echo(f"the published protocol, {words} on {threads} threads", err=True)
     if not yes and sys.stdin.isatty():
         click.confirm("begin?", abort=True, err=True)
-
-
-def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
-    """Begin or continue one run, with progress; at its end print where the results are.
-
-    ``whole`` is what the user is told to resume: the run, or the directory of several. Exits with
-    status 130 when the run is stopped.
-    """
-    from wlnn.base import running
-    from wlnn.cli.results import draw
-    from wlnn.landscape.files import finished
-    from wlnn.report.landscape import reached
-
-    problem = recipe.problem(recipe.task())
-    had_finished = finished(directory) is not None
-    said = set()
-
-    def report(state) -> None:
-        for note in (state.note,) if hasattr(state, "note") else state.notes:
-            if note and note not in said:
-                said.add(note)
-                progress.note(f"  {note}")
-        if not getattr(state, "note", ""):
-            progress(state.part, 1.0, _words(state, problem), state.seconds_left)
-
-    settings = getattr(recipe.settings, recipe.sampler)
-    click.echo(
-        f"{directory}: {_walkers(settings)} x {settings.steps:.3g} steps, "
-        f"{problem.n_parameters} parameters, {threads} threads",
-        err=True,
-    )
-    for note in problem.about.get("data", {}).get("notes", ()):
-        click.echo(f"  note: {note}", err=True)
-    try:
-        with Progress("" if directory == whole else directory.name, quiet=0) as progress:
-            landscape = recipe.sample(problem, directory, threads, report)
-        if had_finished:
-            click.echo(f"{directory}: finished already; this is its result", err=True)
-        click.echo(f"{directory}: {reached(landscape)}", err=True)
-        for path in [directory / "landscape.npz", *draw(landscape, directory)]:
-            click.echo(path)
-    except (running.Interrupted, KeyboardInterrupt) as stop:
-        landscape = getattr(stop, "result", None)
-        click.echo(f"stopped; everything sampled so far is saved in {directory}", err=True)
-        if landscape is not None:
-            click.echo(f"  {reached(landscape)}", err=True)
-        click.echo(f"  go on with:  wlnn resume {whole}", err=True)
-        sys.exit(STOPPED)
-
-
-def _walkers(settings) -> str:
-    """How many move: "16 walkers", or "4 tables of 2 walkers" in molecular dynamics."""
-    walkers = f"{settings.walkers} walker{'s' * (settings.walkers > 1)}"
-    tables = getattr(settings, "tables", None)
-    return walkers if tables is None else f"{tables} table{'s' * (tables > 1)} of {walkers}"
-
-
-def _words(state, problem) -> str:
-    """A report of either sampler in a few words."""
-    if not hasattr(state, "x_low"):
-        return state.line()
-    x_name = problem.grid.x.name.replace("ln train loss", "ln L")
-    ln_f = f"ln f {state.ln_f:.1e}" if state.ln_f else "S frozen"
-    return (
-        f"{x_name} {state.x_low:.2f}  {state.bins:,.0f} bins ({state.coverage:.0%})  "
-        f"{state.round_trips} round trips  {ln_f}"
-    )

@@ -5,17 +5,14 @@ It parses, calls and prints; everything heavy is imported inside the command.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.base.progress import Progress
-from wlnn.cli.options import STOPPED, options_of, recipe_of, task_options, threads_option
+from wlnn.cli.options import options_of, recipe_of, task_options, threads_option
+from wlnn.cli.runs import METHODS, execute
 
-METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 seek_options = options_of(
     click.option("--evaluations", type=float, metavar="N", help="Gradient evaluations of a run."),
     click.option("--runs", type=float, metavar="N", help="Independent runs of each method."),
@@ -75,86 +72,5 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     recipe = recipe_of(options, preset or "default", "seek")
     if out is None:
         out = Path("runs") / f"seek-{recipe.directory_name(recipe.task())}"
-    methods = methods or METHODS
-    asked = {"methods": methods, "landscape": landscape and noted(landscape, Path(out))}
-    execute(recipe, Path(out), threads, methods, surface, str(landscape), asked)
-
-
-def noted(landscape: str, directory: Path) -> str:
-    """What run.json holds of a landscape's path: from the folder of runs, if it lies in there, so
-    that both can be moved; the whole path otherwise.
-    """
-    path, folder = Path(os.path.abspath(landscape)), Path(os.path.abspath(directory)).parent
-    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
-
-
-def resume(recipe, directory: Path, threads) -> None:
-    """Continue the last `wlnn seek` in a directory, with its methods and its landscape."""
-    from wlnn.base import store
-    from wlnn.report import search as summary_seek
-    from wlnn.runs.find import find_landscape
-
-    asked = store.read_run(directory).get("search", {})
-    methods = [name for name in asked.get("methods", METHODS) if name in METHODS]
-    surface, path = None, None
-    if asked.get("landscape"):
-        path = Path(os.path.abspath(directory)).parent / asked["landscape"]
-        try:
-            if not path.exists():
-                raise UserError(f"{path}: the landscape of this search is no longer there")
-            surface = find_landscape(path)
-            summary_seek.metric_for(recipe.problem(recipe.task()), surface, str(path))
-        except UserError as error:
-            surface, reason = None, str(error).rstrip(".")
-            click.echo(f"{reason}; the table is without the landscape.", err=True)
-    execute(recipe, directory, threads, methods, surface, str(path))
-
-
-def execute(
-    recipe, directory: Path, threads, methods, surface=None, name: str = "", asked=None
-) -> None:
-    """Begin or continue a search with some methods; print the table and draw.
-
-    ``surface`` is the landscape to compare with, of the path ``name``; ``asked`` is what `wlnn
-    resume` will need to print the same table.
-    """
-    from wlnn.base import running, store
-    from wlnn.base.workers import default_processes
-    from wlnn.canonical import optimisers
-    from wlnn.canonical import search as run_seek
-    from wlnn.report import plot
-    from wlnn.report import search as summary_seek
-    from wlnn.report.plot_canonical import plot_seek
-
-    task, settings, threads = recipe.task(), recipe.settings, threads or default_processes()
-    problem = recipe.problem(task)
-    metric = summary_seek.metric_for(problem, surface, name)
-    notes = {"recipe": recipe.to_dict(), "versions": store.versions()}
-    store.open_run(directory, run_seek.identity(problem, settings), notes)
-    if asked is not None:
-        store.change_notes(directory, {"search": asked})
-    low, high = settings.seek.low, settings.seek.high
-    click.echo(
-        f"{directory}: {settings.seek.runs} runs x {settings.seek.evaluations:,} gradient "
-        f"evaluations of each method; temperatures {high:.3g} to {low:.3g}",
-        err=True,
-    )
-    found = []
-    try:
-        for method in methods:
-            with Progress(method, quiet=1.0) as progress:
-                how = settings, method, directory, threads
-                if method in run_seek.PLANS:
-
-                    def report(part, line, progress=progress):
-                        progress(part, 1.0, line)
-
-                    found.append(run_seek.search(problem, *how, report, metric))
-                else:
-                    found.append(optimisers.train(task, *how, progress, metric))
-    except running.Interrupted:
-        click.echo(f"stopped; everything so far is saved in {directory}", err=True)
-        click.echo(f"  go on with:  wlnn resume {directory}", err=True)
-        sys.exit(STOPPED)
-    click.echo("\n".join(summary_seek.report(found, metric, surface)))
-    click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))
+    asked = {"methods": methods or METHODS, "landscape": landscape, "surface": surface}
+    execute(recipe, Path(out), threads, asked=asked)

@@ -5,14 +5,13 @@ It parses, calls and prints; everything heavy is imported inside the commands.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.base.progress import Progress
-from wlnn.cli.options import NUMBER, STOPPED, options_of, recipe_of, task_options
+from wlnn.cli.options import NUMBER, options_of, recipe_of, task_options
+from wlnn.cli.runs import execute
 
 TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
 training_options = options_of(
@@ -90,7 +89,7 @@ def train(preset, out, processes, tuned, **options):
             directory = Path(out) / f"b{size:g}" if several else Path(out)
         begun.append((recipe, directory))
     for recipe, directory in begun:
-        go_on(recipe, directory, processes, "the same command" if several else None)
+        execute(recipe, directory, processes, "the same command" if several else None)
 
 
 @click.command(short_help="Find learning rate and batch size by trial.")
@@ -131,7 +130,7 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
     options["overrides"] = (*options["overrides"], *changes)
     recipe = _recipe(options, preset, "tune", ("runs", "rates"))
     directory = Path(out) if out else Path("runs") / training_name("tuned", recipe)
-    go_on(recipe, directory, processes)
+    execute(recipe, directory, processes)
 
 
 def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
@@ -148,67 +147,6 @@ def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
         given.append(f"train.seed={seed}")
     options["overrides"] = (*given, *options["overrides"])
     return recipe_of(options, preset or "default", sampler)
-
-
-def go_on(recipe, directory: Path, processes: int | None, again: str | None = None) -> None:
-    """Begin or continue trainings (sampler "train") or tuning ("tune"), with progress.
-
-    ``again`` is what goes on after an interruption, if not `wlnn resume` with the directory.
-    """
-    from wlnn.base.running import Interrupted
-    from wlnn.base.workers import default_processes
-    from wlnn.report.training import in_words
-    from wlnn.tasks.task import Task
-    from wlnn.training.run import train_many
-    from wlnn.training.tuning import tune as try_grid
-
-    task = recipe.task()
-    if not isinstance(task, Task):
-        raise UserError(f"'{task.name}' is a bare function: only a Task with a network is trained.")
-    about = recipe.problem(task).about
-    settings, processes = recipe.settings, processes or default_processes()
-    extra = {
-        "processes": processes,
-        "notes": {"recipe": recipe.to_dict()},
-        "about": about,
-        "make_task": recipe.task,
-    }
-    try:
-        with Progress("") as progress:
-            if recipe.sampler == "train":
-                click.echo(
-                    f"{directory}: {settings.train.runs} trainings × {settings.train.epochs} "
-                    f"epochs, {task.network.n_parameters} parameters, {processes} processes",
-                    err=True,
-                )
-                trained = train_many(task, settings.train, directory, report=progress, **extra)
-                paths = [directory / "trained.npz"]
-                lines = in_words(trained, task.y)
-            else:
-                click.echo(
-                    f"{directory}: {settings.tune.rates} learning rates, {settings.tune.runs} "
-                    f"trainings × {settings.train.epochs} epochs of each setting",
-                    err=True,
-                )
-                tuning = try_grid(task, settings, directory, report=progress, **extra)
-                from wlnn.report import plot
-                from wlnn.report import plot_training as plot_trained
-
-                picture = plot_trained.plot_tuning(tuning)
-                paths = [directory / "tuning.npz", plot.save(picture, directory / "tuning.png")]
-                best = tuning.best_settings
-                lines = [
-                    *tuning.table(),
-                    f"best: train.learning_rate = {best['learning_rate']:g}, train.batch_size = "
-                    f"{best['batch_size']}; use it with --tuned {directory}",
-                ]
-    except Interrupted:
-        click.echo(f"stopped; everything trained so far is saved in {directory}", err=True)
-        click.echo(f"  go on with:  {again or f'wlnn resume {directory}'}", err=True)
-        sys.exit(STOPPED)
-    click.echo("\n".join(lines), err=recipe.sampler == "train")
-    for path in paths:
-        click.echo(path)
 
 
 for command in (train, tune):  # trainings have no window and no y axis

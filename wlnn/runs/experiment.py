@@ -39,11 +39,7 @@ def run_landscape(
     name = recipe.directory_name(recipe.task())
     directory = Path(folder) / _name(recipe, overrides, name)
     with Progress(directory.name) as progress:
-
-        def report(state):
-            progress(state.part, 1.0)
-
-        return recipe.sample(problem, directory, default_processes(), report)
+        return recipe.sample(problem, directory, default_processes(), progress.report)
 
 
 def run_trainings(
@@ -65,7 +61,7 @@ def run_trainings(
             recipe.settings.train,
             directory,
             default_processes(),
-            progress,
+            progress.report,
             {"recipe": recipe.to_dict()},
             recipe.problem(made).about,
             recipe.task,
@@ -84,12 +80,8 @@ def run_motion(task: str, *overrides: str, preset: str = "default", folder="runs
     name = f"md-{recipe.directory_name(made)}-T{recipe.settings.md.temperature:g}"
     directory = Path(folder) / _name(recipe, overrides, name)
     with Progress(directory.name) as progress:
-
-        def report(state):
-            progress(state.part, 1.0)
-
         return simulate(
-            recipe.problem(made), recipe.settings.md, directory, default_processes(), report,
+            recipe.problem(made), recipe.settings.md, directory, default_processes(), progress.report,
             {"recipe": recipe.to_dict()},
         )  # fmt: skip
 

@@ -95,7 +95,7 @@ class Recipe:
         from wlnn.wlmc import checkpoints
 
         identity = checkpoints.run_identity(problem, self.settings.wlmc)
-        notes = {"recipe": self.to_dict(), "versions": store.versions()}
+        notes = {"recipe": self.to_dict()}
         store.open_run(directory, identity, notes)
 
     def sample(self, problem, directory: Path, threads: int, report) -> Landscape:

@@ -49,6 +49,11 @@ class WLMCSettings(_Section):
                 f"wlmc.groups must divide wlmc.walkers = {self.walkers}, not be {self.groups}."
             )
 
+    @property
+    def who(self) -> str:
+        """Who moves, in words: "16 walkers"."""
+        return f"{self.walkers} walker{'s' * (self.walkers > 1)}"
+
 
 @dataclass(frozen=True)
 class WLMDSettings(_Section):
@@ -119,3 +124,9 @@ class WLMDSettings(_Section):
             )
         if self.estimator == "reweighted" and not self.production:
             raise UserError("wlmd.estimator = 'reweighted' needs a wlmd.production above 0.")
+
+    @property
+    def who(self) -> str:
+        """Who moves, in words: "4 tables of 2 walkers"."""
+        walkers = f"{self.walkers} walker{'s' * (self.walkers > 1)}"
+        return f"{self.tables} table{'s' * (self.tables > 1)} of {walkers}"

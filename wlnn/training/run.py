@@ -7,10 +7,8 @@ was interrupted anywhere give the same bits.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,8 +18,8 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.running import Interrupted, stoppable
-from wlnn.base.workers import one_thread_each
+from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.settings.tables import TrainSettings
 from wlnn.tasks.task import Task
 from wlnn.training import train
@@ -29,8 +27,6 @@ from wlnn.training.trained import Trained
 
 FEWEST_PARTS = 4  # so many parts are left for processes to share
 PARAMETERS_TOGETHER = 30_000  # of all of them: what the second-level cache of a core holds
-SAVE_SECONDS = 10.0  # between two checkpoints of a part
-LOOK_SECONDS = 0.3  # between two looks at the worker processes
 
 
 class Part(NamedTuple):
@@ -67,7 +63,7 @@ def train_many(
     settings: TrainSettings,
     directory: Path | None = None,
     processes: int = 1,
-    report: Callable[[float, float], None] | None = None,
+    report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
@@ -81,7 +77,7 @@ def train_many(
             settings is continued there, a finished one is returned as it is. None keeps everything
             in memory.
         processes: worker processes; the result does not depend on it. With 1 nothing is started.
-        report: called with (done, total) epochs of all trainings.
+        report: called with a :class:`wlnn.base.running.Report`.
         notes: stored in ``run.json`` beside the settings.
         about: description of the task stored with the result, ``task.describe()`` if None.
         make_task: makes the task in a worker, where it cannot be pickled.
@@ -95,7 +91,7 @@ def train_many(
     if directory is not None:
         directory = Path(directory)
         identity = run_identity(task, settings, about)
-        store.open_run(directory, identity, {**(notes or {}), "versions": store.versions()})
+        store.open_run(directory, identity, notes)
         if (directory / "trained.npz").exists():
             return Trained.load(directory)
     parts = parts_of(settings, task.network.n_parameters, directory)
@@ -127,90 +123,67 @@ def collected(states: Sequence[train.Trainings], meta: dict) -> Trained:
     return Trained(records, diverged, {**meta, "versions": store.versions()})
 
 
+class Progressed(NamedTuple):
+    """A part, and how far it has come: its trainings, None before its first stretch."""
+
+    part: Part
+    state: train.Trainings | None
+    work: float  # epochs of all its trainings that are done
+
+    @property
+    def done(self) -> bool:
+        """Whether every training is at its last epoch."""
+        return self.state is not None and self.state.epoch >= self.part.settings.epochs
+
+
+def stretch(task: Task, unit: Progressed, seconds: float, stop: np.ndarray) -> Progressed:
+    """Some minibatches of one part."""
+    part, until = unit.part, time.monotonic() + seconds
+    plan = train.make_plan(task, part.settings)
+    state = train.copied(unit.state or train.start(plan, range(part.first, part.last)))
+    late = lambda: bool(stop[0]) or time.monotonic() > until  # noqa: E731
+    while state.epoch < part.settings.epochs and not late():
+        state = train.advance(plan, state, late)
+    work = len(state.runs) * (state.epoch + state.batch / plan.n_batches)
+    return Progressed(part, state, work)
+
+
 def execute(
     make_task: Callable[[], Task],
     parts: Sequence[Part],
     processes: int = 1,
-    report: Callable[[float, float], None] | None = None,
+    report: Callable[[Report], None] | None = None,
 ) -> list[train.Trainings]:
     """Every part to its end, the costly ones first; see :func:`train_many` for what it raises."""
-    report = report or (lambda done, total: None)
-    total = sum(part.work for part in parts)
+    task, total = make_task(), sum(part.work for part in parts)
     processes = min(processes, len(parts))
-    with stoppable() as stop:
-        if processes > 1:
-            states = _in_processes(make_task, parts, processes, stop, report, total)
-        else:
-            task, done, states = make_task(), np.zeros(len(parts)), []
+    units = [_begun(task, part) for part in sorted(parts, key=lambda part: -part.work)]
+    saved = {unit.part: unit.work for unit in units}
 
-            def say(k, work):
-                done[k] = work
-                report(float(done.sum()), total)
+    def save(units) -> None:
+        for unit in units:
+            if unit.work > saved[unit.part] and unit.part.path is not None:
+                _save(train.make_plan(task, unit.part.settings), unit.part, unit.state)
+                saved[unit.part] = unit.work
 
-            for k, part in enumerate(parts):
-                states.append(_run(task, part, lambda: bool(stop[0]), partial(say, k)))
+    def done(units) -> float:
+        return sum(unit.work for unit in units) / total
+
+    clocks = Clocks(report, save, done(units))
+    clocks.report(Report(clocks.first))
+    with (
+        stoppable() as stop,
+        Shared(make_task, task) as shared,
+        executor_of(processes, processes=processes > 1) as executor,
+    ):
+        finished = lambda unit: unit.done  # noqa: E731
+        saw = lambda units: clocks.saw(done(units), str, units)  # noqa: E731
+        units = run_units(stretch, shared, units, finished, executor, stop, saw)
+        save(units)
     if stop[0]:
-        raise Interrupted(None)
-    return states
-
-
-def _in_processes(make_task, parts, processes, stop, report, total) -> list[train.Trainings]:
-    import multiprocessing
-    from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-    from concurrent.futures.process import BrokenProcessPool
-
-    context = multiprocessing.get_context("spawn")  # a forked BLAS keeps its parent's threads
-    halt, done = context.Event(), context.Array("d", len(parts), lock=False)
-    order = sorted(range(len(parts)), key=lambda k: -parts[k].work)
-    pool = ProcessPoolExecutor(processes, context, _begin, (make_task, halt, done))
-    try:
-        with one_thread_each(), _without_interrupts():
-            jobs = {k: pool.submit(_work, k, parts[k]) for k in order}
-        waiting = set(jobs.values())
-        while waiting:
-            _, waiting = wait(waiting, LOOK_SECONDS, FIRST_EXCEPTION)
-            if stop[0]:
-                halt.set()
-            for job in jobs.values():
-                if job.done():
-                    job.result()  # raises what happened there
-            report(sum(done), total)
-        return [jobs[k].result() for k in range(len(parts))]
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process was killed, most often for want of memory; go on with fewer "
-            "--processes."
-        ) from error
-    finally:
-        halt.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _without_interrupts():
-    """Processes started meanwhile never see Ctrl-C: it is their parent who tells them to stop."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_worker: dict = {}  # of a worker process: what all its parts share
-
-
-def _begin(make_task, halt, done) -> None:
-    _worker.update(task=make_task(), halt=halt, done=done)
-
-
-def _work(k: int, part: Part) -> train.Trainings:
-    def say(work):
-        _worker["done"][k] = work
-
-    return _run(_worker["task"], part, _worker["halt"].is_set, say)
+        raise Interrupted
+    found = {unit.part: unit.state for unit in units}
+    return [found[part] for part in parts]
 
 
 def itself(task: Task) -> Task:
@@ -218,23 +191,13 @@ def itself(task: Task) -> Task:
     return task
 
 
-def _run(task: Task, part: Part, stop: Callable[[], bool], say) -> train.Trainings:
-    """One part from its checkpoint, or from the start, to its end or to where ``stop()`` is."""
+def _begun(task: Task, part: Part) -> Progressed:
+    """A part at its checkpoint, if it has one."""
+    if part.path is None or not part.path.exists():
+        return Progressed(part, None, 0.0)
     plan = train.make_plan(task, part.settings)
-    state = _load(plan, part) if part.path is not None and part.path.exists() else None
-    if state is None:
-        state = train.start(plan, range(part.first, part.last))
-    size, saved, fresh = len(state.runs), time.monotonic(), False
-    say(size * float(state.epoch))
-    while state.epoch < part.settings.epochs and not stop():
-        state, fresh = train.advance(plan, state, stop), True
-        say(size * (state.epoch + state.batch / plan.n_batches))
-        if part.path is not None and time.monotonic() - saved > SAVE_SECONDS:
-            _save(plan, part, state)
-            saved, fresh = time.monotonic(), False
-    if fresh and part.path is not None:
-        _save(plan, part, state)
-    return state
+    state = _load(plan, part)
+    return Progressed(part, state, len(state.runs) * (state.epoch + state.batch / plan.n_batches))
 
 
 def _key(plan: train.Plan, part: Part) -> dict:

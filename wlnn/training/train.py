@@ -62,6 +62,12 @@ class Trainings(NamedTuple):
     records: dict[str, np.ndarray]  # name -> (R, epochs + 1), the first at the start; NaN to come
 
 
+def copied(state: Trainings) -> Trainings:
+    """The same trainings in arrays of their own: what :func:`advance` changes, it changes here."""
+    records = {name: values.copy() for name, values in state.records.items()}
+    return state._replace(theta=state.theta.copy(), memory=state.memory.copy(), records=records)
+
+
 def make_plan(task: Task, settings: TrainSettings) -> Plan:
     """The functions and arrays of a training.
 

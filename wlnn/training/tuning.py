@@ -14,6 +14,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.running import Report
 from wlnn.settings.tables import Settings, TrainSettings, TuneSettings
 from wlnn.tasks.task import Task
 from wlnn.training import run as run_train
@@ -112,7 +113,7 @@ def tune(
     settings: Settings,
     directory: Path | None = None,
     processes: int = 1,
-    report: Callable[[float, float], None] | None = None,
+    report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
@@ -135,7 +136,7 @@ def tune(
             "train": asdict(base),
             "tune": asdict(settings.tune),
         }
-        store.open_run(directory, identity, {**(notes or {}), "versions": store.versions()})
+        store.open_run(directory, identity, notes)
         if (directory / "tuning.npz").exists():
             return Tuning.load(directory)
     parts, owner = [], []

@@ -1,52 +1,57 @@
-"""The loop over stages: walkers in parallel threads, checkpoints, reports, interruption, resume.
+"""A whole run of Monte Carlo: walkers side by side, checkpoints, interruption, resume.
 
-Takes a problem and settings, hands back a landscape; what a stage computes is in ``wlmc.py``. A
+Takes a problem and settings, hands back a landscape; what a stage computes is in ``walker.py``. A
 stage depends on (seed, walker, stage number) and on the walker before it alone, so that a run that
 was interrupted anywhere, or runs on another number of threads, gives the same bits.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.running import Interrupted, stoppable
+from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.files import finished
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
-from wlnn.wlmc import walker as wlmc
+from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
 from wlnn.wlmc.merge import merge_entropies, merge_walkers
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
+from wlnn.wlmc.walker import Plan, Walker
 
-ROUND_SECONDS = 0.5  # wanted time between two looks at the walkers
-SAVE_SECONDS = 5.0  # between two checkpoints
 KEPT_BYTES = 2**28  # most memory for one network of every bin
+COMPILING = "compiling the sampler, once per kind"
+DRAWING = "uniform draws, which fix the zero of S"
 
 
-class Report(NamedTuple):
-    """Where a run stands; handed to the ``report`` function every :data:`ROUND_SECONDS`."""
+class Walk:
+    """What the walkers of a run share; each has a compiled system of its own."""
 
-    part: float  # of all stages
-    seconds_left: float  # nan until it can be told
-    stage: int
-    n_stages: int
-    ln_f: float
-    x_low: float  # lowest edge of x reached by any walker
-    bins: float  # visited bins, mean over walkers
-    coverage: float
-    round_trips: int  # of all walkers
-    note: str = ""
+    def __init__(self, problem: Problem, settings: WLMCSettings, driver=None):
+        self.problem, self.settings = problem, settings
+        self.plan = walkers_of.make_plan(settings, driver)
+        self.systems: dict[int, object] = {}
+
+    def meeting(self, stage: int) -> int:
+        """The stage after ``stage`` at which walkers wait for each other: to merge, or the end."""
+        together = self.settings.merge_every or self.plan.n_stages
+        return min((stage // together + 1) * together, self.plan.n_stages)
+
+    def system(self, number: int):
+        """The compiled form of the problem for one walker, or None."""
+        if number not in self.systems:
+            self.systems[number] = _system(self.problem, self.settings.precision)
+        return self.systems[number]
 
 
 def sample(
@@ -61,14 +66,14 @@ def sample(
     """Sample the entropy landscape of a problem by Wang-Landau Monte Carlo.
 
     Args:
-        problem: see :class:`wlnn.problem.Problem`; ``Task.problem()`` makes one.
+        problem: see :class:`wlnn.tasks.problem.Problem`; ``Task.problem()`` makes one.
         settings: lengths, schedule, walkers; every walker has a table of its own (or one per group
             where they are merged).
         directory: where checkpoints and ``landscape.npz`` go; an interrupted run with the same
             settings is continued there, a finished one is returned as it is. None keeps everything
             in memory.
         threads: walkers that run at a time; the result does not depend on it.
-        report: called with a :class:`Report` from time to time.
+        report: called with a :class:`wlnn.base.running.Report` from time to time.
         notes: stored in ``run.json`` beside the settings.
         driver: a module in the place of ``wlnn.wlmc.driver``, for judges of wrong samplers.
 
@@ -78,41 +83,32 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
-    report = report or (lambda _: None)
-    plan = wlmc.make_plan(settings, driver)
+    walk = Walk(problem, settings, driver)
     _check_kept(problem, settings)
-    identity = run_identity(problem, settings)
     if directory is not None:
-        directory = store.open_run(
-            directory, identity, {**(notes or {}), "versions": store.versions()}
-        )
+        directory = store.open_run(directory, run_identity(problem, settings), notes)
         if (landscape := finished(directory)) is not None:
             return landscape
     found = {} if directory is None else load_walkers(directory, problem, settings)
-    fresh = [number for number in range(settings.walkers) if number not in found]
-    with ThreadPoolExecutor(threads) as pool:
-        for walker in pool.map(lambda n: wlmc.start(problem, settings, n), fresh):
+    shared = Shared(partial(Walk, problem, settings), walk)
+    with shared, executor_of(threads) as executor, stoppable() as stop:
+        fresh = [number for number in range(settings.walkers) if number not in found]
+        for walker in executor.map(lambda n: walkers_of.start(problem, settings, n), fresh):
             found[walker.number] = walker
-    walkers = [found[number] for number in range(settings.walkers)]
-    systems = [_system(problem, settings.precision) for _ in walkers]
-    timer = threading.Timer(
-        1.5, lambda: report(_report(walkers, plan, np.nan, "compiling the sampler, once per kind"))
-    )
-    timer.start()
-    try:
-        _compile(problem, systems[0], walkers[0], plan)
-    finally:
-        timer.cancel()
-    with stoppable() as stop:
-        walkers = _all_stages(problem, systems, walkers, plan, threads, directory, report, stop)
-        if directory is not None:
-            save_walkers(directory, problem, settings, walkers)
+        walkers = [found[number] for number in range(settings.walkers)]
+        clocks = Clocks(report, _saver(directory, problem, settings), _part(walkers, walk.plan))
+        with clocks.compiling(COMPILING):
+            _compile(walk, walkers[0])
+        walkers = _all_stages(walk, shared, walkers, executor, stop, clocks)
+        if clocks.save is not None:
+            clocks.save(walkers)
         draws = None
         if not stop[0]:
-            report(_report(walkers, plan, np.nan, "uniform draws, which fix the zero of S"))
+            clocks.report(Report(_part(walkers, walk.plan), notes=(DRAWING,)))
+            systems = [walk.system(walker.number) for walker in walkers]
             draws = anchor(problem, systems, settings, threads, stop)
     if min(walker.stage for walker in walkers) == 0:
-        raise Interrupted(None)
+        raise Interrupted
     merged = merge_walkers(problem, settings, walkers, draws)
     merged.meta["finished"] = not stop[0]
     if directory is not None:
@@ -120,6 +116,62 @@ def sample(
     if stop[0]:
         raise Interrupted(merged)
     return merged
+
+
+def stretch(walk: Walk, walker: Walker, seconds: float, stop: np.ndarray) -> Walker:
+    """Some stages of one walker, up to where the walkers wait for each other."""
+    until, last = time.monotonic() + seconds, walk.meeting(walker.stage)
+    system = walk.system(walker.number)
+    while walker.stage < last and not stop[0] and time.monotonic() < until:
+        later = walkers_of.advance(walk.problem, system, walker, walk.plan, stop)
+        walker = later or walker  # None: stopped within a stage, which is made again
+    return walker
+
+
+def _all_stages(walk, shared, walkers, executor, stop, clocks: Clocks) -> list[Walker]:
+    """All walkers to the end of the plan, or to where they are when ``stop`` is set."""
+    plan = walk.plan
+
+    def saw(states):
+        clocks.saw(_part(states, plan), lambda: _line(states, walk.problem), states)
+
+    while (stage := min(walker.stage for walker in walkers)) < plan.n_stages and not stop[0]:
+        last = walk.meeting(stage)
+
+        def arrived(walker, last=last):
+            return walker.stage >= last
+
+        walkers = run_units(stretch, shared, walkers, arrived, executor, stop, saw)
+        if walk.settings.merge_every and all(map(arrived, walkers)) and last < plan.n_adaptive:
+            walkers = merge_entropies(walkers, walk.settings.groups)
+    return walkers
+
+
+def _part(walkers: list[Walker], plan: Plan) -> float:
+    return sum(walker.stage for walker in walkers) / (len(walkers) * plan.n_stages)
+
+
+def _line(walkers: list[Walker], problem: Problem) -> str:
+    """How far the walkers have come: the lowest x of any, bins, round trips, ln f."""
+    last = [
+        {name: values[-1] for name, values in walker.history.items()}
+        for walker in walkers
+        if walker.stage
+    ]
+    if not last:
+        return ""
+    x_name = problem.grid.x.name.replace("ln train loss", "ln L")
+    ln_f = f"ln f {last[0]['ln_f']:.1e}" if last[0]["ln_f"] else "S frozen"
+    x_low = min(record["x_low"] for record in last)
+    bins, coverage = (np.mean([record[name] for record in last]) for name in ("bins", "coverage"))
+    trips = int(sum(walker.history["round_trips"].sum() for walker in walkers))
+    return f"{x_name} {x_low:.2f}  {bins:,.0f} bins ({coverage:.0%})  {trips} round trips  {ln_f}"
+
+
+def _saver(directory, problem: Problem, settings: WLMCSettings) -> Callable | None:
+    if directory is None:
+        return None
+    return lambda walkers: save_walkers(directory, problem, settings, walkers)
 
 
 def _check_kept(problem: Problem, settings: WLMCSettings) -> None:
@@ -130,67 +182,6 @@ def _check_kept(problem: Problem, settings: WLMCSettings) -> None:
             f"{8e-6 * nx * ny * problem.n_parameters:.0f} MB, more than {KEPT_BYTES / 1e6:.0f}; "
             "take a smaller window, wider bins or a smaller network."
         )
-
-
-def _all_stages(problem, systems, walkers, plan, threads, directory, report, stop):
-    """All walkers to the end of the plan, or to where they are when ``stop`` is set, in rounds."""
-    together = plan.settings.merge_every
-    stages_a_round = 1
-    begun = saved = time.monotonic()
-    first = sum(walker.stage for walker in walkers)
-
-    def advance(walker: wlmc.Walker, last: int) -> wlmc.Walker:
-        while walker.stage < last and not stop[0]:
-            following = wlmc.advance(problem, systems[walker.number], walker, plan, stop)
-            if following is None:
-                break
-            walker = following
-        return walker
-
-    with ThreadPoolExecutor(threads) as pool:
-        while (stage := min(walker.stage for walker in walkers)) < plan.n_stages and not stop[0]:
-            last = min(stage + stages_a_round, plan.n_stages)
-            if together:
-                last = min(last, (stage // together + 1) * together)
-            round_begun = time.monotonic()
-            jobs = [pool.submit(advance, walker, last) for walker in walkers]
-            try:
-                walkers = [job.result() for job in jobs]
-            except BaseException:
-                stop[0] = 1  # the other walkers end at once
-                raise
-            complete = all(walker.stage == last for walker in walkers)
-            if together and complete and last % together == 0 and last < plan.n_adaptive:
-                walkers = merge_entropies(walkers, plan.settings.groups)
-            now = time.monotonic()
-            stages_a_round = max(1, round(stages_a_round * ROUND_SECONDS / (now - round_begun)))
-            if directory is not None and now - saved > SAVE_SECONDS:
-                save_walkers(directory, problem, plan.settings, walkers)
-                saved = now
-            done = sum(walker.stage for walker in walkers)
-            left = plan.n_stages * len(walkers) - done
-            report(_report(walkers, plan, (now - begun) * left / max(done - first, 1)))
-    return walkers
-
-
-def _report(walkers, plan: wlmc.Plan, seconds_left: float, note: str = "") -> Report:
-    stage = min(walker.stage for walker in walkers)
-    part = sum(walker.stage for walker in walkers) / (len(walkers) * plan.n_stages)
-    if not stage:
-        return Report(part, seconds_left, 0, plan.n_stages, *[np.nan] * 4, 0, note)
-    last = [{name: values[-1] for name, values in walker.history.items()} for walker in walkers]
-    return Report(
-        part,
-        seconds_left,
-        stage,
-        plan.n_stages,
-        ln_f=last[0]["ln_f"],
-        x_low=min(record["x_low"] for record in last),
-        bins=float(np.mean([record["bins"] for record in last])),
-        coverage=float(np.mean([record["coverage"] for record in last])),
-        round_trips=int(sum(walker.history["round_trips"].sum() for walker in walkers)),
-        note=note,
-    )
 
 
 def _system(problem: Problem, precision: str):
@@ -204,15 +195,16 @@ def _system(problem: Problem, precision: str):
     return None
 
 
-def _compile(problem: Problem, system, walker: wlmc.Walker, plan: wlmc.Plan) -> None:
+def _compile(walk: Walk, walker: Walker) -> None:
     """A stage of no steps and no uniform draws: what Numba compiles, it compiles here."""
+    problem, system = walk.problem, walk.system(walker.number)
     if system is None:
         return
     nothing, stop = np.zeros(problem.grid.shape, np.int64), np.zeros(1, np.uint8)
-    wlmc.run_stage(
+    walkers_of.run_stage(
         problem, system, walker.theta.copy(), walker.entropy.copy(), nothing.copy(), nothing,
         walker.kept[:0], Stage(0, 0.0, STEP_FIXED, NEW_BIN_MINIMUM, 0, 1), Chain(0.1, 0),
-        np.ones(4, np.uint64), stop, driver=plan.driver,
+        np.ones(4, np.uint64), stop, driver=walk.plan.driver,
     )  # fmt: skip
-    if plan.settings.anchor_draws:
+    if walk.settings.anchor_draws:
         draw_into(problem, system, 0, np.random.SeedSequence(0), nothing, stop)

@@ -8,25 +8,24 @@ a round computes is in ``wlmd.py``.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from threading import Timer
-from typing import NamedTuple
 
 import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.running import Interrupted, stoppable
+from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.files import finished
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.samplers import WLMDSettings
 from wlnn.tasks.problem import SmoothProblem
 from wlnn.wlmd import walk as wlmd
-from wlnn.wlmd.checks import Report, advice, failure, summary, warnings
+from wlnn.wlmd.checks import Report as Period
+from wlnn.wlmd.checks import advice, failure, summary, warnings
 from wlnn.wlmd.schedule import PaperRamp
 from wlnn.wlmd.start import starting_below
 from wlnn.wlmd.tables import (
@@ -46,28 +45,20 @@ PERIOD, LONGEST = 5e7, 50_000  # parameters x steps, and steps, between two repo
 COMPILING = "compiling the sampler, once per kind of network"
 
 
-class Progress(NamedTuple):
-    """Where a run stands; handed to the ``report`` function after every period."""
+class Fly:
+    """What the tables of a run share; the walkers of each have compiled systems of their own."""
 
-    part: float  # of all steps
-    seconds_left: float
-    reports: list[Report]  # the last of each table
-    notes: list[str]
+    def __init__(self, problem: SmoothProblem, settings: WLMDSettings):
+        self.problem, self.settings = problem, settings
+        self.walkers_map: Callable = map
+        self.systems: dict[int, list | None] = {}
 
-    def line(self) -> str:
-        """The progress in one line: means over the tables, the lowest x of any."""
-        if not self.reports:
-            return ""
-        f, temperature, expected, cells, pace = (
-            float(np.mean([getattr(report, name) for report in self.reports]))
-            for name in ("f", "temperature", "expected", "cells", "us_per_step")
-        )
-        trips = sum(report.round_trips for report in self.reports)
-        low = min(report.x_low for report in self.reports)
-        return (
-            f"x from {low:.2f}  {cells:,.0f} bins  {trips:.0f} round trips  f {f:.3g}  temperature "
-            f"{temperature:.3f} (expected {expected:.3f})  {pace:.0f} us/step"
-        )
+    def systems_of(self, number: int) -> list | None:
+        """One compiled system per walker of a table, or None."""
+        if number not in self.systems:
+            make = self.problem.system
+            self.systems[number] = make and [make() for _ in range(self.settings.walkers)]
+        return self.systems[number]
 
 
 def sample(
@@ -75,7 +66,7 @@ def sample(
     settings: WLMDSettings,
     directory: Path | None = None,
     threads: int = 1,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
 ) -> Landscape:
     """Sample the entropy landscape of a problem by Wang-Landau molecular dynamics.
@@ -86,7 +77,7 @@ def sample(
         directory: where checkpoints and ``landscape.npz`` go; an interrupted run with the same
             settings is continued there. None keeps everything in memory.
         threads: tables, and walkers of a table, that run at a time; changes no bit of the result.
-        report: called with a :class:`Progress` after every period.
+        report: called with a :class:`wlnn.base.running.Report` after every period.
         notes: stored in ``run.json`` beside the settings.
 
     Raises:
@@ -97,10 +88,8 @@ def sample(
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
     check_kept(problem, settings)
-    report = report or (lambda _: None)
     _, surface = surface_of(problem, settings)
     if directory is not None:
-        notes = {**(notes or {}), "versions": store.versions()}
         directory = store.open_run(directory, identity(problem, settings), notes)
         if (landscape := finished(directory)) is not None:
             return landscape
@@ -108,11 +97,10 @@ def sample(
         load_table(directory, problem, surface, number) or _start(problem, settings, number)
         for number in range(settings.tables)
     ]
-    with stoppable() as stop:
-        tables = _all_periods(problem, settings, tables, directory, threads, report, stop)
+    tables = _all_periods(Fly(problem, settings), tables, directory, threads, report)
     tables = [table for table in tables if table.history["t"].size]
     if not tables:
-        raise Interrupted(None)
+        raise Interrupted
     landscape = merge_tables(problem, settings, tables)
     if directory is not None:
         save_results(directory, problem, landscape)
@@ -121,51 +109,70 @@ def sample(
     return landscape
 
 
-def _all_periods(problem, settings, tables, directory, threads, report, stop):
-    """All tables to their last step, or to where they are when ``stop`` is set, in periods."""
-    first, whole = sum(table.state.t for table in tables), settings.steps * len(tables)
+def stretch(fly: Fly, table: Table, seconds: float, stop: np.ndarray) -> Table:
+    """One period of one table, whatever the seconds."""
+    systems = fly.systems_of(table.number)
+    later = advance_table(fly.problem, fly.settings, table, systems, stop, fly.walkers_map)
+    return later or table
+
+
+def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
+    """All tables to their last step, or to where they are when Ctrl-C comes."""
+    problem, settings = fly.problem, fly.settings
+    shared = Shared(partial(Fly, problem, settings), fly)
+    saved = {table.number: table.state.t for table in tables}
+
+    def done(table: Table) -> bool:
+        return table.state.t >= settings.steps
+
+    def part(tables) -> float:
+        return sum(table.state.t for table in tables) / (settings.steps * len(tables))
+
+    def saw(tables):
+        said = []
+        for table in tables:
+            if table.state.t > saved[table.number]:  # each period is saved and told once
+                saved[table.number] = table.state.t
+                said += table.notes
+                if directory is not None:
+                    save_table(directory, table)
+        clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
+
+    clocks = Clocks(report, None, part(tables))
     rules = advice(problem, settings, surface_of(problem, settings)[1])
-    report(Progress(first / whole, math.nan, [], rules))
-    systems = [None] * len(tables)
-    if problem.system is not None:
-        systems = [[problem.system() for _ in range(settings.walkers)] for _ in tables]
-        compiling = Progress(first / whole, math.nan, [], [COMPILING])
-        timer = Timer(1.5, lambda: report(compiling))
-        timer.start()
-        try:
-            _compile(problem, settings, tables[0], systems[0])
-        finally:
-            timer.cancel()
-    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(threads) as walker_pool:
-        walkers_map = walker_pool.map if settings.walkers > 1 else map
-        begun = time.monotonic()
+    clocks.report(Report(clocks.first, notes=tuple(rules)))
+    with (
+        shared,
+        stoppable() as stop,
+        executor_of(threads) as executor,
+        executor_of(min(threads, settings.walkers)) as walker_pool,
+    ):
+        if settings.walkers > 1:
+            fly.walkers_map = walker_pool.map
+        with clocks.compiling(COMPILING):
+            _compile(problem, settings, tables[0], fly.systems_of(tables[0].number))
+        return run_units(stretch, shared, tables, done, executor, stop, saw)
 
-        def advance(table: Table) -> Table:
-            if table.state.t >= settings.steps:
-                return table
-            own = systems[table.number]
-            later = advance_table(problem, settings, table, own, stop, walkers_map)
-            if later is not None and directory is not None:
-                save_table(directory, later)
-            return later or table
 
-        while min(table.state.t for table in tables) < settings.steps and not stop[0]:
-            jobs = [pool.submit(advance, table) for table in tables]
-            try:
-                tables = [job.result() for job in jobs]
-            except BaseException:
-                stop[0] = 1  # the other tables end at once
-                raise
-            done = sum(table.state.t for table in tables)
-            left = (time.monotonic() - begun) / max(done - first, 1) * (whole - done)
-            last = [
-                Report(**{name: values[-1] for name, values in table.history.items()})
-                for table in tables
-                if table.history["t"].size
-            ]
-            said = [note for table in tables for note in table.notes]
-            report(Progress(done / whole, left, last, said))
-    return tables
+def _line(tables: list[Table]) -> str:
+    """How far the tables have come: means over them, the lowest x of any."""
+    last = [
+        Period(**{name: values[-1] for name, values in table.history.items()})
+        for table in tables
+        if table.history["t"].size
+    ]
+    if not last:
+        return ""
+    f, temperature, expected, cells, pace = (
+        float(np.mean([getattr(period, name) for period in last]))
+        for name in ("f", "temperature", "expected", "cells", "us_per_step")
+    )
+    trips = sum(period.round_trips for period in last)
+    low = min(period.x_low for period in last)
+    return (
+        f"x from {low:.2f}  {cells:,.0f} bins  {trips:.0f} round trips  f {f:.3g}  temperature "
+        f"{temperature:.3f} (expected {expected:.3f})  {pace:.0f} us/step"
+    )
 
 
 def _compile(problem, settings, table: Table, systems: list) -> None:
@@ -187,7 +194,7 @@ def _start(problem: SmoothProblem, settings: WLMDSettings, number: int) -> Table
     if settings.start_x < settings.x_high:
         problem = starting_below(problem, settings.start_x)
     state = wlmd.start(problem, surface, settings.walkers, rng)
-    return Table(number, state, {name: np.zeros(0) for name in Report._fields})
+    return Table(number, state, {name: np.zeros(0) for name in Period._fields})
 
 
 def period_of(problem: SmoothProblem, settings: WLMDSettings) -> int:
@@ -218,8 +225,8 @@ def advance_table(
     learning = settings.steps - round(settings.steps * settings.production)
     began, state, f = time.perf_counter(), table.state, 0.0
     traces, lost, halved, rounds = [], [], [], 0
-    period, kept = period_of(problem, settings), table.kept
-    end = min((state.t // period + 1) * period, settings.steps)
+    length, kept = period_of(problem, settings), table.kept
+    end = min((state.t // length + 1) * length, settings.steps)
     while state.t < end and state.alive.any():
         number = 1 + state.t // settings.round
         t = np.arange(state.t + 1, min(number * settings.round, end) + 1)
@@ -251,16 +258,16 @@ def advance_table(
     seconds = time.perf_counter() - began
     trace = np.concatenate(traces)[None]
     own = f / max(int(state.alive.sum()), 1)  # counts a step of one walker's own hills
-    report = summary(hills, state, trace, own, settings.friction, problem, seconds)
-    report = report._replace(halved=len(halved), rounds=rounds)
-    wrong = failure(report, settings.dt, settings.friction)
+    period = summary(hills, state, trace, own, settings.friction, problem, seconds)
+    period = period._replace(halved=len(halved), rounds=rounds)
+    wrong = failure(period, settings.dt, settings.friction)
     if wrong and (settings.checks or not state.alive.any()):
         raise UserError(f"table {table.number}, {wrong}")
     history = {
         name: np.append(table.history[name], value)
-        for name, value in zip(Report._fields, report, strict=True)
+        for name, value in zip(Period._fields, period, strict=True)
     }
-    notes = tuple(f"table {table.number}: {words}" for words in warnings(report, table.history))
+    notes = tuple(f"table {table.number}: {words}" for words in warnings(period, table.history))
     notes += tuple(
         f"table {table.number}: walker {walker.walker} diverged at step {walker.step} (x = "
         f"{walker.x:.3g}, kinetic temperature {walker.kinetic:.3g}); its last round is taken back."

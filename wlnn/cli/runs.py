@@ -1,0 +1,253 @@
+"""Runs of every kind, begun or continued: progress on stderr, what came out, how to go on.
+
+It parses no options; `wlnn resume` and the commands that begin a run end here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from wlnn.base.errors import UserError
+from wlnn.base.progress import Progress
+from wlnn.cli.options import STOPPED, threads_option
+
+METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
+
+
+@click.command(short_help="Go on with an interrupted run.")
+@click.argument("run", type=click.Path())
+@threads_option
+def resume(run, threads):
+    """Go on with an interrupted run, or with all runs in a directory of runs.
+
+    The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
+    without the interruption. CSV and Python files that changed since are refused.
+    """
+    from wlnn.runs.recipe import read_recipe
+
+    folders = [Path(run)]
+    if not (folders[0] / "run.json").exists():
+        folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
+    again = f"wlnn resume {run}" if len(folders) > 1 else ""
+    for folder in folders:
+        execute(read_recipe(folder), folder, threads, again)
+
+
+def execute(recipe, directory: Path, threads: int | None, again: str = "", **options) -> None:
+    """Begin or continue a run; at its end print where the results are.
+
+    ``again`` is what goes on with it after an interruption, where that is not `wlnn resume` with
+    the directory. Exits with status 130 when the run is stopped.
+    """
+    _RUNNERS[recipe.sampler](recipe, directory, threads or cores(), again, **options)
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    from wlnn.base.workers import default_processes
+
+    return default_processes()
+
+
+@contextmanager
+def _followed(directory: Path, again: str, what: str = "", quiet: float = 1.0) -> Iterator[Progress]:
+    """Progress of a run; one that is stopped says what there is and how to go on."""
+    from wlnn.base.running import Interrupted
+    from wlnn.report.landscape import reached
+
+    try:
+        with Progress(what, quiet) as progress:
+            yield progress
+    except (Interrupted, KeyboardInterrupt) as stop:
+        click.echo(f"stopped; everything so far is saved in {directory}", err=True)
+        if getattr(stop, "result", None) is not None:
+            click.echo(f"  {reached(stop.result)}", err=True)
+        click.echo(f"  go on with:  {again or f'wlnn resume {directory}'}", err=True)
+        sys.exit(STOPPED)
+
+
+def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
+    from wlnn.cli.results import draw
+    from wlnn.landscape.files import finished
+    from wlnn.report.landscape import reached
+
+    problem, had_finished = recipe.problem(recipe.task()), finished(directory) is not None
+    settings = getattr(recipe.settings, recipe.sampler)
+    click.echo(
+        f"{directory}: {settings.who} x {settings.steps:.3g} steps, "
+        f"{problem.n_parameters} parameters, {threads} threads",
+        err=True,
+    )
+    for note in problem.about.get("data", {}).get("notes", ()):
+        click.echo(f"  note: {note}", err=True)
+    with _followed(directory, again, directory.name if again else "", quiet=0) as progress:
+        landscape = recipe.sample(problem, directory, threads, progress.report)
+        if had_finished:
+            progress.note(f"{directory}: finished already; this is its result")
+        progress.note(f"{directory}: {reached(landscape)}")
+        for path in [directory / "landscape.npz", *draw(landscape, directory)]:
+            click.echo(path)
+
+
+def _motion(recipe, directory: Path, threads: int, again: str, window=None) -> None:
+    from wlnn.canonical.run import simulate
+    from wlnn.canonical.trajectories import FILE
+    from wlnn.report import canonical, plot
+    from wlnn.report.plot_canonical import plot_md
+
+    problem, settings = recipe.problem(recipe.task()), recipe.settings.md
+    click.echo(
+        f"{directory}: {settings.walkers} walkers x {settings.steps:,} steps at T = "
+        f"{settings.temperature:g}, {problem.n_parameters} parameters",
+        err=True,
+    )
+    with _followed(directory, again) as progress:
+        notes = {"recipe": recipe.to_dict()}
+        found = simulate(problem, settings, directory, threads, progress.report, notes)
+    click.echo("\n".join(canonical.motion(found)))
+    click.echo(directory / FILE)
+    click.echo(plot.save(plot_md(found, window), directory / "md.png"))
+
+
+def _search(recipe, directory: Path, threads: int, again: str, asked=None) -> None:
+    """``asked``: methods and landscape of this call; those of the last call if None."""
+    from wlnn.base import store
+    from wlnn.canonical import optimisers, search
+    from wlnn.report import plot
+    from wlnn.report import search as in_words
+    from wlnn.report.plot_canonical import plot_seek
+
+    task, settings = recipe.task(), recipe.settings
+    problem = recipe.problem(task)
+    if asked is None:
+        asked = store.read_run(directory).get("search", {})
+        surface = _landscape_of(asked, directory, problem)
+        metric = in_words.metric_for(problem, surface, str(asked.get("landscape")))
+    else:
+        surface, path = asked.pop("surface"), asked["landscape"]
+        metric = in_words.metric_for(problem, surface, str(path))
+        asked["landscape"] = path and _noted(path, directory)
+        notes = {"recipe": recipe.to_dict()}
+        store.open_run(directory, search.identity(problem, settings), notes)
+        store.change_notes(directory, {"search": asked})
+    low, high = settings.seek.low, settings.seek.high
+    click.echo(
+        f"{directory}: {settings.seek.runs} runs x {settings.seek.evaluations:,} gradient "
+        f"evaluations of each method; temperatures {high:.3g} to {low:.3g}",
+        err=True,
+    )
+    found = []
+    for method in (name for name in asked.get("methods", METHODS) if name in METHODS):
+        with _followed(directory, again, method) as progress:
+            how = settings, method, directory, threads, progress.report, metric
+            if method in search.PLANS:
+                found.append(search.search(problem, *how))
+            else:
+                found.append(optimisers.train(task, *how))
+    click.echo("\n".join(in_words.report(found, metric, surface)))
+    click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))
+
+
+def _noted(landscape: str, directory: Path) -> str:
+    """What run.json holds of a landscape's path: from the folder of runs, if it lies in there, so
+    that both can be moved; the whole path otherwise.
+    """
+    path, folder = Path(os.path.abspath(landscape)), Path(os.path.abspath(directory)).parent
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _landscape_of(asked: dict, directory: Path, problem):
+    """The landscape that a search was compared with, None if there was none or it is gone."""
+    from wlnn.report.search import metric_for
+    from wlnn.runs.find import find_landscape
+
+    if not asked.get("landscape"):
+        return None
+    path = Path(os.path.abspath(directory)).parent / asked["landscape"]
+    try:
+        if not path.exists():
+            raise UserError(f"{path}: the landscape of this search is no longer there")
+        surface = find_landscape(path)
+        metric_for(problem, surface, str(path))
+    except UserError as error:
+        reason = str(error).rstrip(".")
+        click.echo(f"{reason}; the table is without the landscape.", err=True)
+        return None
+    return surface
+
+
+def _trainings(recipe, directory: Path, processes: int, again: str) -> None:
+    from wlnn.report.training import in_words
+    from wlnn.training.run import train_many
+
+    task, settings = _trainable(recipe), recipe.settings.train
+    click.echo(
+        f"{directory}: {settings.runs} trainings × {settings.epochs} "
+        f"epochs, {task.network.n_parameters} parameters, {processes} processes",
+        err=True,
+    )
+    with _followed(directory, again, quiet=2.0) as progress:
+        trained = train_many(
+            task, settings, directory, report=progress.report, **_how(recipe, task, processes)
+        )
+    click.echo("\n".join(in_words(trained, task.y)), err=True)
+    click.echo(directory / "trained.npz")
+
+
+def _tuning(recipe, directory: Path, processes: int, again: str) -> None:
+    from wlnn.report import plot
+    from wlnn.report.plot_training import plot_tuning
+    from wlnn.training.tuning import tune
+
+    task, settings = _trainable(recipe), recipe.settings
+    click.echo(
+        f"{directory}: {settings.tune.rates} learning rates, {settings.tune.runs} "
+        f"trainings × {settings.train.epochs} epochs of each setting",
+        err=True,
+    )
+    with _followed(directory, again, quiet=2.0) as progress:
+        tuning = tune(
+            task, settings, directory, report=progress.report, **_how(recipe, task, processes)
+        )
+    best = tuning.best_settings
+    click.echo("\n".join(tuning.table()))
+    click.echo(
+        f"best: train.learning_rate = {best['learning_rate']:g}, train.batch_size = "
+        f"{best['batch_size']}; use it with --tuned {directory}"
+    )
+    click.echo(directory / "tuning.npz")
+    click.echo(plot.save(plot_tuning(tuning), directory / "tuning.png"))
+
+
+def _trainable(recipe):
+    from wlnn.tasks.task import Task
+
+    task = recipe.task()
+    if not isinstance(task, Task):
+        raise UserError(f"'{task.name}' is a bare function: only a Task with a network is trained.")
+    return task
+
+
+def _how(recipe, task, processes: int) -> dict:
+    return {
+        "processes": processes,
+        "notes": {"recipe": recipe.to_dict()},
+        "about": recipe.problem(task).about,
+        "make_task": recipe.task,
+    }
+
+
+_RUNNERS = {
+    "wlmc": _landscape,
+    "wlmd": _landscape,
+    "md": _motion,
+    "seek": _search,
+    "train": _trainings,
+    "tune": _tuning,
+}
