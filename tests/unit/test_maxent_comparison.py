@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wlnn.base.errors import UserError
-from wlnn.base.workers import over_settings
+from wlnn.base.pool import over_settings
 from wlnn.cli.maxent_tables import csv_text, write_table
 from wlnn.maxent.comparison import agreement, compare
 from wlnn.maxent.observables import total_variation

@@ -11,6 +11,7 @@ about ``seconds``, or at once when ``stop (1,)`` is set. Only the caller writes 
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import threading
@@ -19,6 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,15 +65,19 @@ def executor_of(workers: int, processes: bool = False) -> Iterator[Executor]:
         return
     import multiprocessing
 
+    others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a forked BLAS keeps its parent's threads
-    pool = ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),))
-    try:
+    with ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),)) as pool:
         with one_thread_each(), _without_interrupts():
             for _ in range(workers):  # each submission starts a worker
                 pool.submit(_nothing)
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            yield pool
+        except BaseException:  # an error or Ctrl-C: what still runs is of no use
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
 
 
 def run_units(
@@ -116,7 +123,8 @@ def run_units(
         ) from error
     except BaseException:
         stop[0] = 1  # the other units end at once
-        wait(waiting)
+        if here:
+            wait(waiting)
         raise
     return states
 
@@ -124,6 +132,58 @@ def run_units(
 def _elsewhere(stretch: Callable, shared: Shared, state, seconds: float):
     """A stretch in another process, which cannot see the flag and is short instead."""
     return stretch(shared(), state, seconds, _NEVER)
+
+
+class _Job(NamedTuple):
+    arguments: tuple
+    done: bool = False
+    result: object = None
+
+
+def _whole(function: Callable, job: _Job, seconds: float, stop: np.ndarray) -> _Job:
+    return _Job(job.arguments, True, function(*job.arguments))
+
+
+def over_settings(
+    function: Callable,
+    jobs: Sequence[tuple],
+    costs: Sequence[float],
+    *,
+    processes: int,
+    progress: Callable[[float, float], None] | None = None,
+) -> list:
+    """``[function(*job) for job in jobs]``, the costly ones first, with at most ``processes``.
+
+    The result does not depend on ``processes``. ``progress(done, total)`` counts in ``costs``, and
+    is called with 0 first: jobs end in pairs, and their pace shows from the beginning only.
+    """
+    order = sorted(range(len(jobs)), key=lambda i: -costs[i])
+    units, total = [_Job(jobs[i]) for i in order], float(sum(costs))
+
+    def saw(units: list[_Job]) -> None:
+        if progress is not None and total:
+            ended = zip(order, units, strict=True)
+            progress(float(sum(costs[i] for i, unit in ended if unit.done)), total)
+
+    saw(units)
+    if processes <= 1 or len(jobs) <= 1:
+        for k, unit in enumerate(units):
+            units[k] = _whole(function, unit, 0.0, _NEVER)
+            saw(units)
+    else:
+        stop, ended = np.zeros(1, np.uint8), operator.attrgetter("done")
+        with (
+            Shared(partial(itself, function), function) as shared,
+            executor_of(min(processes, len(jobs)), processes=True) as pool,
+        ):
+            units = run_units(_whole, shared, units, ended, pool, stop, saw)
+    found = dict(zip(order, units, strict=True))
+    return [found[i].result for i in range(len(jobs))]
+
+
+def itself(thing):
+    """The thing: what a worker calls to get one that was pickled."""
+    return thing
 
 
 def _nothing() -> None:

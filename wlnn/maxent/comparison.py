@@ -14,7 +14,8 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.workers import default_processes, over_settings
+from wlnn.base.pool import over_settings
+from wlnn.base.workers import default_processes
 from wlnn.maxent.flow import Flow, gradient_flow
 from wlnn.maxent.observables import Measured, measure, total_variation
 from wlnn.maxent.theory import Solution, solve

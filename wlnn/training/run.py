@@ -18,7 +18,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.settings.tables import TrainSettings
 from wlnn.tasks.task import Task
@@ -184,11 +184,6 @@ def execute(
         raise Interrupted
     found = {unit.part: unit.state for unit in units}
     return [found[part] for part in parts]
-
-
-def itself(task: Task) -> Task:
-    """The task: what a worker calls to get one that was pickled."""
-    return task
 
 
 def _begun(task: Task, part: Part) -> Progressed:

@@ -14,6 +14,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.pool import itself
 from wlnn.base.running import Report
 from wlnn.settings.tables import Settings, TrainSettings, TuneSettings
 from wlnn.tasks.task import Task
@@ -147,9 +148,7 @@ def tune(
                 part = part._replace(path=directory / f"setting-{k:03d}-{part.path.name}")
             parts.append(part)
             owner.append(k)
-    states = run_train.execute(
-        make_task or partial(run_train.itself, task), parts, processes, report
-    )
+    states = run_train.execute(make_task or partial(itself, task), parts, processes, report)
     meta = {"task": about, "y": task.y, "train": asdict(base), "tune": asdict(settings.tune)}
     rows = []
     for k, cell in enumerate(cells):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +34,7 @@ class Table(NamedTuple):
     state: wlmd.MDState
     history: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()  # of the last period: walkers that were lost, and other warnings
-    kept: dict = MappingProxyType({})  # cell -> (x, y, true accuracy), theta (P,) float32
+    kept: dict = {}  # cell -> (x, y, true accuracy), theta (P,) float32
 
 
 def surface_of(problem: SmoothProblem, settings: WLMDSettings) -> tuple[Grid, Surface]:

@@ -1,0 +1,192 @@
+"""Units of work come to the same end on any executor, in any order, run once or twice."""
+
+import os
+import random
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from wlnn.base.errors import UserError
+from wlnn.base.pool import Shared, executor_of, itself, over_settings, run_units
+from wlnn.settings.samplers import WLMCSettings, WLMDSettings
+from wlnn.settings.training import TrainSettings
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.training.run import Progressed, parts_of
+from wlnn.training.run import stretch as train_stretch
+from wlnn.wlmc import run as wlmc_run
+from wlnn.wlmc import walker as walkers_of
+from wlnn.wlmd import run as wlmd_run
+
+NEVER = np.zeros(1, np.uint8)
+
+
+class Count(NamedTuple):
+    number: int
+    value: int
+    steps: int
+
+
+def grow(shared, state, seconds, stop):
+    """A few steps of a recursion that depends on nothing but the state before."""
+    for _ in range(3):
+        if state.steps < 20:
+            value = (state.value * shared["factor"] + state.number) % 1_000_003
+            state = Count(state.number, value, state.steps + 1)
+    return state
+
+
+def die(shared, state, seconds, stop):
+    os._exit(9)
+
+
+class Careless(Executor):
+    """Runs in a random order, runs some things twice, and hands back the second result."""
+
+    def __init__(self):
+        self.waiting, self.random = [], random.Random(0)
+
+    def submit(self, function, *arguments):
+        future = Future()
+        self.waiting.append((future, function, arguments))
+        if len(self.waiting) > 2 or self.random.random() < 0.5:
+            self.random.shuffle(self.waiting)
+            for job, what, given in self.waiting:
+                what(*given)
+                job.set_result(what(*given))
+            self.waiting.clear()
+        return future
+
+
+def begun():
+    return [Count(k, k, 0) for k in range(4)]
+
+
+def ended(state):
+    return state.steps == 20
+
+
+def brought_forward(executor, seen=None):
+    seen = [] if seen is None else seen
+    with Shared(partial(dict, factor=7)) as shared:
+        return run_units(grow, shared, begun(), ended, executor, np.zeros(1, np.uint8), seen.append)
+
+
+def test_threads_processes_and_a_careless_executor_come_to_the_same_end():
+    with executor_of(1) as one, executor_of(3) as three:
+        alone = brought_forward(one)
+        assert [state.steps for state in alone] == [20] * 4
+        assert brought_forward(three) == alone
+    with executor_of(2, processes=True) as pool:
+        assert brought_forward(pool) == alone
+    careless = Careless()
+    careless.random.random = lambda: 0.0  # at once: nothing may wait for a third job for ever
+    assert brought_forward(careless) == alone
+
+
+def test_every_return_is_seen_and_a_set_flag_ends_the_loop():
+    seen, stop = [], np.zeros(1, np.uint8)
+
+    def saw(states):
+        seen.append(sum(state.steps for state in states))
+        stop[0] = len(seen) >= 5
+
+    with executor_of(1) as one, Shared(partial(dict, factor=7)) as shared:
+        states = run_units(grow, shared, begun(), ended, one, stop, saw)
+    assert seen[:5] == [3, 6, 9, 12, 15]
+    assert sum(state.steps for state in states) < 80
+
+
+def test_what_a_stretch_raises_comes_out_and_ends_the_others():
+    def fails(shared, state, seconds, stop):
+        if state.number == 2:
+            raise UserError("the third fails")
+        return grow(shared, state, seconds, stop)
+
+    stop = np.zeros(1, np.uint8)
+    shared = Shared(partial(dict, factor=7))
+    with executor_of(2) as two, shared, pytest.raises(UserError, match="third"):
+        run_units(fails, shared, begun(), ended, two, stop, lambda _: None)
+    assert stop[0] == 1
+
+
+def test_a_killed_worker_is_told_in_a_sentence():
+    killed = pytest.raises(UserError, match="a worker process was killed")
+    with killed, executor_of(1, processes=True) as pool, Shared(dict) as shared:
+        run_units(die, shared, begun()[:1], ended, pool, NEVER.copy(), lambda _: None)
+
+
+def test_jobs_are_told_by_cost_and_come_back_in_order():
+    told = []
+    found = over_settings(
+        divmod, [(5, 2), (9, 4), (7, 7)], [1, 3, 2], processes=1, progress=lambda *a: told.append(a)
+    )
+    assert found == [(2, 1), (2, 1), (1, 0)]
+    assert told == [(0, 6), (3, 6), (5, 6), (6, 6)]
+    assert over_settings(divmod, [(5, 2), (9, 4)], [1, 2], processes=2) == [(2, 1), (2, 1)]
+
+
+def small_task():
+    return load_task(
+        "spiral-classify", seed=0, layers=1, width=2, points=4, x_low=-2, x_high=1, x_width=0.25
+    )
+
+
+def small_walk():
+    settings = WLMCSettings(steps=4000, stages=4, walkers=2, anchor_draws=0)
+    return wlmc_run.Walk(small_task().problem(), settings)
+
+
+def small_flight():
+    task = load_task("spiral-regress", layers=1, width=4, points=6)
+    settings = WLMDSettings(steps=200, round=20, report=100, tables=1, walkers=1, checks=False)
+    return wlmd_run.Fly(NetworkVariables(task).problem(), settings)
+
+
+def arrays_of(state):
+    if isinstance(state, np.ndarray):
+        return [state]
+    if isinstance(state, dict):  # but for what the clock says
+        clock = ("seconds", "us_per_step")
+        return [a for name, v in state.items() if name not in clock for a in arrays_of(v)]
+    return [a for value in state for a in arrays_of(value)] if isinstance(state, tuple) else []
+
+
+@pytest.mark.parametrize("kind", ["walker", "table", "trainings"])
+def test_a_stretch_in_another_process_has_the_same_bits(kind):
+    """The state before is left as it was, and what comes back is what this process would get."""
+    if kind == "walker":
+        shared = Shared(small_walk)
+        begun = walkers_of.start(shared().problem, shared().settings, 0)
+        stretch = wlmc_run.stretch
+    elif kind == "table":
+        shared, stretch = Shared(small_flight), wlmd_run.stretch
+        begun = wlmd_run._start(shared().problem, shared().settings, 0)
+    else:
+        task = small_task()
+        part = parts_of(TrainSettings(runs=2, epochs=5, batch_size=3), 12, None)[0]
+        shared, stretch, begun = (
+            Shared(partial(itself, task)),
+            train_stretch,
+            Progressed(part, None, 0),
+        )
+    before = [array.copy() for array in arrays_of(begun)]
+    with shared:
+        here = stretch(shared(), begun, 60.0, NEVER)
+        if kind == "table":
+            stretch(shared(), begun, 60.0, NEVER)  # compiled and on disk by now
+        for array, copy in zip(arrays_of(begun), before, strict=True):
+            np.testing.assert_array_equal(array, copy)
+        states = []
+        with executor_of(1, processes=True) as pool:
+            run_units(
+                stretch, shared, [begun], lambda state: state is not begun, pool,
+                np.zeros(1, np.uint8), lambda seen: states.append(seen[0]), 60.0,
+            )  # fmt: skip
+    there = arrays_of(states[0])
+    assert len(there) > 3
+    for first, second in zip(arrays_of(here), there, strict=True):
+        np.testing.assert_array_equal(first, second)
