@@ -77,6 +77,17 @@ def test_the_average_is_the_mean_of_s_over_the_production_stages():
     assert walker.production.sum() == 5_000
 
 
+def test_a_group_interrupted_on_the_way_has_the_history_of_all_its_walkers():
+    plan, stop = wlmc.make_plan(settings(walkers=2, merge_every=4)), np.zeros(1, np.uint8)
+    first, second = (wlmc.start(ball(), plan.settings, number) for number in range(2))
+    for _ in range(3):
+        first = wlmc.advance(ball(), None, first, plan, stop)
+    second = wlmc.advance(ball(), None, second, plan, stop)
+    found = wlmc.result([first, second])
+    assert found.history["steps"].tolist() == [1000]
+    assert found.visits.sum() == 4000
+
+
 def test_every_step_is_counted_once_and_production_leaves_s_frozen():
     walker = stages(ball(), settings(production=0.25))
     assert walker.visits.sum() == 20_000

@@ -249,8 +249,9 @@ def result(walkers: list[Walker]):
         entropy[seen] += np.log(production[seen])
         # what production never saw hangs on by the mean shift of the rest; it is marked unreliable
         entropy[~seen & (visits > 0)] += np.log(production[seen]).mean()
+    stages = min(walker.stage for walker in walkers)  # a group may be interrupted on the way
     history = {
-        name: np.array([walker.history[name] for walker in walkers]).mean(axis=0)
+        name: np.array([walker.history[name][:stages] for walker in walkers]).mean(axis=0)
         for name in HISTORY
     }
     return WalkerResult(entropy, visits, production if production.any() else None, history)
