@@ -52,7 +52,7 @@ def smooth_case(
     key = iter(range(10**9))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 3)))
     state = wlmd.start(problem, surface, 1, rng)
-    systems = [problem.system()]
+    systems = [problem.gradient_system()]
     area = (x_high - x_low) * ((y_high - y_low) if case.y_range else 1.0)
     plateau, round_length = steps // 5, 1000
     # volume per step: fills a landscape of 100 nats over the area in the plateau, then 1 / t

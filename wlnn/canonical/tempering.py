@@ -15,7 +15,8 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.canonical import langevin
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
+from wlnn.wlmd.integrator import Motion
 
 
 class Plan(NamedTuple):
@@ -86,11 +87,11 @@ class Stretch(NamedTuple):
 
 
 def follow(
-    problem: SmoothProblem,
+    problem: Problem,
     plan: Plan,
     k: int,
     walkers: langevin.Walkers,
-    motion: langevin.MDMotion,
+    motion: Motion,
     steps: int,
     rngs: Sequence[np.random.Generator],
     exchange_rng: np.random.Generator,

@@ -175,6 +175,8 @@ def _saver(directory, problem: Problem, settings: WLMCSettings) -> Callable | No
 
 
 def _check_kept(problem: Problem, settings: WLMCSettings) -> None:
+    if problem.grid is None:
+        raise UserError(f"problem '{problem.name}': Monte Carlo needs its grid.")
     nx, ny = problem.grid.shape
     if settings.keep_networks and 8 * nx * ny * problem.n_parameters > KEPT_BYTES:
         raise UserError(

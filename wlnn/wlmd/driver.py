@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from wlnn.networks.compiled.gradients import FAST, evaluate, sweep
+from wlnn.networks.compiled.gradients import FAST, backward, evaluate
 from wlnn.wlmd.integrator import DIVERGED, FINE, STOPPED
 from wlnn.wlmd.integrator_loop import langevin_step
 
@@ -121,12 +121,12 @@ def deposit(table, surface, x, y, volume, along_x, along_y):
 
 
 @njit(cache=True, nogil=True)
-def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng, trace, stop):
+def walk(system, theta, v, box, table, surface, motion, volumes, rng, trace, stop):
     """One walker, ``n`` steps from step 0 of a round; returns (steps made, how it ended).
 
-    Shapes: theta, v ``(P,)`` float64; starts, limits from :func:`box_runs`; table ``(nx, ny)``;
-    volumes ``(n,)``, the hill of each step, 0 for none; trace ``(n, 4)``, which receives x, y, true
-    accuracy and kinetic temperature of each step; stop ``(1,)`` uint8, looked at in every step.
+    Shapes: theta, v ``(P,)`` float64; table ``(nx, ny)``; volumes ``(n,)``, the hill of each step,
+    0 for none; trace ``(n, 4)``, which receives x, y, true accuracy and kinetic temperature of each
+    step; stop ``(1,)`` uint8, looked at in every step. ``box`` is a :class:`integrator.Box`.
     Changed in place: theta, v, the system's buffers, table, rng, trace.
     """
     along_x = np.empty(surface.nx)
@@ -134,9 +134,9 @@ def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng,
     x, y, accuracy = evaluate(system, theta)
     for k in range(volumes.shape[0]):
         ux, uy = slope(table, surface, x, y)
-        sweep(system, ux, uy)
+        backward(system, ux, uy)
         noisy = (k + 1) % motion.every == 0
-        total = langevin_step(theta, v, system.gradient, starts, limits, motion, rng, noisy)
+        total = langevin_step(theta, v, system.gradient, box, motion, rng, noisy)
         x, y, accuracy = evaluate(system, theta)
         kinetic = total / theta.shape[0]
         trace[k, 0] = x

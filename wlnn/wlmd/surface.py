@@ -1,7 +1,7 @@
 """The entropy surface that molecular dynamics feels: a table of Gaussian hills, and soft walls.
 
 Positions only: nothing here knows parameters, networks or time. Every function takes ``xp`` first
-and R points at once; the compiled twins of ``deposit`` and ``slope`` are in ``wlmd_kernels.py``.
+and R points at once; the compiled twins of ``deposit`` and ``slope`` are in ``driver.py``.
 
 The table holds S at the nodes of a grid, the centres of its bins. Between nodes S is the quadratic
 B-spline of the table, ``S(x, y) = sum_ij T_ij B(p - i) B(q - j)`` with p, q in units of bins: its
