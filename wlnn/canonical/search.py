@@ -50,7 +50,7 @@ class Search(NamedTuple):
         return sums[counts > 0] / counts[counts > 0]
 
 
-def make_plan(name: str, settings: SeekSettings) -> seek.Plan:
+def make_plan(name: str, settings: SeekSettings) -> seek.TemperaturePlan:
     """The plan of one of :data:`PLANS` that uses up the gradient evaluations of the settings."""
     n = settings.evaluations // settings.stretch
     if name == "langevin":

@@ -78,7 +78,8 @@ def plot_landscape(
         Line2D([], [], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label="maximum entropy"),
     ]
     if (~landscape.reliable & shown).any():
-        words = "at an edge or wall" if _dynamics(landscape) else "not seen by all walkers"
+        tables = landscape.unit == "table"
+        words = "at an edge or wall" if tables else "not seen by all walkers"
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
@@ -123,13 +124,16 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     c.set_title("visits of all walkers", fontsize="medium")
     _label(c, x.name, "visits per row")
 
-    history, dynamics = landscape.history, _dynamics(landscape)
-    name, words = ("f", "f (counts per step)") if dynamics else ("ln_f", "ln f (nats per visit)")
+    history = dict(landscape.history)
+    if "round_trips" in history:
+        history["round_trips"] = landscape.round_trips
+    moved = "f" in history  # by molecular dynamics
+    name, words = ("f", "f (counts per step)") if moved else ("ln_f", "ln f (nats per visit)")
     _walkers(d, history, name, words, logarithmic=True)
     d.set_title("modification factor", fontsize="medium")
-    _walkers(e, history, "round_trips", "round trips so far", cumulative=not dynamics)
+    _walkers(e, history, "round_trips", "round trips so far")
     e.set_title("round trips in x", fontsize="medium")
-    if dynamics:
+    if moved:
         _walkers(f, history, "temperature", "kinetic temperature")
         f.plot(history["t"][0], history["expected"].mean(0), "--", color=MAGENTA, linewidth=1.0)
         low, high = np.nanpercentile(history["temperature"], [1, 99])
@@ -150,10 +154,6 @@ def save(figure: Figure, path) -> Path:
     if kind not in FORMATS:
         raise UserError(f"{path}: a picture's name must end in .{', .'.join(FORMATS)}.")
     return store.write_file(path, lambda file: figure.savefig(file, format=kind, dpi=200))
-
-
-def _dynamics(landscape: Landscape) -> bool:
-    return landscape.meta.get("sampler") == "wlmd" and "f" in landscape.history
 
 
 def _provenance(figure: Figure, landscape: Landscape) -> None:
@@ -215,20 +215,13 @@ def _draw(
         ax.fill_between(curve.x, low, high, color=color, alpha=0.25, linewidth=0)
 
 
-def _walkers(
-    ax: Axes,
-    history: dict,
-    name: str,
-    label: str,
-    cumulative: bool = False,
-    logarithmic: bool = False,
-) -> None:
+def _walkers(ax: Axes, history: dict, name: str, label: str, logarithmic: bool = False) -> None:
     """One thin line per walker of a recorded quantity over the steps made (stages if unknown)."""
     ax.set_ylabel(label)
     if name not in history:
         ax.text(0.5, 0.5, "not recorded", ha="center", transform=ax.transAxes, color="#666666")
         return
-    values = np.cumsum(history[name], axis=1) if cumulative else history[name]
+    values = history[name]
     if logarithmic:  # ln f = 0 in the production stage
         values = np.where(values > 0, values, np.nan)
         ax.set_yscale("log")
@@ -244,4 +237,4 @@ def _walkers(
     ax.locator_params(axis="x", nbins=5)
     if not logarithmic:
         ax.set_ylim(bottom=0)
-        ax.yaxis.get_major_locator().set_params(integer=cumulative)
+        ax.yaxis.get_major_locator().set_params(integer=name == "round_trips")

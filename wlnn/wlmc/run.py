@@ -27,7 +27,7 @@ from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
 from wlnn.wlmc.merge import merge_entropies, merge_walkers
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
-from wlnn.wlmc.walker import Plan, Walker
+from wlnn.wlmc.walker import StagePlan, Walker
 
 KEPT_BYTES = 2**28  # most memory for one network of every bin
 COMPILING = "compiling the sampler, once per kind"
@@ -147,7 +147,7 @@ def _all_stages(walk, shared, walkers, executor, stop, clocks: Clocks) -> list[W
     return walkers
 
 
-def _part(walkers: list[Walker], plan: Plan) -> float:
+def _part(walkers: list[Walker], plan: StagePlan) -> float:
     return sum(walker.stage for walker in walkers) / (len(walkers) * plan.n_stages)
 
 

@@ -30,7 +30,7 @@ class LayerSystem(NamedTuple):
     by_train: Buffer  # (P,) float64, the gradient of the sum over train images, not yet scaled
     by_test: Buffer  # the same of test images
     run: Callable  # image_kernels.run_steps
-    steps: Buffer  # the plan, see image_plan.Plan
+    steps: Buffer  # the plan, see image_plan.PassPlan
     n_steps: int
     n_forward: int
     places: Buffer
