@@ -136,15 +136,9 @@ def _ln_density(s: float, n: int) -> float:
 
     def ln_mean(z):  # erf(w) = 1 - e^(-w^2) wofz(i w) holds in the whole half plane Re w > 0
         root = np.sqrt(np.asarray(z, dtype=complex))
-        whole = np.where(
-            np.abs(z) < 1e-6,
-            1 - np.asarray(z) / 3,
-            math.sqrt(math.pi)
-            / 2
-            * (1 - np.exp(-z) * wofz(1j * root))
-            / np.where(root == 0, 1, root),
-        )
-        return np.log(whole)
+        divisor = np.where(root == 0, 1, root)
+        whole = math.sqrt(math.pi) / 2 * (1 - np.exp(-z) * wofz(1j * root)) / divisor
+        return np.log(np.where(np.abs(z) < 1e-6, 1 - np.asarray(z) / 3, whole))
 
     def slope(z, d=1e-5):
         return float((ln_mean(z + d) - ln_mean(z - d)).real / (2 * d))

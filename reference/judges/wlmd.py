@@ -2,7 +2,7 @@
 dimensions.
 
 The exact side shares nothing with the sampler: masses of ``twin_quadratic``, SciPy's B-splines. See
-``judge.py`` for what a verdict is.
+``verdict.py`` for what a verdict is.
 """
 
 from __future__ import annotations
@@ -150,18 +150,9 @@ def whole_run(
         else:
             trace = np.empty((len(t), 4))
             walk(
-                problem.gradient_system(),
-                theta[0],
-                v[0],
-                box,
-                table,
-                surface,
-                motion,
-                volumes,
-                rng,
-                trace,
-                np.zeros(1, np.uint8),
-            )
+                problem.gradient_system(), theta[0], v[0], box, table, surface, motion, volumes,
+                rng, trace, np.zeros(1, np.uint8),
+            )  # fmt: skip
         felt = surface_module.at_nodes(table, surface)[:, 0]
         found.append(felt - exact - (felt - exact).mean())
     error = math.sqrt(float(np.mean(np.mean(found, axis=0) ** 2)))

@@ -1,6 +1,6 @@
 """Whole runs of molecular dynamics on the smooth cases whose S is known in closed form.
 
-The exact side shares nothing with the sampler; see ``judge.py`` for what a verdict is.
+The exact side shares nothing with the sampler; see ``verdict.py`` for what a verdict is.
 """
 
 from __future__ import annotations

@@ -73,13 +73,9 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
     r = landscape.n_walkers
     errors = {name: np.full(len(temperatures), np.nan) for name in QUANTITIES}
     if r > 1:
+        others = (np.delete(landscape.entropies, k, axis=0) for k in range(r))
         parts = [
-            _averages(
-                replace(landscape, entropies=np.delete(landscape.entropies, k, axis=0)),
-                rows,
-                temperatures,
-            )[0]
-            for k in range(r)
+            _averages(replace(landscape, entropies=rest), rows, temperatures)[0] for rest in others
         ]
         for name in QUANTITIES:
             values = np.array([part[name] for part in parts])

@@ -8,6 +8,7 @@ That of molecular dynamics is ln of the density at the bin's centre: :attr:`Land
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -225,6 +226,13 @@ class Landscape:
         main = (arrays[name] for name in ("entropies", "visits", "reliable"))
         accuracy = arrays.get("accuracy", np.zeros((0, 0)))
         return cls(grid, *main, meta["meta"], history, networks, accuracy)
+
+
+def finished(directory) -> Landscape | None:
+    """The landscape of a run directory if nothing is left to do there."""
+    path = Path(directory) / "landscape.npz"
+    landscape = Landscape.load(path) if path.exists() else None
+    return landscape if landscape is not None and landscape.meta.get("finished") else None
 
 
 def _mean(per_walker: np.ndarray) -> np.ndarray:

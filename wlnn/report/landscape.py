@@ -114,10 +114,8 @@ def _trust(landscape: Landscape) -> list[str]:
         lines += _resolution(landscape, settings)
     if "seconds" in history and "steps" in history:
         seconds, steps = history["seconds"].sum(axis=1), history["steps"].sum(axis=1)
-        say(
-            "time",
-            f"{seconds.mean():.0f} s a walker, {1e9 * (seconds / steps).mean():.0f} ns a step",
-        )
+        pace = 1e9 * (seconds / steps).mean()
+        say("time", f"{seconds.mean():.0f} s a walker, {pace:.0f} ns a step")
     if "temperature" in history:
         lines += _temperatures(landscape)
     smoothing = history.get("smoothing", np.full((1, 1), np.nan))[:, -1].mean()
@@ -170,11 +168,9 @@ def _driven(landscape: Landscape) -> list[tuple[str, str]]:
     area = history["cells"][:, -1].mean() * x.width * (y.width if np.isfinite(y.lo) else 1.0)
     added = diagnostics.resolution(f * A0, tau, area)
     trips = f"{since:.0f} round trip{'s' * (f'{since:.0f}' != '1')}"
+    words = f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better"
     return [
-        (
-            "resolution",
-            f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better",
-        ),
+        ("resolution", words),
         ("", f"whatever the spread of tables ({trips} in the part that is averaged)"),
     ]
 

@@ -45,16 +45,8 @@ def plot_landscape(
     limits = {"vmin": np.nanmin(entropy), "vmax": np.nanmax(entropy)} if entropy.size else {}
     for shown, alpha in ((landscape.reliable, None), (~landscape.reliable, 0.45)):
         part = np.ma.masked_invalid(np.where(shown, entropy, np.nan)).T
-        mesh = ax.pcolormesh(
-            x.edges,
-            y.edges,
-            part,
-            cmap=ENTROPY_COLOURS,
-            alpha=alpha,
-            rasterized=True,
-            linewidth=0,
-            **limits,
-        )
+        style = {"cmap": ENTROPY_COLOURS, "alpha": alpha, "rasterized": True, "linewidth": 0}
+        mesh = ax.pcolormesh(x.edges, y.edges, part, **style, **limits)
         if alpha is None:
             bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
             bar.set_label(_entropy_label(landscape, per))
@@ -157,18 +149,16 @@ def save(figure: Figure, path) -> Path:
 
 
 def _provenance(figure: Figure, landscape: Landscape) -> None:
-    figure.supxlabel(
-        describe(landscape)[1], fontsize="x-small", color="#666666", x=0.99, ha="right"
-    )
+    style = {"fontsize": "x-small", "color": "#666666", "x": 0.99, "ha": "right"}
+    figure.supxlabel(describe(landscape)[1], **style)
 
 
 def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
     units = [unit_name(axis, unit) for axis, unit in zip(landscape.grid, per, strict=True)]
     said = " and ".join(unit for unit in units if unit)
     words = f"nats per unit of {said}" if said else "nats"
-    return (
-        f"entropy S ({words}{', relative' * (landscape.meta.get('gauge') in ('window', 'mean'))})"
-    )
+    relative = landscape.meta.get("gauge") in ("window", "mean")
+    return f"entropy S ({words}{', relative' * relative})"
 
 
 def _accuracy_ticks(ax: Axes, smoothed) -> None:

@@ -102,7 +102,7 @@ class Recipe:
         store.open_run(directory, identity, notes)
 
     def sample(self, problem, directory: Path, threads: int, report) -> Landscape:
-        """Begin or continue the run in ``directory``: ``run.sample`` or ``run_wlmd.sample``."""
+        """Begin or continue the run in ``directory``: ``sample`` of its sampler."""
         if self.sampler == "wlmd":
             from wlnn.wlmd import run
         else:

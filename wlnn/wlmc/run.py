@@ -18,8 +18,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
-from wlnn.landscape.files import finished
-from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of

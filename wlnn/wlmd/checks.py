@@ -94,14 +94,9 @@ def advice(problem, settings: WLMDSettings, surface: Surface) -> list[str]:
 
 
 def summary(
-    surface: Surface,
-    state: MDState,
-    traces: np.ndarray,
-    f: float,
-    friction: float,
-    problem,
+    surface: Surface, state: MDState, traces: np.ndarray, f: float, friction: float, problem,
     seconds: float,
-) -> Period:
+) -> Period:  # fmt: skip
     """The report of a period with ``traces (K', n, 4)``; f is that of each walker's own hills."""
     n_parameters = problem.n_parameters
     x, y, kinetic = traces[..., X].ravel(), traces[..., Y].ravel(), traces[..., KINETIC].ravel()
@@ -127,8 +122,7 @@ def summary(
     if x.size and problem.accuracy_at is not None:
         true = traces[..., ACCURACY].ravel()
         smoothing = float(np.abs(problem.accuracy_at(np, y) - true).mean())
-    half = 0.5 * (problem.hi - problem.lo)
-    middle = 0.5 * (problem.hi + problem.lo)
+    half, middle = 0.5 * (problem.hi - problem.lo), 0.5 * (problem.hi + problem.lo)
     near = np.abs(state.theta[state.alive] - middle) > 0.98 * half
     return Period(
         t=state.t,

@@ -19,8 +19,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
-from wlnn.landscape.files import finished
-from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import walk as wlmd
@@ -200,11 +199,7 @@ def period_of(problem: Problem, settings: WLMDSettings) -> int:
 
 
 def advance_table(
-    setup: Setup,
-    table: Table,
-    systems: list | None,
-    stop: np.ndarray,
-    map: Callable = map,
+    setup: Setup, table: Table, systems: list | None, stop: np.ndarray, map: Callable = map
 ) -> Table | None:
     """One period of a table, checked; None when ``stop`` was set on the way.
 
@@ -228,16 +223,10 @@ def advance_table(
         f_of_t = np.where(t <= learning, schedule.f(t), 0.0)
         hills = setup.hills_at(state.t)
         result = wlmd.advance(
-            problem,
-            hills,
-            motion,
-            state,
-            f_of_t,
+            problem, hills, motion, state, f_of_t,
             lambda walker, number=number: _generator(settings.seed, table.number, walker, number),
-            systems,
-            stop,
-            map,
-        )
+            systems, stop, map,
+        )  # fmt: skip
         if result is None:
             return None
         state = result.state

@@ -175,17 +175,8 @@ def at_nodes(table: np.ndarray, surface: Surface) -> np.ndarray:
     return felt
 
 
-def wall_height(xp, walls: Walls, x, y):
-    """V of the walls at the points x, y ``(R,)``, in nats."""
-    total = xp.zeros_like(x)
-    for value, low, high in ((x, walls.x_low, walls.x_high), (y, walls.y_low, walls.y_high)):
-        total = total + walls.c_low * xp.maximum(low - value, 0.0) ** 2
-        total = total + walls.c_high * xp.maximum(value - high, 0.0) ** 2
-    return total
-
-
 def wall_slope(xp, walls: Walls, x, y):
-    """Gradient (dV/dx, dV/dy) of :func:`wall_height`."""
+    """Gradient (dV/dx, dV/dy) of the walls' V, in nats."""
     return tuple(
         2 * walls.c_high * xp.maximum(value - high, 0.0)
         - 2 * walls.c_low * xp.maximum(low - value, 0.0)

@@ -100,10 +100,8 @@ def load_table(directory, problem: Problem, number: int) -> Table | None:
     wanted |= {"kept.cells", "kept.points", "kept.theta"}
     if meta.get("kind") != "wlmd-table" or meta.get("number") != number or wanted - set(arrays):
         raise UserError(f"{path}: is not the checkpoint of table {number}; delete it.")
-    fields = {name: arrays[f"state.{name}"] for name in wlmd.MDState._fields}
-    state = wlmd.MDState(
-        **{name: value if value.ndim else value.item() for name, value in fields.items()}
-    )
+    fields = (arrays[f"state.{name}"] for name in wlmd.MDState._fields)
+    state = wlmd.MDState(*(value if value.ndim else value.item() for value in fields))
     fits = state.theta.shape[1:] == (problem.n_parameters,)
     if not fits or state.table.shape != problem.grid.shape:
         raise UserError(f"{path}: has another number of parameters or of bins; delete it.")
