@@ -48,7 +48,7 @@ MIXTURE = 1.3, -0.7  # of x and y
 def at(system, theta, ux, uy):
     """x and y; the gradient is left in the system."""
     x, y, _ = wlmd_kernels.evaluate(system, theta)
-    wlmd_kernels.sweep(system, ux, uy)
+    wlmd_kernels.backward(system, ux, uy)
     return x, y
 
 
@@ -91,7 +91,8 @@ def main() -> None:
     model_32 = make()
     values, values_32 = coordinates(model, task, torch.float64), coordinates(model_32, task)
     variables = NetworkVariables(task, dtype=np.float32)
-    problem, system = variables.problem(), variables.fast_system()
+    problem = variables.problem()
+    system = problem.gradient_system()
     grid = Grid(Axis.of_width("x", -9.0, 9.0, 0.05), Axis.of_width("y", -12.0, 12.0, 0.05))
     surface = make_surface(grid, 0.2, Walls(-7.0, 3.0, -9.0, 9.0, 300.0, 3000.0))
     motion = make_motion(problem, options.dt, 1e-3)

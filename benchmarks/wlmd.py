@@ -33,7 +33,7 @@ from numba import njit
 from wlnn.settings.tables import read_table
 from wlnn.tasks.catalogue import load_task
 from wlnn.tasks.smooth import NetworkVariables
-from wlnn.wlmd.tables import surface_of
+from wlnn.wlmd.setup import make_setup
 from wlnn.wlmd.walk import advance, make_motion, start
 
 try:
@@ -68,10 +68,10 @@ def matrix_products(width: int, samples: int):
 
 def sampler(problem, settings):
     """Function that makes so many steps of one walker, one round and its bookkeeping included."""
-    _, surface = surface_of(problem, settings)
+    surface = make_setup(problem, settings).surface
     motion = make_motion(problem, settings.dt, settings.friction, settings.thermostat_every)
     state = [start(problem, surface, 1, np.random.default_rng(0))]
-    systems = [problem.system()]
+    systems = [problem.gradient_system()]
 
     def run(steps: int) -> None:
         state[0] = advance(

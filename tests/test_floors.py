@@ -119,3 +119,12 @@ def test_a_file_fits_one_sitting_and_says_what_it_is(name):
     assert ast.get_docstring(TREES[name]) or not TREES[name].body
     if PATHS[name].name == "__init__.py" and name.count(".") and name != "wlnn.reference":
         assert name == "wlnn.maxent" or len(TREES[name].body) == 1, "a docstring only"
+
+
+def test_class_names_are_unique():
+    homes = {}
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                assert node.name not in homes, f"{node.name}: in {name} and {homes[node.name]}"
+                homes[node.name] = name

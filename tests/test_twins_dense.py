@@ -50,10 +50,10 @@ def test_a_network_with_many_inputs_is_the_same_function(sizes, activation):
     variables = NetworkVariables(task)
     theta = rng.uniform(-0.3, 0.3, (1, task.network.n_parameters)) * variables.bounds
     x, y, _, tape = variables.evaluate(np, theta)
-    gradient = variables.sweep(np, tape, np.array([1.3]), np.array([-0.7]))[0]
-    system = variables.fast_system()
+    gradient = variables.backward(np, tape, np.array([1.3]), np.array([-0.7]))[0]
+    system = variables.problem().gradient_system()
     assert system.wide
     found = wlmd_kernels.evaluate(system, theta[0])
-    wlmd_kernels.sweep(system, 1.3, -0.7)
+    wlmd_kernels.backward(system, 1.3, -0.7)
     np.testing.assert_allclose(found, (x[0], y[0], 0.0), rtol=1e-5, atol=5e-6)
     np.testing.assert_allclose(system.gradient, gradient, atol=2e-5 * np.abs(gradient).max())

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numba import njit
 
-from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks.compiled import conv_loops as conv_kernels
 from wlnn.networks.compiled import image_loops as image_kernels
@@ -120,7 +119,7 @@ def compiled(system, theta, ux, uy):
     """As the driver calls a system."""
     found = wlmd_kernels.evaluate(system, theta)
     found = wlmd_kernels.evaluate(system, theta)  # nothing is left over from the first time
-    wlmd_kernels.sweep(system, ux, uy)
+    wlmd_kernels.backward(system, ux, uy)
     return found
 
 
@@ -140,7 +139,7 @@ def test_every_value_of_a_block_is_that_of_the_layers(name):
     network, _ = CASES[name]
     variables = variables_of(network)
     theta = random_theta(variables)
-    system = variables.fast_system()
+    system = variables.problem().gradient_system()
     compiled(system, theta[0], 0.0, 0.0)
     images = variables.task.data.x_test[LANES:]  # the last block, whose values are still there
     values, tapes = network._run(np, network.layout.views(theta), images)
@@ -170,8 +169,8 @@ def test_the_compiled_network_is_the_same_function(name, y, axis):
 
 def same(variables, theta):
     x, y, accuracy, tape = variables.evaluate(np, theta)
-    gradient = variables.sweep(np, tape, np.array([1.3]), np.array([-0.7]))[0]
-    system = variables.fast_system()
+    gradient = variables.backward(np, tape, np.array([1.3]), np.array([-0.7]))[0]
+    system = variables.problem().gradient_system()
     found = compiled(system, theta[0], 1.3, -0.7)
     expected = (x[0], y[0], 0.0 if accuracy is None else accuracy[0])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=3e-6)
@@ -186,7 +185,7 @@ def test_real_targets():
 
 def test_walkers_share_the_images():
     variables = variables_of(CASES["CNN"][0])
-    first, second = variables.fast_system(), variables.fast_system()
+    first, second = variables.problem().gradient_system(), variables.compiled()()
     assert first.images is second.images
     assert first.cells is not second.cells
 
@@ -202,7 +201,7 @@ def test_a_compiled_walk_is_the_definition(name):
         wlmd.advance(
             problem, surface, motion, state, f, lambda walker: np.random.default_rng(1), systems
         )
-        for systems in (None, [problem.system()])
+        for systems in (None, [problem.gradient_system()])
     )
     np.testing.assert_allclose(fast.traces, slow.traces, atol=5e-5)
     np.testing.assert_allclose(fast.state.theta, slow.state.theta, atol=1e-5)
@@ -223,9 +222,7 @@ def test_what_the_loops_cannot_do_is_left_to_the_definition(draw):
     network = Made((1, 4, 4), draw)
     assert not runs(network.layers)
     variables = variables_of(network)
-    assert variables.problem().system is None
-    with pytest.raises(UserError, match="no compiled form"):
-        variables.fast_system()
+    assert variables.problem().gradient_system is None
 
 
 PLAIN = """

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.reference.cases.least_squares import least_squares
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 
 ABOUT = """theta in [-1, 1]^n, L = sum_i k_i theta_i^2 / 2 + L0. At temperature T each coordinate is
 a normal number of variance T / k_i cut at the box: with a = sqrt(k / 2T) and E = erf(a),
@@ -37,7 +37,7 @@ class Canonical(NamedTuple):
     heat_capacity: float  # var(L) / T^2
 
 
-def quadratic(stiffness=STIFFNESS) -> SmoothProblem:
+def quadratic(stiffness=STIFFNESS) -> Problem:
     """The quadratic case, as least squares: one row per coordinate, one for L0."""
     k = np.array(stiffness)
     rows = np.vstack([np.diag(np.sqrt(0.5 * k * (len(k) + 1))), np.zeros(len(k))])
@@ -68,7 +68,7 @@ def ranks(theta: np.ndarray, temperature: float, stiffness=STIFFNESS) -> np.ndar
     return 0.5 * (1 + erf(a * theta) / erf(a))
 
 
-def double_well(stiffness=STIFFNESS[1:]) -> SmoothProblem:
+def double_well(stiffness=STIFFNESS[1:]) -> Problem:
     """The second case: the well along coordinate 0, springs along the others."""
     h, d, s = WELL
     k = np.array(stiffness)
@@ -78,7 +78,7 @@ def double_well(stiffness=STIFFNESS[1:]) -> SmoothProblem:
         loss = h * (t * t - d * d) ** 2 + s * (t + 1) + 0.5 * (k * rest * rest).sum(1) + FLOOR
         return xp.log(loss), t, None, (theta, loss)
 
-    def sweep(xp, tape, ux, uy):
+    def backward(xp, tape, ux, uy):
         theta, loss = tape
         t = theta[:, :1]
         slope = xp.concatenate([4 * h * t * (t * t - d * d) + s, k * theta[:, 1:]], axis=1)
@@ -87,12 +87,12 @@ def double_well(stiffness=STIFFNESS[1:]) -> SmoothProblem:
         return slope
 
     n = 1 + len(k)
-    return SmoothProblem(
+    return Problem(
         name="double-well",
         lo=-np.ones(n),
         hi=np.ones(n),
         evaluate=evaluate,
-        sweep=sweep,
+        backward=backward,
         start=lambda rng, walkers: np.tile(np.eye(n)[0] * d, (walkers, 1)),  # the upper well
         names=("ln L", "t"),
         about={"case": "double-well"},

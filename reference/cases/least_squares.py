@@ -1,6 +1,7 @@
 """Smooth cases for molecular dynamics: linear least squares in a box, with S in closed form.
 
-Densities of states of (ln L1, ln L2) up to a constant; the judges are in ``wlmd_judge.py``.
+Densities of states of (ln L1, ln L2) up to a constant; the judges are in
+``judges.wlmd_least_squares``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.networks.compiled import gradients
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 
 ABOUT = """Losses are means of squared residuals of linear functions of theta in [-b, b]^n, so level
 sets are ellipsoids: S per unit ln L is known wherever the box does not cut them, and for one sphere
@@ -47,7 +48,7 @@ def _evaluate(system, theta):
     return x, math.log(total[1] / (n_rows - split)), 0.0
 
 
-def _sweep(system, ux, uy):
+def _backward(system, ux, uy):
     system.gradient[:] = 0.0
     for i in range(system.rows.shape[0]):
         scale = ux * system.scale[0] if i < system.n_train else uy * system.scale[1]
@@ -56,12 +57,10 @@ def _sweep(system, ux, uy):
             system.gradient[k] += weight * system.rows[i, k]
 
 
-gradients.register(LeastSquares, evaluate=_evaluate, sweep=_sweep)
+gradients.register(LeastSquares, evaluate=_evaluate, backward=_backward)
 
 
-def least_squares(
-    name: str, train: tuple, test: tuple | None, half_width: float = 1.0
-) -> SmoothProblem:
+def least_squares(name: str, train: tuple, test: tuple | None, half_width: float = 1.0) -> Problem:
     """x = ln mean squared residual of ``train = (rows (N, n), targets (N,))``, y that of ``test``.
 
     Without ``test`` y is 0: for a surface with a single bin along y.
@@ -78,7 +77,7 @@ def least_squares(
         y = xp.zeros_like(x) if test is None else xp.log(totals[1] / (len(rows) - split))
         return x, y, None, (residuals, totals)
 
-    def sweep(xp, tape, ux, uy):
+    def backward(xp, tape, ux, uy):
         residuals, totals = tape
         weights = residuals.copy()
         weights[:, :split] *= (2 * ux / totals[0])[:, None]
@@ -90,29 +89,29 @@ def least_squares(
         buffers = np.zeros(len(rows)), np.zeros(n), np.zeros(2)
         return LeastSquares(rows, targets, *buffers, split)
 
-    return SmoothProblem(
+    return Problem(
         name=name,
         lo=np.full(n, -half_width),
         hi=np.full(n, half_width),
         evaluate=evaluate,
-        sweep=sweep,
+        backward=backward,
         start=lambda rng, walkers: rng.uniform(-0.5, 0.5, (walkers, n)) * half_width,
-        system=system,
+        gradient_system=system,
         names=("ln L1", "ln L2"),
         about={"case": name},
     )
 
 
-class Case(NamedTuple):
+class SmoothCase(NamedTuple):
     """A problem, S(x, y) up to a constant (NaN where it is not known), and the window to sample."""
 
-    problem: SmoothProblem
+    problem: Problem
     entropy: Callable  # (x, y) arrays of one shape -> S
     x_range: tuple[float, float]
     y_range: tuple[float, float] | None
 
 
-def sphere(n: int = 50) -> Case:
+def sphere(n: int = 50) -> SmoothCase:
     """Case 1: L = |theta|^2 / n in [-1, 1]^n; S = n x / 2 until the sphere meets the box.
 
     Beyond, the density of s = |theta|^2 is the inverse Laplace transform of M(z)^n with
@@ -127,7 +126,7 @@ def sphere(n: int = 50) -> Case:
         out[known] = [value + _ln_density(n * math.exp(value), n) for value in x[known]]
         return out
 
-    return Case(problem, entropy, (-4.0, -1.2), None)
+    return SmoothCase(problem, entropy, (-4.0, -1.2), None)
 
 
 def _ln_density(s: float, n: int) -> float:
@@ -137,15 +136,9 @@ def _ln_density(s: float, n: int) -> float:
 
     def ln_mean(z):  # erf(w) = 1 - e^(-w^2) wofz(i w) holds in the whole half plane Re w > 0
         root = np.sqrt(np.asarray(z, dtype=complex))
-        whole = np.where(
-            np.abs(z) < 1e-6,
-            1 - np.asarray(z) / 3,
-            math.sqrt(math.pi)
-            / 2
-            * (1 - np.exp(-z) * wofz(1j * root))
-            / np.where(root == 0, 1, root),
-        )
-        return np.log(whole)
+        divisor = np.where(root == 0, 1, root)
+        whole = math.sqrt(math.pi) / 2 * (1 - np.exp(-z) * wofz(1j * root)) / divisor
+        return np.log(np.where(np.abs(z) < 1e-6, 1 - np.asarray(z) / 3, whole))
 
     def slope(z, d=1e-5):
         return float((ln_mean(z + d) - ln_mean(z - d)).real / (2 * d))
@@ -158,7 +151,7 @@ def _ln_density(s: float, n: int) -> float:
     return float(top + saddle * s + np.log(values.sum() * (w[1] - w[0]) / (2 * math.pi)))
 
 
-def twin_spheres(n: int = 50, distance: float = 1.0) -> Case:
+def twin_spheres(n: int = 50, distance: float = 1.0) -> SmoothCase:
     """Case 2: L1 = |theta|^2 / n, L2 = |theta - a e1|^2 / n; with X = n L1, Y = n L2,
     u = (X - Y + a^2) / (2 a), rho^2 = X - u^2: S = x + y + ((n - 3) / 2) ln rho^2.
     """
@@ -175,10 +168,10 @@ def twin_spheres(n: int = 50, distance: float = 1.0) -> Case:
             return np.where(known, x + y + (n - 3) / 2 * np.log(rho2), np.nan)
 
     low = math.log(0.05 / n)
-    return Case(problem, entropy, (low, math.log(0.9 / n)), (low, math.log(3.0 / n)))
+    return SmoothCase(problem, entropy, (low, math.log(0.9 / n)), (low, math.log(3.0 / n)))
 
 
-def blocks(n1: int = 8, n2: int = 12) -> Case:
+def blocks(n1: int = 8, n2: int = 12) -> SmoothCase:
     """Case 3: L1 and L2 of two sets of coordinates: S = (n1 / 2) x + (n2 / 2) y, S adds."""
     eye = np.eye(n1 + n2)
     problem = least_squares("blocks", (eye[:n1], np.zeros(n1)), (eye[n1:], np.zeros(n2)))
@@ -187,10 +180,10 @@ def blocks(n1: int = 8, n2: int = 12) -> Case:
     def entropy(x, y):
         return np.where((x < high_x) & (y < high_y), n1 / 2 * x + n2 / 2 * y, np.nan)
 
-    return Case(problem, entropy, (high_x - 2, high_x), (high_y - 2, high_y))
+    return SmoothCase(problem, entropy, (high_x - 2, high_x), (high_y - 2, high_y))
 
 
-def residual_floor(n: int = 20, floor: float = 0.002) -> Case:
+def residual_floor(n: int = 20, floor: float = 0.002) -> SmoothCase:
     """Case 4: a row that no parameter serves leaves L0: S = x + (n / 2 - 1) ln(e^x - L0)."""
     rows = np.vstack([np.eye(n), np.zeros(n)])
     targets = np.zeros(n + 1)
@@ -203,22 +196,24 @@ def residual_floor(n: int = 20, floor: float = 0.002) -> Case:
             known = (rest > 0) & ((n + 1) * rest < 1)
             return np.where(known, x + (n / 2 - 1) * np.log(rest), np.nan)
 
-    return Case(problem, entropy, (math.log(2 * floor), math.log(floor + 0.9 / (n + 1))), None)
+    return SmoothCase(
+        problem, entropy, (math.log(2 * floor), math.log(floor + 0.9 / (n + 1))), None
+    )
 
 
-def few_rows(n: int = 20, rows: int = 6) -> Case:
+def few_rows(n: int = 20, rows: int = 6) -> SmoothCase:
     """Case 5: fewer rows than parameters: S = (N / 2) x near 0, whatever n."""
     rng = np.random.default_rng(5)
     matrix = np.linalg.qr(rng.normal(size=(n, rows)))[0].T
     problem = least_squares("few-rows", (matrix, np.zeros(rows)), None)
     # the box cuts the fibre over every point, near 0 hardly differently: at -5 by 0.06 nat
-    return Case(problem, lambda x, y: rows / 2 * x, (-9.0, -5.0), None)
+    return SmoothCase(problem, lambda x, y: rows / 2 * x, (-9.0, -5.0), None)
 
 
 CASES = {case.__name__: case for case in (sphere, twin_spheres, blocks, residual_floor, few_rows)}
 
 
-def twin_quadratic(two_losses: bool = False) -> SmoothProblem:
+def twin_quadratic(two_losses: bool = False) -> Problem:
     """The case of ``twin_quadratic.py`` with its gradient: L1 alone, or both losses."""
     from wlnn.reference.cases.twin_quadratic import CENTRES
 

@@ -1,6 +1,6 @@
 """The judges of motion and tempering at a temperature, on the exact ensembles of ``box_loss.py``.
 
-See ``judge.py`` for what a verdict is; tests hand in modules with a mistake.
+See ``verdict.py`` for what a verdict is; tests hand in modules with a mistake.
 """
 
 from __future__ import annotations

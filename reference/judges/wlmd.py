@@ -2,7 +2,7 @@
 dimensions.
 
 The exact side shares nothing with the sampler: masses of ``twin_quadratic``, SciPy's B-splines. See
-``judge.py`` for what a verdict is.
+``verdict.py`` for what a verdict is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wlnn.reference.judges.verdict import Verdict, decades, verdict
 from wlnn.wlmd import surface as surface_module
 from wlnn.wlmd import walk as wlmd_module
 from wlnn.wlmd.driver import walk
-from wlnn.wlmd.integrator import box_runs
+from wlnn.wlmd.integrator import make_box
 
 REPLICAS, STEPS, STEP, FRICTION_RATE = 30_000, 150, 0.02, 1.0  # judge E
 EDGE_SHARE, EDGE_TOLERANCE = 0.0290, 0.0020  # of |theta_i| > 0.97, judge E
@@ -137,7 +137,7 @@ def whole_run(
     together = max(numpy_walkers, 1)
     t = together * np.arange(1, steps // together + 1)
     volumes = np.minimum(0.02, 2 * axis.n / t) * axis.width
-    starts, limits = box_runs(problem.lo, problem.hi)
+    box = make_box(problem.lo, problem.hi)
     found = []
     for table_index in range(tables):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(table_index, 2)))
@@ -150,19 +150,9 @@ def whole_run(
         else:
             trace = np.empty((len(t), 4))
             walk(
-                problem.system(),
-                theta[0],
-                v[0],
-                starts,
-                limits,
-                table,
-                surface,
-                motion,
-                volumes,
-                rng,
-                trace,
-                np.zeros(1, np.uint8),
-            )
+                problem.gradient_system(), theta[0], v[0], box, table, surface, motion, volumes,
+                rng, trace, np.zeros(1, np.uint8),
+            )  # fmt: skip
         felt = surface_module.at_nodes(table, surface)[:, 0]
         found.append(felt - exact - (felt - exact).mean())
     error = math.sqrt(float(np.mean(np.mean(found, axis=0) ** 2)))
@@ -201,10 +191,10 @@ def frozen_two_losses(
     if numpy_walk:
         wlmd_module.walk_numpy(problem, theta, v, table, surface, motion, frozen, rng, trace)
     else:
-        starts, limits = box_runs(problem.lo, problem.hi)
+        box = make_box(problem.lo, problem.hi)
         for k in range(walkers):
             walk(
-                problem.system(), theta[k], v[k], starts, limits, table, surface, motion, frozen,
+                problem.gradient_system(), theta[k], v[k], box, table, surface, motion, frozen,
                 rng, trace[k], np.zeros(1, np.uint8),
             )  # fmt: skip
     x, y = (trace[:, steps // 10 :, column].ravel() for column in (0, 1))

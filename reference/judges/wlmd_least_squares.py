@@ -1,6 +1,6 @@
 """Whole runs of molecular dynamics on the smooth cases whose S is known in closed form.
 
-The exact side shares nothing with the sampler; see ``judge.py`` for what a verdict is.
+The exact side shares nothing with the sampler; see ``verdict.py`` for what a verdict is.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def smooth_case(
     key = iter(range(10**9))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 3)))
     state = wlmd.start(problem, surface, 1, rng)
-    systems = [problem.system()]
+    systems = [problem.gradient_system()]
     area = (x_high - x_low) * ((y_high - y_low) if case.y_range else 1.0)
     plateau, round_length = steps // 5, 1000
     # volume per step: fills a landscape of 100 nats over the area in the plateau, then 1 / t

@@ -113,6 +113,7 @@ def test_two_losses_pass_by_the_definition():
 @pytest.mark.parametrize("name", FORCES)
 def test_two_losses_catch(name):
     right = wlmd_cases.twin_quadratic(two_losses=True)
-    wrong = replace(right, sweep=lambda xp, tape, *u: right.sweep(xp, tape, *FORCES[name](*u)))
+    force = FORCES[name]
+    wrong = replace(right, backward=lambda xp, tape, *u: right.backward(xp, tape, *force(*u)))
     verdict = wlmd_judge.frozen_two_losses(problem=wrong, **FEW)
     assert verdict.error > 0.5, verdict

@@ -176,7 +176,7 @@ def test_a_smoothed_accuracy_is_compared_with_a_smoothed_accuracy(tmp_path):
 
 def test_a_search_of_digits_beside_their_landscape(tmp_path, monkeypatch):
     """The smallest published task with a smoothed accuracy, sampled and searched for a bit."""
-    monkeypatch.setattr(NetworkVariables, "_fast_system", lambda self: None)  # nothing to compile
+    monkeypatch.setattr(NetworkVariables, "compiled", lambda self: None)  # nothing to compile
     digits = ("--task", "mnist", "--points", "40", "--threads", "1", "--set", "train.batch_size=0")
     short = [f"--set=wlmd.{name}={n}" for name, n in (
         ("t1", 20), ("t2", 40), ("t3", 20), ("round", 20), ("report", 20), ("tables", 2),

@@ -48,12 +48,12 @@ def random_theta(variables, walkers=2):
 
 
 @pytest.mark.parametrize("name", CHAINS)
-def test_sweep_is_the_gradient_of_the_mixture(name):
+def test_backward_is_the_gradient_of_the_mixture(name):
     variables = CHAINS[name]()
     theta = random_theta(variables)
     ux, uy = np.array([1.3, -0.4]), np.array([-0.7, 2.1])
     *_, tape = variables.evaluate(np, theta)
-    gradient = variables.sweep(np, tape, ux, uy)
+    gradient = variables.backward(np, tape, ux, uy)
 
     def mixture(at):
         x, y, _, _ = variables.evaluate(np, at)
@@ -77,10 +77,10 @@ def test_the_compiled_network_is_the_same_function(name, activation):
     variables = NetworkVariables(task, CHAINS[name]().axis_name)
     theta = random_theta(variables, 1)
     x, y, accuracy, tape = variables.evaluate(np, theta)
-    gradient = variables.sweep(np, tape, np.array([1.3]), np.array([-0.7]))[0]
-    system = variables.fast_system()
+    gradient = variables.backward(np, tape, np.array([1.3]), np.array([-0.7]))[0]
+    system = variables.problem().gradient_system()
     found = wlmd_kernels.evaluate(system, theta[0])
-    wlmd_kernels.sweep(system, 1.3, -0.7)
+    wlmd_kernels.backward(system, 1.3, -0.7)
     expected = (x[0], y[0], 0.0 if accuracy is None else accuracy[0])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
     np.testing.assert_allclose(system.gradient, gradient, atol=1e-5 * np.abs(gradient).max())
@@ -118,7 +118,7 @@ def test_a_perfect_fit_stays_finite():
     variables = NetworkVariables(perfect)
     x, y, _, tape = variables.evaluate(np, np.zeros((1, 3)))
     assert np.isfinite([x[0], y[0]]).all()
-    assert np.isfinite(variables.sweep(np, tape, np.ones(1), np.ones(1))).all()
+    assert np.isfinite(variables.backward(np, tape, np.ones(1), np.ones(1))).all()
 
 
 def test_what_is_not_smooth_is_refused():

@@ -274,7 +274,7 @@ def test_a_task_takes_images():
     theta = rng.uniform(-1, 1, theta.shape) * variables.bounds
     ux, uy = np.array([1.3, -0.4]), np.array([-0.7, 2.1])
     *_, tape = variables.evaluate(np, theta)
-    gradient = variables.sweep(np, tape, ux, uy)
+    gradient = variables.backward(np, tape, ux, uy)
     for k in range(network.n_parameters):
         step = 1e-6 * (np.arange(network.n_parameters) == k)
         (up_x, up_y, *_), (x_down, y_down, *_) = (

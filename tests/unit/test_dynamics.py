@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from wlnn.wlmd.integrator import drift, energy, kinetic_temperature, langevin_step, thermostat
+from wlnn.wlmd.integrator import (
+    Motion,
+    drift,
+    energy,
+    kinetic_temperature,
+    langevin_step,
+    thermostat,
+)
 
 LO, HI = np.array([-1.0, -2.0]), np.array([1.0, 0.5])
 
@@ -45,12 +52,13 @@ def test_energy_is_conserved():
     stiff = np.array([25.0, 1.0])
 
     def spread(dt, size):
+        motion, box = Motion(dt, 0.0, 1), (size * LO, size * HI)
         theta, v = np.array([[0.7, -1.0]]), np.array([[0.3, 1.5]])
         energies = []
         for _ in range(round(20 / dt)):
             force = -stiff * theta
             energies.append(energy(v, force, dt, 0.5 * (stiff * theta**2).sum(-1))[0])
-            theta, v = langevin_step(np, theta, v, force, None, dt, 0.0, size * LO, size * HI)
+            theta, v = langevin_step(np, theta, v, force, None, motion, *box)
         return np.ptp(energies)
 
     coarse, fine = spread(0.02, 10), spread(0.005, 10)
@@ -62,12 +70,13 @@ def test_energy_is_conserved():
 @pytest.mark.parametrize("half_drifts", [True, False])
 def test_a_step_is_its_formula(half_drifts):
     theta, v, force, noise = np.random.default_rng(1).normal(0, 0.1, (4, 3, 2))
-    new, speed = langevin_step(np, theta, v, force, noise, 0.1, 0.8, LO, HI, half_drifts)
+    motion = Motion(0.1, 0.8, 1, int(half_drifts))
+    new, speed = langevin_step(np, theta, v, force, noise, motion, LO, HI)
     kicked = v + 0.1 * force
     heated = 0.8 * kicked + 0.6 * noise
     flight = 0.05 * (kicked + heated) if half_drifts else 0.1 * heated
     np.testing.assert_allclose(new, theta + flight, rtol=1e-12)
     np.testing.assert_allclose(speed, heated, rtol=1e-12)
-    new, speed = langevin_step(np, theta, v, force, None, 0.1, 0.8, LO, HI, half_drifts)
+    new, speed = langevin_step(np, theta, v, force, None, motion, LO, HI)
     np.testing.assert_allclose(new, theta + 0.1 * kicked, rtol=1e-12)
     np.testing.assert_array_equal(speed, kicked)

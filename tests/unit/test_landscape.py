@@ -10,6 +10,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.compare import compare
 from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.join import join
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import Draws, WalkerResult, merge
 
@@ -285,3 +286,29 @@ def test_what_cannot_be_compared_is_told(rng):
     table = np.full(GRID.shape, np.nan)
     with pytest.raises(UserError, match="no bin"):
         compare(two, table)
+
+
+def test_round_trips_are_told_as_made_so_far_whoever_counted_them():
+    def landscape(history, **meta):
+        none = np.zeros((2, 2))
+        return Landscape(GRID, none[None], none, none > 0, meta, {"round_trips": history})
+
+    per_stage = np.array([[1, 0, 2], [0, 3, 1]])
+    so_far = np.array([[1, 1, 3], [0, 3, 4]])
+    np.testing.assert_array_equal(landscape(per_stage).round_trips, so_far)
+    np.testing.assert_array_equal(landscape(so_far, sampler="wlmd").round_trips, so_far)
+    np.testing.assert_array_equal(landscape(so_far, unit="table").round_trips, so_far)
+
+
+def test_what_s_is_of_an_old_file_is_told_by_its_sampler():
+    def of(**meta):
+        none = np.zeros((2, 2))
+        return Landscape(GRID, none[None], none, none > 0, meta)
+
+    assert (of().measure, of().unit) == ("mass", "walker")
+    assert (of(sampler="wlmc").measure, of(sampler="wlmd").measure) == ("mass", "density")
+    assert of(sampler="wlmd").unit == "table"
+    assert of(measure="density").measure == "density"
+    joined = [of(), of(sampler="wlmd")]
+    with pytest.raises(UserError, match="b: samples another problem"):
+        join(joined, ["a", "b"])

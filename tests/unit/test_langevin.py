@@ -25,7 +25,7 @@ def test_the_compiled_walk_is_the_definition(friction):
     problem = box_loss.quadratic()
     walkers = langevin.start(problem, np.array([0.1, 0.7]), rngs(2))
     motion = langevin.make_motion(0.05, friction, every=5)
-    systems = [problem.system() for _ in range(2)]
+    systems = [problem.gradient_system() for _ in range(2)]
     slow = langevin.advance(problem, walkers, motion, 60, rngs(2, 1))
     fast = langevin.advance(problem, walkers, motion, 60, rngs(2, 1), systems)
     np.testing.assert_allclose(fast.walkers.theta, slow.walkers.theta, rtol=1e-9)
@@ -97,7 +97,9 @@ def test_every_walker_lost_is_a_sentence():
     def nothing(xp, theta):
         return theta[:, 0] * np.nan, theta[:, 0], None, None
 
-    broken = replace(problem, evaluate=nothing, sweep=lambda *_: np.zeros(4), system=None)
+    broken = replace(
+        problem, evaluate=nothing, backward=lambda *_: np.zeros(4), gradient_system=None
+    )
     with pytest.raises(UserError, match="every walker diverged"):
         run_md.simulate(broken, MDSettings(**SHORT))
 
@@ -127,7 +129,7 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path, monkeypatch):
 @pytest.mark.parametrize("compiled", [True, False])
 def test_walkers_begin_at_the_loss_that_is_asked_for(compiled):
     problem = box_loss.quadratic()
-    problem = problem if compiled else replace(problem, system=None)
+    problem = problem if compiled else replace(problem, gradient_system=None)
     drawn = run_md.simulate(problem, MDSettings(**SHORT)).records[:, 0, columns.X]
     assert drawn.max() > -3.5
     below = run_md.simulate(problem, MDSettings(**SHORT, start_x=-4.0))
@@ -161,7 +163,7 @@ def test_canonical_averages_of_a_quadratic_loss():
         temperature=0.4, steps=2000, record=100, walkers=150, dt=0.04, friction=0.04,
         thermostat_every=1,
     )  # fmt: skip
-    problem = replace(box_loss.quadratic(), system=None)
+    problem = replace(box_loss.quadratic(), gradient_system=None)
     averages = run_md.simulate(problem, settings).averages()
     exact = box_loss.quadratic_exact(0.4)
     for name in ("loss", "heat_capacity"):
@@ -183,7 +185,7 @@ def test_the_compiled_walk_of_a_network_is_the_definition():
         problem = NetworkVariables(load_task(name, **options)).problem()
         walkers = langevin.start(problem, np.full(2, 0.01), rngs(2))
         motion = langevin.make_motion(0.01, 0.01, every=5)
-        systems = [problem.system() for _ in range(2)]
+        systems = [problem.gradient_system() for _ in range(2)]
         slow = langevin.advance(problem, walkers, motion, 20, rngs(2, 1))
         fast = langevin.advance(problem, walkers, motion, 20, rngs(2, 1), systems)
         np.testing.assert_allclose(fast.walkers.theta, slow.walkers.theta, atol=1e-5)

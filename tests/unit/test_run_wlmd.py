@@ -23,7 +23,8 @@ from wlnn.tasks.smooth import NetworkVariables
 from wlnn.tasks.task import Task
 from wlnn.wlmd import run as run_wlmd
 from wlnn.wlmd import walk as wlmd
-from wlnn.wlmd.tables import hills_at, landscape_so_far, surface_of
+from wlnn.wlmd.setup import make_setup
+from wlnn.wlmd.tables import landscape_so_far
 
 TINY = WLMDSettings(
     steps=1600,
@@ -147,7 +148,7 @@ def test_the_definition_runs_too(tmp_path):
     short = dataclasses.replace(TINY, steps=100, report=100, tables=1)
     problem = tiny_problem()
     fast, _ = run(tmp_path / "fast", short, problem)
-    slow, _ = run(tmp_path / "slow", short, dataclasses.replace(problem, system=None))
+    slow, _ = run(tmp_path / "slow", short, dataclasses.replace(problem, gradient_system=None))
     np.testing.assert_allclose(fast.entropy, slow.entropy, atol=1e-3)
 
 
@@ -190,13 +191,14 @@ def test_a_lost_walker_is_reported(tmp_path):
     """One of three walkers is made to diverge; the run goes on without it and says so."""
     problem = tiny_problem()
     settings = dataclasses.replace(TINY, walkers=3, tables=1)
-    table = run_wlmd._start(problem, settings, 0)
+    setup = make_setup(problem, settings)
+    table = run_wlmd._start(setup, 0)
     v = table.state.v.copy()
     v[1] = 1e4
     table = table._replace(state=table.state._replace(v=v))
-    systems = [problem.system() for _ in range(3)]
+    systems = [problem.gradient_system() for _ in range(3)]
     stop = np.zeros(1, np.uint8)
-    later = run_wlmd.advance_table(problem, settings, table, systems, stop)
+    later = run_wlmd.advance_table(setup, table, systems, stop)
     assert later.state.alive.tolist() == [True, False, True]
     assert "walker 1 diverged at step 1 " in later.notes[0]
     assert later.history["alive"].tolist() == [2]
@@ -232,12 +234,10 @@ def slow_in_some_rounds(monkeypatch, rounds):
     """Make the first attempt at some rounds, by the steps before them, end as a divergence does."""
     walk, dt = wlmd.walk, TINY.dt
 
-    def walked(system, theta, v, starts, limits, table, surface, motion, volumes, rng, *rest):
+    def walked(system, theta, v, box, table, surface, motion, volumes, rng, *rest):
         # a round is known by the number that its generator would draw first
         first = copy.deepcopy(rng).random()
-        done, ending = walk(
-            system, theta, v, starts, limits, table, surface, motion, volumes, rng, *rest
-        )
+        done, ending = walk(system, theta, v, box, table, surface, motion, volumes, rng, *rest)
         known = [run_wlmd._generator(TINY.seed, 0, 1, number).random() for number in rounds]
         return (done, wlmd.DIVERGED) if first in known and motion.dt == dt else (done, ending)
 
@@ -302,12 +302,11 @@ def test_the_resolution_is_that_of_the_part_that_is_averaged(tmp_path):
 def test_narrow_hills_in_the_tail(tmp_path):
     """From t2 on; the heating that is expected grows with their height."""
     narrow = dataclasses.replace(TINY, tail_sigma=0.1)
-    problem = tiny_problem()
-    _, surface = surface_of(problem, narrow)
-    assert hills_at(surface, narrow, 799) == surface
-    late = hills_at(surface, narrow, 800)
+    setup = make_setup(tiny_problem(), narrow)
+    assert setup.hills_at(799) == setup.surface
+    late = setup.hills_at(800)
     assert (late.sigma, late.reach) == (0.1, pytest.approx(0.4))
-    assert hills_at(surface, TINY, 800) == surface
+    assert setup._replace(settings=TINY).hills_at(800) == setup.surface
     first, _ = run(tmp_path / "a", narrow)
     second, _ = run(tmp_path / "b")
     expected = [landscape.history["expected"][0] - 1 for landscape in (first, second)]
@@ -351,9 +350,10 @@ def test_reports_come_every_few_seconds_whatever_the_size():
     assert run_wlmd.period_of(problem, TINY) == 400
     automatic = dataclasses.replace(TINY, report=0)
     assert run_wlmd.period_of(problem, automatic) == run_wlmd.LONGEST
-    large = dataclasses.replace(problem, lo=np.zeros(10**4))
+    large = dataclasses.replace(problem, lo=-np.ones(10**4), hi=np.ones(10**4))
     assert run_wlmd.period_of(large, automatic) == 5000
-    assert run_wlmd.period_of(dataclasses.replace(problem, lo=np.zeros(10**6)), automatic) == 100
+    large = dataclasses.replace(problem, lo=-np.ones(10**6), hi=np.ones(10**6))
+    assert run_wlmd.period_of(large, automatic) == 100
 
 
 def test_networks_are_kept_one_a_cell_and_are_what_they_say(tmp_path, monkeypatch):

@@ -61,7 +61,9 @@ def test_compiled_walk_is_the_definition(integrator, two_losses):
     motion = motion._replace(half_drifts=int(integrator == "baoab"))
     f = np.full(300, 100.0)
     slow = wlmd.advance(problem, surface, motion, state, f, generators(1))
-    fast = wlmd.advance(problem, surface, motion, state, f, generators(1), [problem.system()])
+    fast = wlmd.advance(
+        problem, surface, motion, state, f, generators(1), [problem.gradient_system()]
+    )
     np.testing.assert_allclose(fast.traces, slow.traces, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(fast.state.table, slow.state.table, rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(fast.state.visits, slow.state.visits)
@@ -79,7 +81,9 @@ def test_compiled_walk_of_a_network_is_the_definition(kind):
     surface, motion, state = make(problem, dt=1e-3)
     f = np.full(50, 10.0)
     slow = wlmd.advance(problem, surface, motion, state, f, generators(1))
-    fast = wlmd.advance(problem, surface, motion, state, f, generators(1), [problem.system()])
+    fast = wlmd.advance(
+        problem, surface, motion, state, f, generators(1), [problem.gradient_system()]
+    )
     np.testing.assert_allclose(fast.traces, slow.traces, atol=2e-5)
     np.testing.assert_allclose(fast.state.theta, slow.state.theta, atol=1e-6)
     assert fast.state.right.shape == ((0, 0) if kind == "regression" else GRID.shape)
@@ -132,7 +136,7 @@ def test_a_walker_that_diverges_is_taken_back_and_the_others_go_on(fast):
     v = state.v.copy()
     v[1] = 1e3  # kinetic temperature 1e6
     state = state._replace(v=v)
-    systems = [problem.system() for _ in range(3)] if fast else None
+    systems = [problem.gradient_system() for _ in range(3)] if fast else None
     f = np.full(40, 9.0)
     result = wlmd.advance(problem, surface, motion, state, f, generators(2), systems)
     np.testing.assert_array_equal(result.state.alive, [True, False, True])
@@ -156,7 +160,7 @@ def test_a_round_that_diverges_is_made_again_with_a_smaller_time_step(fast):
     f = np.full(300, 5.0)
     surface, motion, state = make(problem, dt=0.1)
     slower = motion._replace(dt=0.025)
-    systems = [problem.system()] if fast else None
+    systems = [problem.gradient_system()] if fast else None
     result = wlmd.advance(problem, surface, motion, state, f, generators(1), systems)
     assert not result.lost
     (halved,) = result.halved
@@ -175,7 +179,7 @@ def test_nan_is_a_divergence(fast):
     surface, motion, state = make(problem)
     theta = state.theta.copy()
     theta[0, 0] = np.nan
-    systems = [problem.system()] if fast else None
+    systems = [problem.gradient_system()] if fast else None
     result = wlmd.advance(
         problem, surface, motion, state._replace(theta=theta), np.ones(5), generators(0), systems
     )
@@ -188,7 +192,7 @@ def test_nan_is_a_divergence(fast):
 def test_stop_ends_a_round_without_a_trace(fast):
     problem = quadratic()
     surface, motion, state = make(problem)
-    systems = [problem.system()] if fast else None
+    systems = [problem.gradient_system()] if fast else None
     stop = np.ones(1, np.uint8)
     args = (problem, surface, motion, state, np.ones(5), generators(0), systems, stop)
     assert wlmd.advance(*args) is None
@@ -276,7 +280,7 @@ def test_reliable_keeps_off_walls_and_the_ends_of_the_visited_region():
     [
         ({"dt": 0.0}, "time step"),
         ({"dt": 1e-3, "friction": 1.0}, "friction"),
-        ({"dt": 1e-3, "friction": 0.1, "integrator": "euler"}, "integrator"),
+        ({"dt": 1e-3, "friction": 0.1, "scheme": "euler"}, "integrator"),
     ],
 )
 def test_bad_motion_is_told(options, said):

@@ -13,6 +13,7 @@ from wlnn.tasks.catalogue import load_task
 from wlnn.tasks.smooth import NetworkVariables
 from wlnn.wlmd import probe as wlmd_probe
 from wlnn.wlmd.probe import Probe, Trial, advise, advised_step, probe
+from wlnn.wlmd.setup import make_setup
 from wlnn.wlmd.surface import A0
 
 SETTINGS = WLMDSettings(
@@ -33,7 +34,7 @@ def small_problem():
 
 def test_large_time_steps_are_hot():
     said = []
-    found = probe(small_problem(), SETTINGS, said.append)
+    found = probe(make_setup(small_problem(), SETTINGS), said.append)
     trials = found.trials
     assert [trial.dt for trial in trials] == [2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2]
     assert trials[0].temperature == pytest.approx(1, abs=0.05)
@@ -62,9 +63,10 @@ def test_advised_step():
 def test_advice_follows_the_rules_of_the_checks():
     """Numbers by hand: 67 parameters, f_max 10, window of 1.3 x 4, dS/dx = 20 at the low wall."""
     problem = small_problem()
+    setup = make_setup(problem, SETTINGS)
     way = np.array([[-0.6, -0.2], [-1.4, 0.3]])
     found = Probe([trial(1e-3, 1.0), trial(4e-3, 1.4)], (-0.6, -0.2), way, (-1.4, 0.2), 20.0)
-    advice = {said.option: said for said in advise(problem, SETTINGS, found)}
+    advice = {said.option: said for said in advise(setup, found)}
     assert all(said.why and said.now == getattr(SETTINGS, key[5:]) for key, said in advice.items())
     # from x = -1.4, where it was tried, to 3 sigma below the wall at -1.5
     assert advice["wlmd.dt"].value == 7e-4  # 1e-3 exp(-0.35), rounded down
@@ -79,15 +81,15 @@ def test_advice_follows_the_rules_of_the_checks():
     assert advice["wlmd.margin"].value == 2.0
     assert advice["wlmd.t2"].value == SETTINGS.t2
     steep = found._replace(slope=2000.0, start=(1.0, 2.5), descent=way + 2)
-    advice = {said.option: said for said in advise(problem, SETTINGS, steep)}
+    advice = {said.option: said for said in advise(setup, steep)}
     depth = 2000 * 1.3
     assert advice["wlmd.x_high"].value == 1.2
     assert advice["wlmd.y_high"].value == pytest.approx(3.3)
     assert advice["wlmd.margin"].value == pytest.approx((depth / 100) ** 0.5 + 0.8, abs=0.06)
     fill = 0.5 * depth * 1.3 * 4 / (10 * A0)
     assert fill < SETTINGS.t2 == advice["wlmd.t2"].value
-    slow = dataclasses.replace(SETTINGS, f_max=1.0)
-    (length,) = (said for said in advise(problem, slow, steep) if said.option == "wlmd.t2")
+    slow = make_setup(problem, dataclasses.replace(SETTINGS, f_max=1.0))
+    (length,) = (said for said in advise(slow, steep) if said.option == "wlmd.t2")
     assert length.value == pytest.approx(10 * fill, rel=0.05)
 
 
@@ -95,4 +97,4 @@ def test_a_wall_out_of_reach_is_told(monkeypatch):
     monkeypatch.setattr(wlmd_probe, "DESCENT", 4000)
     settings = dataclasses.replace(SETTINGS, x_low=-30.0, dt=1e-6)
     with pytest.raises(UserError, match="out of reach, raise it"):
-        probe(small_problem(), settings)
+        probe(make_setup(small_problem(), settings))

@@ -25,7 +25,7 @@ def problem(start_part=0.6, activation="relu"):
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_walkers_come_down_and_stay_in_the_box(compiled):
-    made = problem() if compiled else dataclasses.replace(problem(), system=None)
+    made = problem() if compiled else dataclasses.replace(problem(), gradient_system=None)
     theta = draw_below(made, np.random.default_rng(0), 3, -0.6)
     x, *_ = made.evaluate(np, theta)
     assert (x <= -0.6 + 1e-4).all()

@@ -19,20 +19,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base.errors import UserError
 from wlnn.canonical.columns import ACCURACY, ENERGY, LOSS, N_COLUMNS, X, Y
-from wlnn.tasks.problem import SmoothProblem
-from wlnn.wlmd.integrator import DIVERGED, FINE, STOPPED, energy, kinetic_temperature, langevin_step
+from wlnn.tasks.problem import Problem
+from wlnn.wlmd import integrator
+from wlnn.wlmd.integrator import (
+    DIVERGED,
+    FINE,
+    STOPPED,
+    Motion,
+    energy,
+    kinetic_temperature,
+    langevin_step,
+)
 
 NEVER = 2**62  # steps
-
-
-class MDMotion(NamedTuple):
-    """Constants of the integrator."""
-
-    dt: float  # in units of 1 / sqrt(curvature of the loss)
-    keep: float  # (1 - friction)^every: what one action of the thermostat leaves of a velocity
-    every: int  # steps from one action to the next; NEVER: Newtonian
 
 
 class Walkers(NamedTuple):
@@ -51,26 +51,20 @@ class Stretch(NamedTuple):
     diverged: np.ndarray  # (R,) bool; such a walker is where it was before
 
 
-def make_motion(dt: float, friction: float, every: int = 1) -> MDMotion:
+def make_motion(dt: float, friction: float, every: int = 1) -> Motion:
     """The constants for a ``friction`` per step; 0 is Newtonian motion, which keeps its energy.
 
-    v <- (1 - friction) v + sqrt(friction (2 - friction) T) noise in every step, or the same over
-    ``every`` steps at a time.
+    ``dt`` is in units of 1 / sqrt(curvature of the loss).
     """
-    if not dt > 0:
-        raise UserError(f"time step {dt}: it must be positive.")
-    if not 0 <= friction < 1:
-        raise UserError(f"friction {friction}: it is a fraction per step, 0 <= friction < 1.")
-    if friction == 0:
-        return MDMotion(float(dt), 1.0, NEVER)
-    return MDMotion(float(dt), (1.0 - friction) ** every, int(every))
+    return integrator.make_motion(dt, friction, every if friction else NEVER)
 
 
-def start(problem: SmoothProblem, temperatures: np.ndarray, rngs: Sequence) -> Walkers:
+def start(problem: Problem, temperatures: np.ndarray, rngs: Sequence) -> Walkers:
     """One walker at ``problem.start`` per temperature, with thermal velocities.
 
     ``rngs`` holds one generator per walker, or a single one for all.
     """
+    problem.require_gradient()
     each = len(temperatures) // len(rngs)
     theta = np.concatenate([problem.start(rng, each) for rng in rngs])
     return Walkers(theta, _normal(rngs, theta.shape), np.array(temperatures, dtype=float))
@@ -83,7 +77,7 @@ def _normal(rngs: Sequence, shape: tuple[int, int], kind=np.float64) -> np.ndarr
     return np.stack([rng.standard_normal(shape[1], kind) for rng in rngs])
 
 
-def hottest(problem: SmoothProblem, walkers: Walkers) -> np.ndarray:
+def hottest(problem: Problem, walkers: Walkers) -> np.ndarray:
     """Kinetic temperature ``(R,)``, in units of T, that no right motion exceeds.
 
     All energy above that of the lowest loss may become kinetic: that is 2 L / (T P), and a factor
@@ -102,7 +96,7 @@ def walk_numpy(problem, theta, u, temperature, motion, steps, rngs, hottest, rec
     ``(R, N_COLUMNS)``; stop ``(1,)``, looked at in every step. Changed in place: theta, u, records.
     Returns for each walker how it ended, ``(R,)``.
     """
-    dt = motion.dt * np.sqrt(temperature)[:, None]  # of u
+    scaled = motion._replace(dt=motion.dt * np.sqrt(temperature)[:, None])  # of u
     begun, ending = theta.copy(), np.full(len(theta), FINE)
     means = records[:, LOSS:]
     means[:] = 0.0
@@ -110,17 +104,17 @@ def walk_numpy(problem, theta, u, temperature, motion, steps, rngs, hottest, rec
     for k in range(steps):
         # 1. force in units of T: minus the gradient of L / T, and L = exp(x)
         slope = np.exp(x) / temperature
-        force = -problem.sweep(np, tape, slope, np.zeros_like(slope))
+        force = -problem.backward(np, tape, slope, np.zeros_like(slope))
         if k == 0:
             records[:, X], records[:, Y] = x, y
             records[:, ACCURACY] = 0.0 if accuracy is None else accuracy
-            records[:, ENERGY] = temperature * energy(u, force, dt, slope)
+            records[:, ENERGY] = temperature * energy(u, force, scaled.dt, slope)
         # 2. move; the thermostat acts in every m-th step
         noise = None
         if (k + 1) % motion.every == 0:
             noise = _normal(rngs, theta.shape, np.float32).astype(float)
         theta[...], u[...] = langevin_step(
-            np, theta, u, force, noise, dt, motion.keep, problem.lo, problem.hi
+            np, theta, u, force, noise, scaled, problem.lo, problem.hi
         )
         # 3. where are we now
         x, y, accuracy, tape = problem.evaluate(np, theta)
@@ -139,9 +133,9 @@ def walk_numpy(problem, theta, u, temperature, motion, steps, rngs, hottest, rec
 
 
 def advance(
-    problem: SmoothProblem,
+    problem: Problem,
     walkers: Walkers,
-    motion: MDMotion,
+    motion: Motion,
     steps: int,
     rngs: Sequence[np.random.Generator],
     systems: Sequence | None = None,
@@ -167,15 +161,14 @@ def advance(
     else:
         from wlnn.backend.cache import drop_stale
         from wlnn.canonical.langevin_loop import walk
-        from wlnn.wlmd.integrator import box_runs
 
-        starts, limits = box_runs(problem.lo, problem.hi)
+        box = integrator.make_box(problem.lo, problem.hi)
         drop_stale()
 
         def one(k: int) -> int:
             return walk(
-                systems[k], theta[k], u[k], starts, limits, float(walkers.temperature[k]), motion,
-                steps, rngs[k], float(limit[k]), records[k], stop,
+                systems[k], theta[k], u[k], box, float(walkers.temperature[k]), motion, steps,
+                rngs[k], float(limit[k]), records[k], stop,
             )  # fmt: skip
 
         ending = np.array(list(map(one, range(len(theta)))))

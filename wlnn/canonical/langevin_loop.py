@@ -1,7 +1,7 @@
-"""The motion of ``langevin.py`` in Numba, for one walker: the systems of ``wlmd_kernels`` move in
+"""The motion of ``langevin.py`` in Numba, for one walker: the systems of ``wlmd.driver`` move in
 their loss instead of in a table.
 
-Twin of ``wlnn.langevin.walk_numpy``, the readable definition.
+Twin of ``langevin.walk_numpy``, the readable definition.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from wlnn.canonical.columns import (
     X,
     Y,
 )
-from wlnn.networks.compiled.gradients import evaluate, sweep
+from wlnn.networks.compiled.gradients import backward, evaluate
 from wlnn.wlmd.integrator import DIVERGED, FINE, STOPPED, Motion
 from wlnn.wlmd.integrator_loop import langevin_step
 
 
 @njit(cache=True)
 def _energy(u, gradient, dt, potential):
-    """Twin of ``dynamics.energy``."""
+    """Twin of ``integrator.energy``."""
     total = 0.0
     for k in range(u.shape[0]):
         whole = u[k] - 0.5 * dt * gradient[k]
@@ -38,10 +38,11 @@ def _energy(u, gradient, dt, potential):
 
 
 @njit(cache=True, nogil=True)
-def walk(system, theta, u, starts, limits, temperature, motion, steps, rng, hottest, record, stop):
-    """One walker, ``steps`` steps; returns how it ended. Shapes: theta, u ``(P,)``; starts,
-    limits from ``wlmd_kernels.box_runs``; record ``(N_COLUMNS,)``; stop ``(1,)`` uint8.
-    Changed in place: theta, u, the system's buffers, rng, record.
+def walk(system, theta, u, box, temperature, motion, steps, rng, hottest, record, stop):
+    """One walker, ``steps`` steps; returns how it ended.
+
+    Shapes: theta, u ``(P,)``; record ``(N_COLUMNS,)``; stop ``(1,)`` uint8. ``box`` is a
+    :class:`integrator.Box`. Changed in place: theta, u, the system's buffers, rng, record.
     """
     dt = motion.dt * math.sqrt(temperature)
     scaled = Motion(dt, motion.keep, motion.every, 1, hottest)
@@ -49,12 +50,12 @@ def walk(system, theta, u, starts, limits, temperature, motion, steps, rng, hott
     x, y, accuracy = evaluate(system, theta)
     for k in range(steps):
         slope = math.exp(x) / temperature
-        sweep(system, slope, 0.0)
+        backward(system, slope, 0.0)
         if k == 0:
             record[X], record[Y], record[ACCURACY] = x, y, accuracy
             record[ENERGY] = temperature * _energy(u, system.gradient, dt, slope)
         noisy = (k + 1) % motion.every == 0
-        total = langevin_step(theta, u, system.gradient, starts, limits, scaled, rng, noisy)
+        total = langevin_step(theta, u, system.gradient, box, scaled, rng, noisy)
         x, y, accuracy = evaluate(system, theta)
         loss, kinetic = math.exp(x), total / theta.shape[0]
         record[LOSS] += loss / steps

@@ -21,12 +21,12 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import MDSettings
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
 
 
 def simulate(
-    problem: SmoothProblem,
+    problem: Problem,
     settings: MDSettings,
     directory: Path | None = None,
     threads: int = 1,
@@ -36,7 +36,7 @@ def simulate(
     """Molecular dynamics on the training loss of a problem: independent walkers from its start.
 
     Args:
-        problem: see :class:`wlnn.collective.SmoothProblem`; x must be ln(train loss).
+        problem: see :class:`Problem`, with its gradient; x must be ln(train loss).
         settings: temperature, steps, time step, friction, walkers.
         directory: where ``md.npz`` goes; an interrupted run of the same settings is continued.
         threads: walkers that run at a time, where the problem is compiled; changes no bit.
@@ -51,7 +51,8 @@ def simulate(
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         motion = langevin.make_motion(settings.dt, settings.friction, settings.thermostat_every)
-        systems = problem.system and [problem.system() for _ in range(settings.walkers)]
+        make = problem.gradient_system
+        systems = make and [make() for _ in range(settings.walkers)]
         if systems:  # a stretch of no steps: what Numba compiles, it compiles here
             rngs = [generator(settings.seed, r, 0) for r in range(settings.walkers)]
             langevin.advance(problem, found.walkers, motion, 0, rngs, systems)
@@ -112,14 +113,7 @@ def generator(seed: int, walker: int, number: int) -> np.random.Generator:
 def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:
     """The checkpoint of a run directory, or walkers at their start and no records."""
     if directory is not None:
-        identity = {
-            "task": problem.name,
-            "sampler": "md",
-            "problem": problem.about,
-            "parameters": problem.n_parameters,
-            "md": asdict(settings),
-        }
-        store.open_run(directory, identity, notes)
+        store.open_run(directory, problem.identity("md", md=settings), notes)
         path = Path(directory) / FILE
         if path.exists():
             found = Trajectories.load(path)

@@ -7,7 +7,6 @@ stretch) alone, so interrupted searches and other numbers of threads give the sa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical import tempering as seek
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import SeekSettings, Settings
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
 
 PLANS = ("langevin", "annealing", "tempering")
@@ -51,7 +50,7 @@ class Search(NamedTuple):
         return sums[counts > 0] / counts[counts > 0]
 
 
-def make_plan(name: str, settings: SeekSettings) -> seek.Plan:
+def make_plan(name: str, settings: SeekSettings) -> seek.TemperaturePlan:
     """The plan of one of :data:`PLANS` that uses up the gradient evaluations of the settings."""
     n = settings.evaluations // settings.stretch
     if name == "langevin":
@@ -63,7 +62,7 @@ def make_plan(name: str, settings: SeekSettings) -> seek.Plan:
 
 
 def search(
-    problem: SmoothProblem,
+    problem: Problem,
     settings: Settings,
     name: str,
     directory: Path | None = None,
@@ -97,7 +96,8 @@ def search(
             drawn = starting_below(problem, md.start_x)
         walkers = langevin.start(drawn, np.tile(plan.temperatures[0], own.runs), rngs)
         records, accepted = [], np.zeros(replicas - 1)
-    systems = problem.system and [problem.system() for _ in range(size)]
+    make = problem.gradient_system
+    systems = make and [make() for _ in range(size)]
 
     def save(_=None) -> None:
         if path is not None:
@@ -156,7 +156,7 @@ def _line(coldest: np.ndarray) -> str:
     return f"ln L {sound.mean():.2f}" if sound.size else ""
 
 
-def metrics_of(problem: SmoothProblem) -> tuple[str, ...]:
+def metrics_of(problem: Problem) -> tuple[str, ...]:
     """The test quantities that a search has, by the names of records; the usual one first."""
     theta = problem.start(np.random.default_rng(0), 1)
     if problem.evaluate(np, theta)[2] is None:
@@ -169,7 +169,7 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def _load(path: Path, name: str, size: int, problem: SmoothProblem):
+def _load(path: Path, name: str, size: int, problem: Problem):
     arrays, meta = store.load(path)
     wanted = {"records", "accepted", *langevin.Walkers._fields}
     if meta.get("kind") != "seek" or meta.get("name") != name or wanted - set(arrays):
@@ -180,12 +180,6 @@ def _load(path: Path, name: str, size: int, problem: SmoothProblem):
     return walkers, list(arrays["records"]), arrays["accepted"]
 
 
-def identity(problem: SmoothProblem, settings: Settings) -> dict:
+def identity(problem: Problem, settings: Settings) -> dict:
     """What two searches must share to be one."""
-    return {
-        "task": problem.name,
-        "sampler": "seek",
-        "problem": problem.about,
-        "parameters": problem.n_parameters,
-        **{name: asdict(getattr(settings, name)) for name in ("seek", "md", "train")},
-    }
+    return problem.identity("seek", seek=settings.seek, md=settings.md, train=settings.train)

@@ -15,32 +15,35 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.canonical import langevin
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
+from wlnn.wlmd.integrator import Motion
 
 
-class Plan(NamedTuple):
+class TemperaturePlan(NamedTuple):
     """Temperatures of the K replicas of a run in each of n stretches; the coldest is the last."""
 
     temperatures: np.ndarray  # (n, K)
     exchange: bool  # neighbours are exchanged after every stretch
 
 
-def constant(low: float, n: int) -> Plan:
+def constant(low: float, n: int) -> TemperaturePlan:
     """Langevin dynamics at the temperature ``low``."""
-    return Plan(np.full((n, 1), float(low)), False)
+    return TemperaturePlan(np.full((n, 1), float(low)), False)
 
 
-def annealing(high: float, low: float, n: int) -> Plan:
+def annealing(high: float, low: float, n: int) -> TemperaturePlan:
     """Simulated annealing: from ``high`` to ``low`` by one factor per stretch, over 3/4 of them.
 
     The last quarter stays at ``low`` (S. Kirkpatrick et al. 1983; the factor is our choice).
     """
     _check(high, low)
     falling = np.geomspace(high, low, max(2, n - n // 4))[:n]
-    return Plan(np.concatenate([falling, np.full(n - len(falling), low)])[:, None], False)
+    return TemperaturePlan(
+        np.concatenate([falling, np.full(n - len(falling), low)])[:, None], False
+    )
 
 
-def tempering(high: float, low: float, replicas: int, n: int) -> Plan:
+def tempering(high: float, low: float, replicas: int, n: int) -> TemperaturePlan:
     """Parallel tempering: K replicas at temperatures evenly spaced in ln T, always the same.
 
     Neighbours exchange their temperatures (K. Hukushima, K. Nemoto 1996).
@@ -48,7 +51,7 @@ def tempering(high: float, low: float, replicas: int, n: int) -> Plan:
     _check(high, low)
     if replicas < 2:
         raise UserError(f"parallel tempering needs two replicas or more, not {replicas}.")
-    return Plan(np.tile(np.geomspace(high, low, replicas), (n, 1)), True)
+    return TemperaturePlan(np.tile(np.geomspace(high, low, replicas), (n, 1)), True)
 
 
 def _check(high: float, low: float) -> None:
@@ -76,7 +79,7 @@ def exchange(loss: np.ndarray, temperature: np.ndarray, parity: int, uniform: np
     return order, accepted
 
 
-class Stretch(NamedTuple):
+class Replicas(NamedTuple):
     """What :func:`follow` brought: replicas ``(M K,)`` run by run, and of the coldest ones more."""
 
     walkers: langevin.Walkers
@@ -86,11 +89,11 @@ class Stretch(NamedTuple):
 
 
 def follow(
-    problem: SmoothProblem,
-    plan: Plan,
+    problem: Problem,
+    plan: TemperaturePlan,
     k: int,
     walkers: langevin.Walkers,
-    motion: langevin.MDMotion,
+    motion: Motion,
     steps: int,
     rngs: Sequence[np.random.Generator],
     exchange_rng: np.random.Generator,
@@ -98,7 +101,7 @@ def follow(
     stop: np.ndarray | None = None,
     map: Callable = map,
     exchange: Callable = exchange,
-) -> Stretch | None:
+) -> Replicas | None:
     """Stretch ``k`` of a plan: ``steps`` steps of all replicas of M runs, then the exchange.
 
     Positions and velocities (in units of the thermal one) of exchanged replicas change places, the
@@ -119,7 +122,7 @@ def follow(
         order, accepted = exchange(loss, temperature, k % 2, uniform)
         flat = (order + replicas * np.arange(runs)[:, None]).ravel()
         theta, u = theta[flat], u[flat]
-    return Stretch(
+    return Replicas(
         walkers._replace(theta=theta, u=u),
         found.records.reshape(runs, replicas, -1)[:, -1],
         accepted,

@@ -27,7 +27,7 @@ class Average(NamedTuple):
     error: float
 
 
-class Curve(NamedTuple):
+class TimeCurve(NamedTuple):
     """Mean over walkers against time."""
 
     steps: np.ndarray  # (n,)
@@ -70,7 +70,7 @@ class Trajectories:
         """Step ``(n,)`` at which each record begins."""
         return self.meta["md"]["record"] * np.arange(self.records.shape[1])
 
-    def curve(self, column: int, inside: np.ndarray | None = None, bins: int = 30) -> Curve:
+    def curve(self, column: int, inside: np.ndarray | None = None, bins: int = 30) -> TimeCurve:
         """A column against time, in bins of ln(time); of the records where ``inside (R', n)``.
 
         Each walker is averaged over its records of a bin first, so that the error is that of
@@ -89,7 +89,7 @@ class Trajectories:
                 means = (np.where(chosen, values, 0).sum(1) / np.maximum(counts, 1))[counts > 0]
                 centre = float(steps[which == b].mean()) + 0.5 * record
                 rows.append((centre, means.mean(), float(_error(means)), len(means)))
-        return Curve(*np.array(rows).reshape(len(rows), 4).T)
+        return TimeCurve(*np.array(rows).reshape(len(rows), 4).T)
 
     def half(self) -> np.ndarray:
         """Means ``(R', columns)`` over the second half of the time, which averages use."""
@@ -177,7 +177,7 @@ class Trajectories:
         off = abs(kinetic.value - 1) - 2 * np.nan_to_num(kinetic.error)
         return not self.drifting() and not self.apart() and off <= KINETIC_TOLERANCE
 
-    def in_window(self, low: float, high: float) -> Curve:
+    def in_window(self, low: float, high: float) -> TimeCurve:
         """The test quantity of the states with low <= loss <= high against time."""
         x = self.kept[:, :, columns.X]
         return self.curve(self.metric_column, (x >= np.log(low)) & (x <= np.log(high)))

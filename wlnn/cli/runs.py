@@ -76,7 +76,7 @@ def _followed(
 
 def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
     from wlnn.cli.results import draw
-    from wlnn.landscape.files import finished
+    from wlnn.landscape.landscape import finished
     from wlnn.report.landscape import reached
 
     problem, had_finished = recipe.problem(recipe.task()), finished(directory) is not None

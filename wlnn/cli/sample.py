@@ -122,16 +122,17 @@ def probe(preset, **options):
     printed with its reason, and as options for `wlnn sample`.
     """
     from wlnn.wlmd import probe as wlmd_probe
+    from wlnn.wlmd.setup import make_setup
 
     recipe = recipe_of(options, preset or "default", "wlmd")
-    problem, settings = recipe.problem(recipe.task()), recipe.settings.wlmd
-    found = wlmd_probe.probe(problem, settings, lambda text: click.echo(text, err=True))
+    setup = make_setup(recipe.problem(recipe.task()), recipe.settings.wlmd)
+    found = wlmd_probe.probe(setup, lambda text: click.echo(text, err=True))
     click.echo("   wlmd.dt    temperature        x  us/step")
     for trial in found.trials:
         temperature = f"{trial.temperature:.3f} ± {trial.noise:.3f}"
         click.echo(f"{trial.dt:10.2g}  {temperature}  {trial.x:7.2f}  {trial.us_per_step:7.0f}")
     click.echo("\n       setting     advised         now  why")
-    advised = wlmd_probe.advise(problem, settings, found)
+    advised = wlmd_probe.advise(setup, found)
     for option, value, now, why in advised:
         click.echo(f"{option:>14}  {value:10.3g}  {now:10.3g}  {why}")
     changed = [f"--set {option}={value:g}" for option, value, now, _ in advised if value != now]

@@ -10,7 +10,7 @@ from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 
 
-class Comparison(NamedTuple):
+class Agreement(NamedTuple):
     """How two landscapes differ over the bins that are reliable in both."""
 
     bins: int
@@ -21,7 +21,7 @@ class Comparison(NamedTuple):
     worst: float  # largest |difference / error|
 
 
-def compare(first: Landscape, second: Landscape | np.ndarray) -> Comparison:
+def compare(first: Landscape, second: Landscape | np.ndarray) -> Agreement:
     """Difference of S in units of its error; ``second`` may be an exact table ``(nx, ny)``.
 
     Raises:
@@ -52,7 +52,7 @@ def compare(first: Landscape, second: Landscape | np.ndarray) -> Comparison:
         parts = parts + second.error[usable] ** 4 / (second.n_walkers - 1)
     freedom = variance**2 / parts
     expected = np.where(freedom > 2, freedom / np.maximum(freedom - 2, 1e-9), np.inf)
-    return Comparison(
+    return Agreement(
         bins=int(usable.sum()),
         offset=offset,
         rms=float(np.sqrt(np.mean(difference**2))),

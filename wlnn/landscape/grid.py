@@ -1,6 +1,6 @@
 """Axes and the two-dimensional grid of macrostates: the only place where a bin is computed.
 
-Its Numba twin is the few lines of binning in ``kernels.wlmc_stage``; nothing else may compute one.
+Its Numba twins are ``backend.binning`` and the lines of ``wlmc.driver`` that use it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from wlnn.landscape.landscape import Landscape
 
 
 def seeds_of(landscape: Landscape) -> list[int]:
-    """The sampler's seeds of a landscape, several if it was joined."""
+    """The seeds of a landscape, several if it was joined."""
     seeds = landscape.meta.get("seeds", {}).get("seed", landscape.settings.get("seed"))
     return seeds if isinstance(seeds, list) else [seeds]
 
@@ -23,14 +23,14 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
     aligned anew over the bins that every walker knows. ``names`` are used in sentences.
 
     Raises:
-        UserError: another problem, grid or sampler, or the same seed twice.
+        UserError: another problem, grid or measure, or the same seed twice.
     """
     first = landscapes[0]
     seeds: dict[int, str] = {}
     for landscape, name in zip(landscapes, names, strict=True):
-        for what in ("task", "sampler"):
-            if landscape.meta.get(what) != first.meta.get(what):
-                raise UserError(f"{name}: samples another problem than {names[0]}; leave it out.")
+        same = landscape.meta.get("task") == first.meta.get("task")
+        if not same or landscape.measure != first.measure:
+            raise UserError(f"{name}: samples another problem than {names[0]}; leave it out.")
         if landscape.grid != first.grid:
             raise UserError(f"{name}: has another grid than {names[0]}; leave it out.")
         for seed in seeds_of(landscape):

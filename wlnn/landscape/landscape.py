@@ -2,11 +2,13 @@
 
 Never samples and never plots. S of a bin is ln(mass), the mass being the fraction of the box volume
 whose (x, y) falls into the bin: a number per *bin*; :meth:`Landscape.rescaled` makes densities.
+That of molecular dynamics is ln of the density at the bin's centre: :attr:`Landscape.measure`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -72,8 +74,27 @@ class Landscape:
         return len(self.entropies)
 
     @property
+    def measure(self) -> str:
+        """What S is the logarithm of: the "mass" of a bin, or the "density" at its centre."""
+        return self.meta.get("measure", "density" if self.unit == "table" else "mass")
+
+    @property
+    def unit(self) -> str:
+        """Whose S :attr:`entropies` holds: a "walker"'s, or that of a "table" of several."""
+        return self.meta.get("unit", "table" if self.meta.get("sampler") == "wlmd" else "walker")
+
+    @property
+    def round_trips(self) -> np.ndarray:
+        """Round trips in x that each walker or table had made at the end of each stage ``(R, n)``.
+
+        A table's history counts up; that of a walker holds the trips of each stage.
+        """
+        trips = self.history["round_trips"]
+        return trips if self.unit == "table" else np.cumsum(trips, axis=1)
+
+    @property
     def accuracy_axis(self):
-        """Functions of y where it is one of a smoothed accuracy (``collective``), else None."""
+        """Functions of y where it is one of a smoothed accuracy (``accuracy_axes``), else None."""
         name = self.meta.get("task", {}).get("y_axis")
         return ACCURACY_AXES[name] if name else None
 
@@ -113,7 +134,7 @@ class Landscape:
         entropy = self.entropy
         safe = np.where(self.reliable, entropy, np.nan)
         with np.errstate(invalid="ignore"):
-            return _ln_sum(safe) - _ln_sum(entropy) >= np.log(RELIABLE_SHARE)
+            return ln_sum(safe) - ln_sum(entropy) >= np.log(RELIABLE_SHARE)
 
     def _curve(self, per_walker: np.ndarray) -> Curve:
         return Curve(
@@ -130,7 +151,7 @@ class Landscape:
 
     def equilibrium_of_walkers(self) -> np.ndarray:
         """<y>(x) of each walker ``(R, nx)``, NaN where it never was."""
-        weights = np.exp(self.entropies - _ln_sum(self.entropies)[..., None])
+        weights = np.exp(self.entropies - ln_sum(self.entropies)[..., None])
         values = np.nansum(weights * self.y_values, axis=-1)
         return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
 
@@ -151,7 +172,7 @@ class Landscape:
         That of each bin is the mean over its visits, weighted by exp S as in Eq. (1).
         """
         known = ~np.isnan(self.accuracy)
-        weights = np.exp(self.entropy - _ln_sum(self.entropy)[:, None])
+        weights = np.exp(self.entropy - ln_sum(self.entropy)[:, None])
         weights = np.where(known, np.nan_to_num(weights), 0.0)
         total = weights.sum(axis=1)
         values = np.where(known, weights * np.nan_to_num(self.accuracy), 0.0).sum(axis=1)
@@ -160,7 +181,7 @@ class Landscape:
 
     def marginal_entropy(self) -> Curve:
         """S(x) = ln sum_y exp S(x, y), nats per row of bins."""
-        return self._curve(_ln_sum(self.entropies))
+        return self._curve(ln_sum(self.entropies))
 
     def rescaled(self, x: str = "bin", y: str = "bin") -> np.ndarray:
         """S ``(nx, ny)`` as the ln of a density instead of the ln of a bin's mass.
@@ -173,7 +194,7 @@ class Landscape:
         return self.entropy - shift
 
     def save(self, path):
-        """Write to ``path`` (npz, see ``wlnn.store``). The arrays "entropy" and "error" and the bin
+        """Write to ``path`` (npz, see ``base.store``). The arrays "entropy" and "error" and the bin
         edges are there for readers without this package.
         """
         arrays = {
@@ -207,6 +228,13 @@ class Landscape:
         return cls(grid, *main, meta["meta"], history, networks, accuracy)
 
 
+def finished(directory) -> Landscape | None:
+    """The landscape of a run directory if nothing is left to do there."""
+    path = Path(directory) / "landscape.npz"
+    landscape = Landscape.load(path) if path.exists() else None
+    return landscape if landscape is not None and landscape.meta.get("finished") else None
+
+
 def _mean(per_walker: np.ndarray) -> np.ndarray:
     """Mean over the first axis of what is not NaN; NaN where everything is."""
     known = ~np.isnan(per_walker)
@@ -221,7 +249,7 @@ def _standard_error(per_walker: np.ndarray) -> np.ndarray:
     return per_walker.std(axis=0, ddof=1) / np.sqrt(len(per_walker))
 
 
-def _ln_sum(entropy: np.ndarray) -> np.ndarray:
+def ln_sum(entropy: np.ndarray) -> np.ndarray:
     """ln of the sum of exp over the last axis, NaN counting as zero mass; NaN where all are."""
     never = np.isnan(entropy)
     top = np.where(never, -np.inf, entropy).max(axis=-1, keepdims=True)

@@ -19,7 +19,7 @@ from wlnn.base.workers import default_processes
 from wlnn.maxent.flow import Flow, gradient_flow
 from wlnn.maxent.observables import Measured, measure, total_variation
 from wlnn.maxent.theory import Solution, solve
-from wlnn.maxent.training import Trained, default_schedule, train
+from wlnn.maxent.training import TrainedUnits, default_schedule, train
 from wlnn.networks.context import Units
 
 COMPARED = ("c_g", "rho_bar")
@@ -87,7 +87,7 @@ class Job(NamedTuple):
         """Where the trained network is kept."""
         return directory / f"K{self.contexts}-sigma{self.weight_scale:.12g}-seed{self.seed}.npz"
 
-    def run(self, directory: Path | None) -> Trained:
+    def run(self, directory: Path | None) -> TrainedUnits:
         """Train the network; keep it in ``directory`` if there is one."""
         # the stream does not depend on the other settings
         key = (self.contexts, round(self.weight_scale * 1e6))
@@ -100,7 +100,7 @@ class Job(NamedTuple):
             store.save(self.file_in(directory), arrays, {"kind": "network", **self._asdict()})
         return result
 
-    def kept(self, directory: Path | None) -> Trained | None:
+    def kept(self, directory: Path | None) -> TrainedUnits | None:
         """The network that an earlier call left in ``directory``, or None.
 
         Raises:
@@ -115,10 +115,10 @@ class Job(NamedTuple):
                     f"{path}: was trained with {name} = {meta.get(name)}, not {value}; choose "
                     "another folder."
                 )
-        return Trained(Units(arrays["w"], arrays["m"], arrays["a"]), arrays["losses"])
+        return TrainedUnits(Units(arrays["w"], arrays["m"], arrays["a"]), arrays["losses"])
 
 
-def run_job(job: Job, directory: Path | None) -> Trained:
+def run_job(job: Job, directory: Path | None) -> TrainedUnits:
     """:meth:`Job.run` as a function that worker processes can import."""
     return job.run(directory)
 

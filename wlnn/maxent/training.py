@@ -20,7 +20,7 @@ LAZY_FROM = 1.5  # weight scale above which the default schedule takes smaller a
 LARGEST_PLAIN = 2.0  # ... and above which these shrink as 1 / sigma^2, the inverse of the curvature
 
 
-class Trained(NamedTuple):
+class TrainedUnits(NamedTuple):
     """A trained network, and the batch loss before each step (T,), in units of s_x^2."""
 
     units: Units
@@ -49,7 +49,7 @@ def train(
     steps: int | None = None,
     input_scale: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
-) -> Trained:
+) -> TrainedUnits:
     """Online SGD from w, m, a ~ N(0, sigma^2); every step sees fresh inputs in all K contexts.
 
     The network is y_k = (1/N) sum_i w_i max(m_i.x + a_ik, 0), Eq. (1), and each step takes
@@ -115,4 +115,4 @@ def train(
         a -= factor * da
         if progress is not None and (t + 1) % 50 == 0:
             progress(t + 1, length)
-    return Trained(Units(w, np.ascontiguousarray(m.T), np.ascontiguousarray(a.T)), losses)
+    return TrainedUnits(Units(w, np.ascontiguousarray(m.T), np.ascontiguousarray(a.T)), losses)

@@ -32,7 +32,7 @@ def reached(landscape: Landscape) -> str:
     lowest = x.edges[np.flatnonzero(visited.any(axis=1))[0]]
     words = f"{x.name} down to {lowest:.2f}, {visited.sum():,} bins ({visited.mean():.0%})"
     if "round_trips" in landscape.history:
-        words += f", {_round_trips(landscape)} round trips"
+        words += f", {landscape.round_trips[:, -1].sum():.0f} round trips"
     return words
 
 
@@ -56,8 +56,7 @@ def describe(landscape: Landscape) -> tuple[str, str]:
         title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
     if "parameters" in task:
         title.append(f"{task['parameters']} parameters")
-    kind = "table" if meta.get("sampler") == "wlmd" else "walker"
-    walkers = f"{landscape.n_walkers} {kind}" + "s" * (landscape.n_walkers > 1)
+    walkers = f"{landscape.n_walkers} {landscape.unit}" + "s" * (landscape.n_walkers > 1)
     notes = [walkers]
     if settings:
         steps = min(meta.get("steps_done") or [settings["steps"]])
@@ -81,12 +80,6 @@ def unit_name(axis: Axis, per: str) -> str:
     return axis.name[3:] if axis.name.startswith("ln ") else f"exp({axis.name})"
 
 
-def _round_trips(landscape: Landscape) -> int:
-    trips = landscape.history["round_trips"]
-    counted_up = landscape.meta.get("sampler") == "wlmd"  # Monte Carlo: per stage
-    return int(trips[:, -1].sum() if counted_up else trips.sum())
-
-
 def _trust(landscape: Landscape) -> list[str]:
     meta, history = landscape.meta, landscape.history
     settings = landscape.settings
@@ -108,7 +101,7 @@ def _trust(landscape: Landscape) -> list[str]:
     averaged = settings.get("estimator") == "average"
     when = f" while S was {'averaged' if averaged else 'frozen'}"
     seen = f"seen by every walker{when if settings.get('production') else ''}"
-    if meta.get("sampler") == "wlmd":
+    if landscape.unit == "table":
         seen = "in every table, 2 sigma inside the walls and the edge of what is known"
     say("reliable", f"{landscape.reliable.sum():,} bins, {seen}")
     if "flatness" in history:
@@ -121,11 +114,9 @@ def _trust(landscape: Landscape) -> list[str]:
         lines += _resolution(landscape, settings)
     if "seconds" in history and "steps" in history:
         seconds, steps = history["seconds"].sum(axis=1), history["steps"].sum(axis=1)
-        say(
-            "time",
-            f"{seconds.mean():.0f} s a walker, {1e9 * (seconds / steps).mean():.0f} ns a step",
-        )
-    if meta.get("sampler") == "wlmd":
+        pace = 1e9 * (seconds / steps).mean()
+        say("time", f"{seconds.mean():.0f} s a walker, {pace:.0f} ns a step")
+    if "temperature" in history:
         lines += _temperatures(landscape)
     smoothing = history.get("smoothing", np.full((1, 1), np.nan))[:, -1].mean()
     if np.isfinite(smoothing):
@@ -166,7 +157,7 @@ def _driven(landscape: Landscape) -> list[tuple[str, str]]:
     """
     history, settings = landscape.history, landscape.settings
     steps, f = history["t"].mean(axis=0), history["f"][:, -1].mean()
-    trips = np.concatenate([[0.0], history["round_trips"].sum(axis=0)])
+    trips = np.concatenate([[0.0], landscape.round_trips.sum(axis=0)])
     steps = np.concatenate([[0.0], steps])  # a run of one period is averaged from its beginning
     k = min(np.searchsorted(steps, settings.get("average_from", 0.0) * steps[-1]), len(steps) - 2)
     since = trips[-1] - trips[k]
@@ -177,11 +168,9 @@ def _driven(landscape: Landscape) -> list[tuple[str, str]]:
     area = history["cells"][:, -1].mean() * x.width * (y.width if np.isfinite(y.lo) else 1.0)
     added = diagnostics.resolution(f * A0, tau, area)
     trips = f"{since:.0f} round trip{'s' * (f'{since:.0f}' != '1')}"
+    words = f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better"
     return [
-        (
-            "resolution",
-            f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better",
-        ),
+        ("resolution", words),
         ("", f"whatever the spread of tables ({trips} in the part that is averaged)"),
     ]
 
@@ -193,7 +182,7 @@ def _resolution(landscape: Landscape, settings: dict) -> list[str]:
         return _averaged(landscape, settings)
     last = history["ln_f"][history["ln_f"] > 0][-1]
     steps = int(history["steps"].sum(axis=1).mean())
-    trips = _round_trips(landscape) / landscape.n_walkers
+    trips = landscape.round_trips[:, -1].mean()
     bins = history["bins"][:, -1].mean()
     tau = diagnostics.crossing_time(steps, trips)
     trusted = diagnostics.error_bars_trusted(last, tau, bins, settings.get("production", 0))

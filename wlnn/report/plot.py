@@ -45,16 +45,8 @@ def plot_landscape(
     limits = {"vmin": np.nanmin(entropy), "vmax": np.nanmax(entropy)} if entropy.size else {}
     for shown, alpha in ((landscape.reliable, None), (~landscape.reliable, 0.45)):
         part = np.ma.masked_invalid(np.where(shown, entropy, np.nan)).T
-        mesh = ax.pcolormesh(
-            x.edges,
-            y.edges,
-            part,
-            cmap=ENTROPY_COLOURS,
-            alpha=alpha,
-            rasterized=True,
-            linewidth=0,
-            **limits,
-        )
+        style = {"cmap": ENTROPY_COLOURS, "alpha": alpha, "rasterized": True, "linewidth": 0}
+        mesh = ax.pcolormesh(x.edges, y.edges, part, **style, **limits)
         if alpha is None:
             bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
             bar.set_label(_entropy_label(landscape, per))
@@ -78,7 +70,8 @@ def plot_landscape(
         Line2D([], [], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label="maximum entropy"),
     ]
     if (~landscape.reliable & shown).any():
-        words = "at an edge or wall" if _dynamics(landscape) else "not seen by all walkers"
+        tables = landscape.unit == "table"
+        words = "at an edge or wall" if tables else "not seen by all walkers"
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
@@ -123,13 +116,16 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     c.set_title("visits of all walkers", fontsize="medium")
     _label(c, x.name, "visits per row")
 
-    history, dynamics = landscape.history, _dynamics(landscape)
-    name, words = ("f", "f (counts per step)") if dynamics else ("ln_f", "ln f (nats per visit)")
+    history = dict(landscape.history)
+    if "round_trips" in history:
+        history["round_trips"] = landscape.round_trips
+    moved = "f" in history  # by molecular dynamics
+    name, words = ("f", "f (counts per step)") if moved else ("ln_f", "ln f (nats per visit)")
     _walkers(d, history, name, words, logarithmic=True)
     d.set_title("modification factor", fontsize="medium")
-    _walkers(e, history, "round_trips", "round trips so far", cumulative=not dynamics)
+    _walkers(e, history, "round_trips", "round trips so far")
     e.set_title("round trips in x", fontsize="medium")
-    if dynamics:
+    if moved:
         _walkers(f, history, "temperature", "kinetic temperature")
         f.plot(history["t"][0], history["expected"].mean(0), "--", color=MAGENTA, linewidth=1.0)
         low, high = np.nanpercentile(history["temperature"], [1, 99])
@@ -152,23 +148,17 @@ def save(figure: Figure, path) -> Path:
     return store.write_file(path, lambda file: figure.savefig(file, format=kind, dpi=200))
 
 
-def _dynamics(landscape: Landscape) -> bool:
-    return landscape.meta.get("sampler") == "wlmd" and "f" in landscape.history
-
-
 def _provenance(figure: Figure, landscape: Landscape) -> None:
-    figure.supxlabel(
-        describe(landscape)[1], fontsize="x-small", color="#666666", x=0.99, ha="right"
-    )
+    style = {"fontsize": "x-small", "color": "#666666", "x": 0.99, "ha": "right"}
+    figure.supxlabel(describe(landscape)[1], **style)
 
 
 def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
     units = [unit_name(axis, unit) for axis, unit in zip(landscape.grid, per, strict=True)]
     said = " and ".join(unit for unit in units if unit)
     words = f"nats per unit of {said}" if said else "nats"
-    return (
-        f"entropy S ({words}{', relative' * (landscape.meta.get('gauge') in ('window', 'mean'))})"
-    )
+    relative = landscape.meta.get("gauge") in ("window", "mean")
+    return f"entropy S ({words}{', relative' * relative})"
 
 
 def _accuracy_ticks(ax: Axes, smoothed) -> None:
@@ -215,20 +205,13 @@ def _draw(
         ax.fill_between(curve.x, low, high, color=color, alpha=0.25, linewidth=0)
 
 
-def _walkers(
-    ax: Axes,
-    history: dict,
-    name: str,
-    label: str,
-    cumulative: bool = False,
-    logarithmic: bool = False,
-) -> None:
+def _walkers(ax: Axes, history: dict, name: str, label: str, logarithmic: bool = False) -> None:
     """One thin line per walker of a recorded quantity over the steps made (stages if unknown)."""
     ax.set_ylabel(label)
     if name not in history:
         ax.text(0.5, 0.5, "not recorded", ha="center", transform=ax.transAxes, color="#666666")
         return
-    values = np.cumsum(history[name], axis=1) if cumulative else history[name]
+    values = history[name]
     if logarithmic:  # ln f = 0 in the production stage
         values = np.where(values > 0, values, np.nan)
         ax.set_yscale("log")
@@ -244,4 +227,4 @@ def _walkers(
     ax.locator_params(axis="x", nbins=5)
     if not logarithmic:
         ax.set_ylim(bottom=0)
-        ax.yaxis.get_major_locator().set_params(integer=cumulative)
+        ax.yaxis.get_major_locator().set_params(integer=name == "round_trips")

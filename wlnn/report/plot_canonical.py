@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from wlnn.canonical import columns
 from wlnn.canonical.reweight import Averages
-from wlnn.canonical.trajectories import Curve, Trajectories
+from wlnn.canonical.trajectories import TimeCurve, Trajectories
 from wlnn.landscape.landscape import Landscape
 from wlnn.report.landscape import describe
 from wlnn.report.plot import INK, MAGENTA, plot_landscape
@@ -59,7 +59,7 @@ def plot_md(found: Trajectories, window: tuple[float, float] | None = None) -> F
     return figure
 
 
-def _line(ax, curve: Curve, color: str, label: str) -> None:
+def _line(ax, curve: TimeCurve, color: str, label: str) -> None:
     half = _half(curve)
     ax.plot(curve.steps, curve.value, color=color, linewidth=1.2, label=label)
     ax.fill_between(
@@ -67,7 +67,7 @@ def _line(ax, curve: Curve, color: str, label: str) -> None:
     )
 
 
-def _half(curve: Curve) -> np.ndarray:
+def _half(curve: TimeCurve) -> np.ndarray:
     """Half the 95 % interval, for points of three walkers or more; fewer say nothing about it."""
     from scipy.special import stdtrit
 

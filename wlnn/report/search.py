@@ -10,7 +10,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.canonical.search import Search, metrics_of
 from wlnn.landscape.landscape import Curve, Landscape
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 from wlnn.training.trained import SAME
 
 BOX = ("bound_rule", "bound_factor")  # the same ones too: the searches never leave theirs
@@ -39,7 +39,7 @@ def at(curve: Curve, x: np.ndarray) -> np.ndarray:
     return np.interp(x, curve.x[known], curve.value[known], np.nan, np.nan)
 
 
-def metric_for(problem: SmoothProblem, landscape: Landscape | None, name: str = "") -> str:
+def metric_for(problem: Problem, landscape: Landscape | None, name: str = "") -> str:
     """The test quantity of a search that a landscape is about: what its y, or its axis, is of.
 
     Where y is a function of the smoothed accuracy it is that accuracy, whose mean over all networks

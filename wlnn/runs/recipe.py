@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wlnn.base import store
+from wlnn.base import running, store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.tables import Settings, parse_overrides, read_table
@@ -70,21 +70,24 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler not in ("wlmc", "train", "tune"):
+        moves = self.sampler not in ("wlmc", "train", "tune")
+        if isinstance(task, Problem):
+            problem = task
+            if self.sampler == "seek":
+                raise UserError(
+                    f"'{task.name}' is a bare function; a search needs a Task to train."
+                )
+        elif moves:
             from wlnn.tasks.smooth import NetworkVariables
 
-            if not isinstance(task, Task):
-                raise UserError(
-                    f"'{task.name}' is a bare function: molecular dynamics needs a Task with a "
-                    "network, whose gradient it can take."
-                )
             if self.sampler in ("md", "seek") and task.y == "test-accuracy":
                 task = replace(task, y="smoothed-accuracy")  # the true one is recorded beside it
             how = self.settings.wlmd
-            variables = NetworkVariables(task, how.accuracy_axis, start_part=how.start)
-            problem = variables.problem()
+            problem = NetworkVariables(task, how.accuracy_axis, start_part=how.start).problem()
         else:
-            problem = task if isinstance(task, Problem) else task.problem()
+            problem = task.problem()
+        if moves:
+            problem.require_gradient()
         about = {"task": problem.name, **problem.about}
         if self.files:
             about["files"] = {name: fingerprint(path) for name, path in self.files.items()}
@@ -99,7 +102,7 @@ class Recipe:
         store.open_run(directory, identity, notes)
 
     def sample(self, problem, directory: Path, threads: int, report) -> Landscape:
-        """Begin or continue the run in ``directory``: ``run.sample`` or ``run_wlmd.sample``."""
+        """Begin or continue the run in ``directory``: ``sample`` of its sampler."""
         if self.sampler == "wlmd":
             from wlnn.wlmd import run
         else:

@@ -36,7 +36,7 @@ def load_task(
 ) -> Task | Problem:
     """One of :data:`TASKS`, with the settings of its table unless told otherwise.
 
-    ``context-select`` has no test set: it is a :class:`wlnn.problem.Problem` in x = ln L alone.
+    ``context-select`` has no test set: it is a :class:`Problem` in x = ln L alone.
 
     Args:
         name: e.g. "spiral-classify".

@@ -56,7 +56,7 @@ def task_from_file(reference: str) -> Task | Problem:
 
     Raises:
         UserError: no such file or name, an error while the file runs (with its line), or an object
-            that is neither a :class:`Task` nor a :class:`wlnn.problem.Problem`.
+            that is neither a :class:`Task` nor a :class:`Problem`.
     """
     path, colon, name = reference.rpartition(":")
     if not colon or not path.endswith(".py") or not name.isidentifier():

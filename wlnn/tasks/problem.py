@@ -7,7 +7,7 @@ A task of the paper, an exact case of ``reference/`` and a user's own function a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,10 @@ from wlnn.landscape.grid import Grid
 
 @dataclass(frozen=True)
 class Problem:
-    """A function of the parameters in a box, and the macrostates it is binned into.
+    """Two collective variables x, y of parameters in a box, and, if it is known, their gradient.
+
+    Monte Carlo needs ``grid`` and ``observe``. Molecular dynamics needs ``evaluate``, ``backward``
+    and ``start``, which come together, and makes its grid from its settings.
 
     Attributes:
         name: short name, used for the run directory.
@@ -26,20 +29,36 @@ class Problem:
         grid: macrostates.
         observe: ``theta (P,) -> (x, y)``, both floats; the NumPy definition. A function compiled
             with ``numba.njit`` is run inside the fast driver; y is ignored on a single-bin axis.
-        system: ``precision -> NamedTuple``, the same function with caches for the fast driver
-            (see ``kernels.register``), or None where only ``observe`` exists.
+            Where it is left out, it is ``evaluate`` of a single point.
+        system: ``precision -> NamedTuple``, the same function with caches for the Monte Carlo
+            driver (``networks.compiled.moves``), or None where only ``observe`` exists.
         about: JSON description stored with every result.
         network: the network whose parameters these are, if any; only used to name tensors.
+        names: of x and y; those of the axes of the grid, unless told otherwise.
+        evaluate: ``(xp, theta (R, P)) -> (x, y, accuracy, tape)``, the first three ``(R,)``;
+            ``accuracy`` is the true test accuracy that is recorded beside a smoothed y, or None.
+        backward: ``(xp, tape, ux, uy) -> (R, P)``, the gradient of ``sum_r ux_r x_r + uy_r y_r``:
+            one backward pass, whatever the weights ``(R,)``.
+        start: ``(rng, R) -> theta (R, P)``, where walkers begin.
+        accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
+        gradient_system: ``() -> NamedTuple``, ``evaluate`` and ``backward`` for the drivers of
+            motion (``networks.compiled.gradients``), or None where only these exist.
     """
 
     name: str
     lo: np.ndarray
     hi: np.ndarray
-    grid: Grid
-    observe: Callable[[np.ndarray], tuple[float, float]]
+    grid: Grid | None = None
+    observe: Callable[[np.ndarray], tuple[float, float]] | None = None
     system: Callable[[str], NamedTuple] | None = None
     about: dict = field(default_factory=dict)
     network: object = None
+    names: tuple[str, str] | None = None
+    evaluate: Callable | None = None
+    backward: Callable | None = None
+    start: Callable | None = None
+    accuracy_at: Callable | None = None
+    gradient_system: Callable[[], NamedTuple] | None = None
 
     def __post_init__(self):
         lo, hi = np.atleast_1d(self.lo).astype(float), np.atleast_1d(self.hi).astype(float)
@@ -47,8 +66,23 @@ class Problem:
             raise UserError(f"problem '{self.name}': lo and hi need one and the same shape (P,).")
         if not (np.isfinite(lo).all() and np.isfinite(hi).all() and (hi > lo).all()):
             raise UserError(f"problem '{self.name}': every box needs finite limits with lo < hi.")
+        smooth = [part is not None for part in (self.evaluate, self.backward, self.start)]
+        if any(smooth) != all(smooth) or not (any(smooth) or self.observe):
+            raise UserError(
+                f"problem '{self.name}': give observe, or evaluate, backward and start, or all."
+            )
         object.__setattr__(self, "lo", lo)
         object.__setattr__(self, "hi", hi)
+        derived = getattr(self.observe, "__func__", None) is Problem._evaluate_one
+        if self.observe is None or derived:  # of another evaluate, after dataclasses.replace
+            object.__setattr__(self, "observe", self._evaluate_one)
+        if self.names is None:
+            names = ("x", "y") if self.grid is None else tuple(axis.name for axis in self.grid)
+            object.__setattr__(self, "names", names)
+
+    def _evaluate_one(self, theta: np.ndarray) -> tuple[float, float]:
+        x, y, *_ = self.evaluate(np, np.asarray(theta, dtype=float)[None])
+        return float(x[0]), float(y[0])
 
     @property
     def n_parameters(self) -> int:
@@ -60,40 +94,20 @@ class Problem:
         """ln of the box volume: S of a fraction of the box plus this is S of a volume."""
         return float(np.log(self.hi - self.lo).sum())
 
+    def require_gradient(self) -> None:
+        """UserError if there is none, for samplers that move along it."""
+        if self.backward is None:
+            raise UserError(
+                f"'{self.name}' is a bare function: molecular dynamics needs its gradient; give "
+                "evaluate, backward and start of Problem, or a Task with a network."
+            )
 
-@dataclass(frozen=True)
-class SmoothProblem:
-    """Two collective variables x, y of parameters in a box, with the gradient of any mixture.
-
-    Attributes:
-        name: short name, used for the run directory.
-        lo, hi: box limits, shape ``(P,)``.
-        evaluate: ``(xp, theta (R, P)) -> (x, y, accuracy, tape)``, the first three ``(R,)``;
-            ``accuracy`` is the true test accuracy that is recorded beside a smoothed y, or None.
-        sweep: ``(xp, tape, ux, uy) -> (R, P)``, the gradient of ``sum_r ux_r x_r + uy_r y_r``: one
-            backward pass, whatever the weights ``(R,)``.
-        start: ``(rng, R) -> theta (R, P)``, where walkers begin.
-        system: makes the same two functions for the compiled driver (``wlmd_kernels.register``),
-            or None where only these exist.
-        names: of x and y, for axes.
-        about: JSON description stored with every result.
-        network: the network whose parameters these are, if any; only used to name tensors.
-        accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
-    """
-
-    name: str
-    lo: np.ndarray
-    hi: np.ndarray
-    evaluate: Callable
-    sweep: Callable
-    start: Callable
-    system: Callable[[], NamedTuple] | None = None
-    names: tuple[str, str] = ("x", "y")
-    about: dict = field(default_factory=dict)
-    network: object = None
-    accuracy_at: Callable | None = None
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of parameters P."""
-        return self.lo.size
+    def identity(self, sampler: str, **settings) -> dict:
+        """What two runs must share to be one run: the problem, and sections of settings by name."""
+        return {
+            "task": self.name,
+            "sampler": sampler,
+            "problem": self.about,
+            "parameters": self.n_parameters,
+            **{name: asdict(section) for name, section in settings.items()},
+        }

@@ -1,26 +1,32 @@
 """What molecular dynamics is given: two smooth collective variables of a box, and their gradient.
 
-A task becomes a :class:`SmoothProblem` here, an exact case of ``reference/`` makes its own; the
-sampler knows nothing else. This file moves nothing.
+A task becomes a :class:`Problem` with a gradient here; an exact case of ``reference/`` makes its
+own. This file moves nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from wlnn.base.accuracy_axes import ACCURACY_AXES
 from wlnn.base.errors import UserError
 from wlnn.networks import losses
+from wlnn.networks.fnn import FNN
+from wlnn.networks.layered import LayerNetwork
 from wlnn.networks.losses import FLOOR
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 
 
 class NetworkVariables:
     """x = ln(train loss) and y = ln(test loss) or a function of the smoothed test accuracy.
 
-    Built from a :class:`wlnn.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A becomes
-    y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A, "plain" A itself,
-    where a hill of the usual width would be as wide as the axis.
+    Built from a :class:`wlnn.tasks.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A
+    becomes y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A, "plain" A
+    itself, where a hill of the usual width would be as wide as the axis.
     """
 
     def __init__(
@@ -66,7 +72,7 @@ class NetworkVariables:
             accuracy = losses.accuracy(xp, test, self.targets[1])
         return xp.log(train_loss), y, accuracy, (outputs, tape, train_loss, value)
 
-    def sweep(self, xp, tape, ux, uy):
+    def backward(self, xp, tape, ux, uy):
         """Gradient ``(R, P)`` of ``ux x + uy y``: one backward pass over train and test rows.
 
         The rows of either set start from the gradient of their own mean, scaled by ux / train loss
@@ -103,51 +109,35 @@ class NetworkVariables:
         """Half width ``(P,)`` of the box."""
         return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
 
-    def problem(self) -> SmoothProblem:
-        """What the sampler is given; fast for an ``FNN`` with hidden layers and for image networks
-        that :func:`wlnn.image_plan.runs` takes."""
+    def problem(self) -> Problem:
+        """What the sampler is given; without a grid, which molecular dynamics makes itself."""
         task = self.task
         y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
-        return SmoothProblem(
+        return Problem(
             name=task.name,
             lo=-self.bounds,
             hi=self.bounds,
-            evaluate=self.evaluate,
-            sweep=self.sweep,
-            start=self.start,
-            system=self._fast_system(),
-            names=("ln train loss", y_name),
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
+            names=("ln train loss", y_name),
+            evaluate=self.evaluate,
+            backward=self.backward,
+            start=self.start,
             accuracy_at=self.axis and self.axis.inverse,
+            gradient_system=self.compiled(),
         )
 
-    def fast_system(self):
-        """The same functions in single precision for the compiled driver."""
-        make = self._fast_system()
-        if make is None:
-            raise UserError(f"task '{self.task.name}': this network has no compiled form.")
-        return make()
+    def compiled(self) -> Callable[[], NamedTuple] | None:
+        """What makes the same functions in single precision for the compiled drivers.
 
-    def _fast_system(self):
-        """What makes them, or None."""
-        from wlnn.networks.compiled.image_plan import runs
-        from wlnn.networks.fnn import FNN
-        from wlnn.networks.layered import LayerNetwork
+        There is such a form of an ``FNN`` with hidden layers and of image networks that
+        :func:`image_plan.runs` takes; None otherwise.
+        """
+        from wlnn.networks.compiled import fnn, image_plan, layered
 
         network = self.task.network
         if isinstance(network, FNN) and len(network.sizes) > 2:
-            return self._fnn_system
-        if isinstance(network, LayerNetwork) and runs(network.layers):
-            return self._layer_system
+            return partial(fnn.fnn_system, self)
+        if isinstance(network, LayerNetwork) and image_plan.runs(network.layers):
+            return partial(layered.layer_system, self)
         return None
-
-    def _fnn_system(self):
-        from wlnn.networks.compiled.fnn import fnn_system
-
-        return fnn_system(self)
-
-    def _layer_system(self):
-        from wlnn.networks.compiled.layered import layer_system
-
-        return layer_system(self)

@@ -7,7 +7,6 @@ lie in one file. Nothing here decides when to save.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from wlnn.base import store
@@ -23,15 +22,8 @@ TOGETHER = "walkers.npz"
 
 def run_identity(problem: Problem, settings: WLMCSettings) -> dict:
     """What two runs must share to be one run, as it comes back from JSON."""
-    identity = {
-        "task": problem.name,
-        "sampler": "wlmc",
-        "problem": problem.about,
-        "parameters": problem.n_parameters,
-        "grid": {"x": list(problem.grid.x), "y": [str(v) for v in problem.grid.y]},
-        "wlmc": asdict(settings),
-    }
-    return json.loads(json.dumps(identity))
+    grid = {"x": list(problem.grid.x), "y": [str(v) for v in problem.grid.y]}
+    return json.loads(json.dumps(problem.identity("wlmc", wlmc=settings) | {"grid": grid}))
 
 
 def save_walkers(

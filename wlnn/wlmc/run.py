@@ -18,8 +18,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
-from wlnn.landscape.files import finished
-from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
@@ -27,7 +26,7 @@ from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
 from wlnn.wlmc.merge import merge_entropies, merge_walkers
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
-from wlnn.wlmc.walker import Plan, Walker
+from wlnn.wlmc.walker import StagePlan, Walker
 
 KEPT_BYTES = 2**28  # most memory for one network of every bin
 COMPILING = "compiling the sampler, once per kind"
@@ -147,7 +146,7 @@ def _all_stages(walk, shared, walkers, executor, stop, clocks: Clocks) -> list[W
     return walkers
 
 
-def _part(walkers: list[Walker], plan: Plan) -> float:
+def _part(walkers: list[Walker], plan: StagePlan) -> float:
     return sum(walker.stage for walker in walkers) / (len(walkers) * plan.n_stages)
 
 
@@ -175,6 +174,8 @@ def _saver(directory, problem: Problem, settings: WLMCSettings) -> Callable | No
 
 
 def _check_kept(problem: Problem, settings: WLMCSettings) -> None:
+    if problem.grid is None:
+        raise UserError(f"problem '{problem.name}': Monte Carlo needs its grid.")
     nx, ny = problem.grid.shape
     if settings.keep_networks and 8 * nx * ny * problem.n_parameters > KEPT_BYTES:
         raise UserError(

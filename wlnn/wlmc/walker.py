@@ -47,7 +47,7 @@ class Walker(NamedTuple):
     history: dict[str, np.ndarray]  # name -> (stage,)
 
 
-class Plan(NamedTuple):
+class StagePlan(NamedTuple):
     """How the steps of one walker are cut into stages."""
 
     settings: WLMCSettings
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
     driver: object = None  # a module in the place of ``wlmc.driver``, for judges of wrong samplers
 
 
-def make_plan(settings: WLMCSettings, driver=None) -> Plan:
+def make_plan(settings: WLMCSettings, driver=None) -> StagePlan:
     """Stages of equal length; the last part of them measures: production."""
     n_production = round(settings.production * settings.stages)
     if settings.production > 0:
@@ -71,7 +71,7 @@ def make_plan(settings: WLMCSettings, driver=None) -> Plan:
         schedule = Halving(settings.ln_f0)
     else:
         schedule = OneOverT(n_adaptive, steps, settings.ln_f0, c=settings.c)
-    return Plan(settings, settings.stages, n_adaptive, steps, schedule, driver)
+    return StagePlan(settings, settings.stages, n_adaptive, steps, schedule, driver)
 
 
 def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
@@ -137,7 +137,7 @@ def _distance(problem: Problem, theta: np.ndarray) -> float:
 
 
 def advance(
-    problem: Problem, system, walker: Walker, plan: Plan, stop: np.ndarray
+    problem: Problem, system, walker: Walker, plan: StagePlan, stop: np.ndarray
 ) -> Walker | None:
     """One stage later: a new walker; the given one is unchanged. None if stopped before its end.
 
@@ -203,7 +203,7 @@ def advance(
     )  # fmt: skip
 
 
-def _step_rule(walker: Walker, plan: Plan, production: bool) -> tuple[int, float]:
+def _step_rule(walker: Walker, plan: StagePlan, production: bool) -> tuple[int, float]:
     """Rule of the coming stage and its width.
 
     "freeze" adapts in the first half of the adaptive stages and then keeps the geometric mean of

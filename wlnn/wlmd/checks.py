@@ -1,8 +1,8 @@
 """Whether molecular dynamics is sound: settings before a run, recorded arrays while it goes on.
 
 :func:`advice` looks at the settings, :func:`summary` turns the traces of a period into one
-:class:`Report`, :func:`warnings` and :func:`failure` say in one sentence each what is doubtful and
-what is wrong with it. Nothing here samples or stops; ``run_wlmd`` does.
+:class:`Period`, :func:`warnings` and :func:`failure` say in one sentence each what is doubtful and
+what is wrong with it. Nothing here samples or stops; ``wlmd.run`` does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BLOCKS = 8  # stretches of x whose temperatures are compared
 LEAST = 500  # steps in a stretch, before its temperature is looked at
 
 
-class Report(NamedTuple):
+class Period(NamedTuple):
     """One period of one table; all numbers, so that a history is one array per field."""
 
     t: int  # steps made by each walker
@@ -94,14 +94,9 @@ def advice(problem, settings: WLMDSettings, surface: Surface) -> list[str]:
 
 
 def summary(
-    surface: Surface,
-    state: MDState,
-    traces: np.ndarray,
-    f: float,
-    friction: float,
-    problem,
+    surface: Surface, state: MDState, traces: np.ndarray, f: float, friction: float, problem,
     seconds: float,
-) -> Report:
+) -> Period:  # fmt: skip
     """The report of a period with ``traces (K', n, 4)``; f is that of each walker's own hills."""
     n_parameters = problem.n_parameters
     x, y, kinetic = traces[..., X].ravel(), traces[..., Y].ravel(), traces[..., KINETIC].ravel()
@@ -127,10 +122,9 @@ def summary(
     if x.size and problem.accuracy_at is not None:
         true = traces[..., ACCURACY].ravel()
         smoothing = float(np.abs(problem.accuracy_at(np, y) - true).mean())
-    half = 0.5 * (problem.hi - problem.lo)
-    middle = 0.5 * (problem.hi + problem.lo)
+    half, middle = 0.5 * (problem.hi - problem.lo), 0.5 * (problem.hi + problem.lo)
     near = np.abs(state.theta[state.alive] - middle) > 0.98 * half
-    return Report(
+    return Period(
         t=state.t,
         f=f * max(alive, 1),
         temperature=float(kinetic.mean()) if x.size else math.nan,
@@ -150,7 +144,7 @@ def summary(
     )
 
 
-def failure(report: Report, dt: float, friction: float) -> str | None:
+def failure(report: Period, dt: float, friction: float) -> str | None:
     """One sentence on what makes the run wrong, and what to do about it; None if it is sound."""
     if report.alive == 0:
         return (
@@ -186,14 +180,14 @@ def failure(report: Report, dt: float, friction: float) -> str | None:
     return None
 
 
-def warnings(report: Report, history: dict[str, np.ndarray]) -> list[str]:
+def warnings(report: Period, history: dict[str, np.ndarray]) -> list[str]:
     """What is doubtful about a report and was not so in the one before, one sentence each."""
     before = {name: values[-1] for name, values in history.items() if values.size}
-    now, then = _doubts(report), _doubts(Report(**before)) if before else {}
+    now, then = _doubts(report), _doubts(Period(**before)) if before else {}
     return [sentence for kind, sentence in now.items() if kind not in then]
 
 
-def _doubts(report: Report) -> dict[str, str]:
+def _doubts(report: Period) -> dict[str, str]:
     found = {}
     if report.outside > 0:
         found["outside"] = (

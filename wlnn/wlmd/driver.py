@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from wlnn.networks.compiled.gradients import FAST, evaluate, sweep
+from wlnn.networks.compiled.gradients import FAST, backward, evaluate
 from wlnn.wlmd.integrator import DIVERGED, FINE, STOPPED
 from wlnn.wlmd.integrator_loop import langevin_step
 
@@ -60,12 +60,19 @@ def slope(table, surface, x, y):
     return ux, uy
 
 
-@njit(cache=True)
-def _hill(centre, per_bin, n, reach, scale, out):
-    """Write exp(-(node - centre)^2 scale) for the nodes within reach; returns first and end.
+@njit(cache=True, inline="always")
+def _image(position, n, k):
+    """The position in bins, k = 0, or its mirror image at the lower or upper edge of n bins."""
+    if k == 0:
+        return position
+    return -1.0 - position if k == 1 else 2.0 * n - 1.0 - position
 
-    ``centre`` is in bins from the first node, ``reach`` and 1 / sqrt(scale) in bins.
-    """
+
+@njit(cache=True)
+def _hill(centre, per_bin, n, surface, out):
+    """Write the hill around ``centre``, in bins, to its nodes within reach; first and end."""
+    scale = 0.5 / (surface.sigma * per_bin) ** 2
+    reach = surface.reach * per_bin
     first = max(math.ceil(centre - reach), 0)
     end = min(math.floor(centre + reach) + 1, n)
     for k in range(first, end):
@@ -93,40 +100,26 @@ def deposit(table, surface, x, y, volume, along_x, along_y):
     norm = 1.0 / (math.sqrt(2.0 * math.pi) * surface.sigma)
     images = 3 if surface.mirror else 1
     for a in range(images):
-        centre = p
-        if a == 1:
-            centre = -1.0 - p
-        elif a == 2:
-            centre = 2.0 * surface.nx - 1.0 - p
-        per_bin = surface.x_per_bin
-        scale = 0.5 / (surface.sigma * per_bin) ** 2
-        reach = surface.reach * per_bin
-        x_first, x_end = _hill(centre, per_bin, surface.nx, reach, scale, along_x)
+        centre = _image(p, surface.nx, a)
+        x_first, x_end = _hill(centre, surface.x_per_bin, surface.nx, surface, along_x)
         if surface.ny == 1:
             along_y[0] = 1.0
             _add_rank_one(table, along_x, x_first, x_end, along_y, 0, 1, volume * norm)
             continue
-        per_bin = surface.y_per_bin
-        scale = 0.5 / (surface.sigma * per_bin) ** 2
-        reach = surface.reach * per_bin
+        weight = volume * norm * norm
         for b in range(images):
-            centre = q
-            if b == 1:
-                centre = -1.0 - q
-            elif b == 2:
-                centre = 2.0 * surface.ny - 1.0 - q
-            y_first, y_end = _hill(centre, per_bin, surface.ny, reach, scale, along_y)
-            weight = volume * norm * norm
+            centre = _image(q, surface.ny, b)
+            y_first, y_end = _hill(centre, surface.y_per_bin, surface.ny, surface, along_y)
             _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weight)
 
 
 @njit(cache=True, nogil=True)
-def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng, trace, stop):
+def walk(system, theta, v, box, table, surface, motion, volumes, rng, trace, stop):
     """One walker, ``n`` steps from step 0 of a round; returns (steps made, how it ended).
 
-    Shapes: theta, v ``(P,)`` float64; starts, limits from :func:`box_runs`; table ``(nx, ny)``;
-    volumes ``(n,)``, the hill of each step, 0 for none; trace ``(n, 4)``, which receives x, y, true
-    accuracy and kinetic temperature of each step; stop ``(1,)`` uint8, looked at in every step.
+    Shapes: theta, v ``(P,)`` float64; table ``(nx, ny)``; volumes ``(n,)``, the hill of each step,
+    0 for none; trace ``(n, 4)``, which receives x, y, true accuracy and kinetic temperature of each
+    step; stop ``(1,)`` uint8, looked at in every step. ``box`` is a :class:`integrator.Box`.
     Changed in place: theta, v, the system's buffers, table, rng, trace.
     """
     along_x = np.empty(surface.nx)
@@ -134,9 +127,9 @@ def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng,
     x, y, accuracy = evaluate(system, theta)
     for k in range(volumes.shape[0]):
         ux, uy = slope(table, surface, x, y)
-        sweep(system, ux, uy)
+        backward(system, ux, uy)
         noisy = (k + 1) % motion.every == 0
-        total = langevin_step(theta, v, system.gradient, starts, limits, motion, rng, noisy)
+        total = langevin_step(theta, v, system.gradient, box, motion, rng, noisy)
         x, y, accuracy = evaluate(system, theta)
         kinetic = total / theta.shape[0]
         trace[k, 0] = x

@@ -6,9 +6,12 @@ takes ``xp`` first and any leading axes (walkers); the compiled twin is in ``int
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+
+from wlnn.base.errors import UserError
 
 FINE, DIVERGED, STOPPED = 0, 1, 2  # how a round of steps ends
 
@@ -19,8 +22,27 @@ class Motion(NamedTuple):
     dt: float
     keep: float  # (1 - gamma)^m: what one action of the thermostat leaves of a velocity
     every: int  # steps m from one action to the next
-    half_drifts: int  # 1: kick, half drift, thermostat, half drift; 0: kick, thermostat, drift
-    hottest: float  # a kinetic temperature above means that the step is too large
+    half_drifts: int = 1  # 1: kick, half drift, thermostat, half drift; 0: kick, thermostat, drift
+    hottest: float = math.inf  # a kinetic temperature above means that the step is too large
+
+
+class Box(NamedTuple):
+    """Limits of the parameters, one pair for each stretch that has one and the same."""
+
+    starts: np.ndarray  # (B + 1,), where stretches begin, and the end
+    limits: np.ndarray  # (B, 2)
+
+
+def make_motion(dt: float, friction: float, every: int, **others) -> Motion:
+    """Constants for a ``friction`` gamma per step, of which every ``every``-th acts for m.
+
+    v <- (1 - gamma) v + sqrt(gamma (2 - gamma)) noise in every step, or the same over m steps.
+    """
+    if not dt > 0:
+        raise UserError(f"time step {dt}: it must be positive.")
+    if not 0 <= friction < 1:
+        raise UserError(f"friction {friction}: it is a fraction per step, 0 <= friction < 1.")
+    return Motion(float(dt), (1.0 - friction) ** every, int(every), **others)
 
 
 def drift(xp, theta, v, time, lo, hi):
@@ -44,21 +66,22 @@ def thermostat(v, keep, noise):
     return keep * v + (1 - keep * keep) ** 0.5 * noise
 
 
-def langevin_step(xp, theta, v, force, noise, dt, keep, lo, hi, half_drifts=True):
+def langevin_step(xp, theta, v, force, noise, motion, lo, hi):
     """One time step: kick by the force at theta, then flight with the thermostat in its middle.
 
-    With ``half_drifts`` this is BAOAB with its two half kicks merged into one (B. Leimkuhler,
+    With half drifts this is BAOAB with its two half kicks merged into one (B. Leimkuhler,
     C. Matthews 2013): v here is the velocity between two half kicks. Without, the thermostat acts
     before a whole flight (kick, noise, drift: the published runs); its sampling error is larger.
     ``noise`` None leaves the thermostat out of this step. Returns (theta, v).
     """
+    dt = motion.dt
     v = v + dt * force
     if noise is None:
         return drift(xp, theta, v, dt, lo, hi)
-    if half_drifts:
+    if motion.half_drifts:
         theta, v = drift(xp, theta, v, dt / 2, lo, hi)
-        return drift(xp, theta, thermostat(v, keep, noise), dt / 2, lo, hi)
-    return drift(xp, theta, thermostat(v, keep, noise), dt, lo, hi)
+        return drift(xp, theta, thermostat(v, motion.keep, noise), dt / 2, lo, hi)
+    return drift(xp, theta, thermostat(v, motion.keep, noise), dt, lo, hi)
 
 
 def kinetic_temperature(v):
@@ -75,9 +98,8 @@ def energy(v, force, dt, potential):
     return potential + 0.5 * (whole * whole).sum(-1)
 
 
-def box_runs(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Stretches of parameters with one and the same box: starts and end ``(B + 1,)``, limits
-    ``(B, 2)``. A network has a few, and the loops need not read two more numbers a parameter."""
+def make_box(lo: np.ndarray, hi: np.ndarray) -> Box:
+    """The box ``lo, hi (P,)`` for the loops, which need not read two more numbers a parameter."""
     change = np.flatnonzero((np.diff(lo) != 0) | (np.diff(hi) != 0)) + 1
     starts = np.concatenate([[0], change, [lo.size]])
-    return starts, np.stack([lo[starts[:-1]], hi[starts[:-1]]], axis=1)
+    return Box(starts, np.stack([lo[starts[:-1]], hi[starts[:-1]]], axis=1))

@@ -32,8 +32,9 @@ def _thermostat(v, noise, keep):
 
 
 @njit(cache=True)
-def langevin_step(theta, v, gradient, starts, limits, motion, rng, with_noise):
-    """One step along -gradient; twin of ``dynamics.langevin_step``. Returns the sum of v^2."""
+def langevin_step(theta, v, gradient, box, motion, rng, with_noise):
+    """One step along -gradient; twin of ``integrator.langevin_step``. Returns the sum of v^2."""
+    starts, limits = box
     total = 0.0
     first = 0.5 * motion.dt if with_noise else motion.dt
     if with_noise and not motion.half_drifts:

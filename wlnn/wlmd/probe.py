@@ -16,13 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.settings.samplers import WLMDSettings
-from wlnn.tasks.problem import SmoothProblem
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.checks import TOLERANCE as HEATING
 from wlnn.wlmd.checks import heating
+from wlnn.wlmd.setup import Setup
 from wlnn.wlmd.surface import A0
-from wlnn.wlmd.tables import surface_of
 
 FACTORS = (0.5, 1.0, 2.0, 4.0, 8.0)  # time steps tried, in units of that of the settings
 TOLERANCE = 0.02  # of the kinetic temperature
@@ -62,18 +60,16 @@ class Advice(NamedTuple):
     why: str
 
 
-def probe(
-    problem: SmoothProblem, settings: WLMDSettings, say: Callable[[str], None] = lambda _: None
-) -> Probe:
+def probe(setup: Setup, say: Callable[[str], None] = lambda _: None) -> Probe:
     """Press a walker down to the low wall of x by that wall turned round; try time steps there.
 
     Raises:
         UserError: the walker does not get there, or diverges on the way.
     """
-    _, surface = surface_of(problem, settings)
+    problem, settings, surface = setup
     walls = surface.walls._replace(x_low=-math.inf, x_high=settings.x_low, c_high=settings.wall_low)
     surface = surface._replace(walls=walls)
-    systems = None if problem.system is None else [problem.system()]
+    systems = None if problem.gradient_system is None else [problem.gradient_system()]
     state = wlmd.start(problem, surface, 1, np.random.default_rng([settings.seed, 0]))
     scale = min(1.0, 1e4 / problem.n_parameters)
 
@@ -81,15 +77,11 @@ def probe(
         motion = wlmd.make_motion(problem, dt, friction)._replace(hottest=math.inf)
         traces = []
         while sum(map(len, traces)) < steps:
+            key, frozen = [settings.seed, 1, state.t], np.zeros(PIECE)
             result = wlmd.advance(
-                problem,
-                surface,
-                motion,
-                state,
-                np.zeros(PIECE),
-                lambda walker, t=state.t: np.random.default_rng([settings.seed, 1, t]),
-                systems,
-            )
+                problem, surface, motion, state, frozen,
+                lambda walker, key=key: np.random.default_rng(key), systems,
+            )  # fmt: skip
             state = result.state
             if not state.alive.all():
                 return state, None
@@ -155,13 +147,13 @@ def advised_step(trials: list[Trial]) -> float | None:
     return best
 
 
-def advise(problem: SmoothProblem, settings: WLMDSettings, found: Probe) -> list[Advice]:
+def advise(setup: Setup, found: Probe) -> list[Advice]:
     """Time step, friction, window, margin and length from what the trials showed, with reasons.
 
-    The rules are those of the checks of a run (``wlmd_checks``) and of the schedule: heating below
+    The rules are those of the checks of a run (``wlmd.checks``) and of the schedule: heating below
     5 % at f_max, walls entered by sqrt(range of S / c) + 4 sigma, and a plateau as long as filling.
     """
-    _, surface = surface_of(problem, settings)
+    problem, settings, surface = setup
     said = []
 
     def say(option: str, value: float, why: str) -> None:

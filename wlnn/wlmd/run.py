@@ -3,7 +3,7 @@
 Several tables are independent runs, and their spread is the error bar; the walkers of one table
 share it. A round depends on (seed, table, walker, round number) and on the state before it alone,
 so a run that was interrupted anywhere, or has another number of threads, gives the same bits. What
-a round computes is in ``wlmd.py``.
+a round computes is in ``walk.py``.
 """
 
 from __future__ import annotations
@@ -19,26 +19,22 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
-from wlnn.landscape.files import finished
-from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 from wlnn.wlmd import walk as wlmd
-from wlnn.wlmd.checks import Report as Period
-from wlnn.wlmd.checks import advice, failure, summary, warnings
+from wlnn.wlmd.checks import Period, advice, failure, summary, warnings
 from wlnn.wlmd.schedule import PaperRamp
+from wlnn.wlmd.setup import Setup, make_setup
 from wlnn.wlmd.start import starting_below
 from wlnn.wlmd.tables import (
     Table,
     check_kept,
-    hills_at,
-    identity,
     keep_networks,
     load_table,
     merge_tables,
     save_results,
     save_table,
-    surface_of,
 )
 
 PERIOD, LONGEST = 5e7, 50_000  # parameters x steps, and steps, between two reports: seconds
@@ -48,21 +44,21 @@ COMPILING = "compiling the sampler, once per kind of network"
 class Fly:
     """What the tables of a run share; the walkers of each have compiled systems of their own."""
 
-    def __init__(self, problem: SmoothProblem, settings: WLMDSettings):
-        self.problem, self.settings = problem, settings
+    def __init__(self, setup: Setup):
+        self.setup = setup
         self.walkers_map: Callable = map
         self.systems: dict[int, list | None] = {}
 
     def systems_of(self, number: int) -> list | None:
         """One compiled system per walker of a table, or None."""
         if number not in self.systems:
-            make = self.problem.system
-            self.systems[number] = make and [make() for _ in range(self.settings.walkers)]
+            make = self.setup.problem.gradient_system
+            self.systems[number] = make and [make() for _ in range(self.setup.settings.walkers)]
         return self.systems[number]
 
 
 def sample(
-    problem: SmoothProblem,
+    problem: Problem,
     settings: WLMDSettings,
     directory: Path | None = None,
     threads: int = 1,
@@ -72,7 +68,7 @@ def sample(
     """Sample the entropy landscape of a problem by Wang-Landau molecular dynamics.
 
     Args:
-        problem: see :class:`wlnn.collective.SmoothProblem`.
+        problem: see :class:`Problem`, with its gradient; its grid is that of the settings.
         settings: window, hills, schedule, time step; how many tables and walkers.
         directory: where checkpoints and ``landscape.npz`` go; an interrupted run with the same
             settings is continued there. None keeps everything in memory.
@@ -87,21 +83,21 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
-    check_kept(problem, settings)
-    _, surface = surface_of(problem, settings)
+    setup = make_setup(problem, settings)
+    check_kept(setup)
     if directory is not None:
-        directory = store.open_run(directory, identity(problem, settings), notes)
+        directory = store.open_run(directory, problem.identity("wlmd", wlmd=settings), notes)
         if (landscape := finished(directory)) is not None:
             return landscape
     tables = [
-        load_table(directory, problem, surface, number) or _start(problem, settings, number)
+        load_table(directory, setup.problem, number) or _start(setup, number)
         for number in range(settings.tables)
     ]
-    tables = _all_periods(Fly(problem, settings), tables, directory, threads, report)
+    tables = _all_periods(Fly(setup), tables, directory, threads, report)
     tables = [table for table in tables if table.history["t"].size]
     if not tables:
         raise Interrupted
-    landscape = merge_tables(problem, settings, tables)
+    landscape = merge_tables(setup, tables)
     if directory is not None:
         save_results(directory, problem, landscape)
     if not landscape.meta["finished"]:
@@ -112,14 +108,13 @@ def sample(
 def stretch(fly: Fly, table: Table, seconds: float, stop: np.ndarray) -> Table:
     """One period of one table, whatever the seconds."""
     systems = fly.systems_of(table.number)
-    later = advance_table(fly.problem, fly.settings, table, systems, stop, fly.walkers_map)
-    return later or table
+    return advance_table(fly.setup, table, systems, stop, fly.walkers_map) or table
 
 
 def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
     """All tables to their last step, or to where they are when Ctrl-C comes."""
-    problem, settings = fly.problem, fly.settings
-    shared = Shared(partial(Fly, problem, settings), fly)
+    setup, settings = fly.setup, fly.setup.settings
+    shared = Shared(partial(Fly, setup), fly)
     saved = {table.number: table.state.t for table in tables}
 
     def done(table: Table) -> bool:
@@ -139,7 +134,7 @@ def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    rules = advice(problem, settings, surface_of(problem, settings)[1])
+    rules = advice(*setup)
     clocks.report(Report(clocks.first, notes=tuple(rules)))
     with (
         shared,
@@ -150,7 +145,7 @@ def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
         if settings.walkers > 1:
             fly.walkers_map = walker_pool.map
         with clocks.compiling(COMPILING):
-            _compile(problem, settings, tables[0], fly.systems_of(tables[0].number))
+            _compile(setup, tables[0], fly.systems_of(tables[0].number))
         return run_units(stretch, shared, tables, done, executor, stop, saw)
 
 
@@ -175,9 +170,9 @@ def _line(tables: list[Table]) -> str:
     )
 
 
-def _compile(problem, settings, table: Table, systems: list) -> None:
+def _compile(setup: Setup, table: Table, systems: list) -> None:
     """A round of no steps: what Numba compiles, it compiles here."""
-    _, surface = surface_of(problem, settings)
+    problem, settings, surface = setup
     motion = wlmd.make_motion(problem, settings.dt, settings.friction)
     steps, rng = np.zeros(0), np.random.default_rng
     wlmd.advance(problem, surface, motion, table.state, steps, rng, systems)
@@ -188,8 +183,8 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def _start(problem: SmoothProblem, settings: WLMDSettings, number: int) -> Table:
-    _, surface = surface_of(problem, settings)
+def _start(setup: Setup, number: int) -> Table:
+    problem, settings, surface = setup
     rng = _generator(settings.seed, number, 0, 0)
     if settings.start_x < settings.x_high:
         problem = starting_below(problem, settings.start_x)
@@ -197,19 +192,14 @@ def _start(problem: SmoothProblem, settings: WLMDSettings, number: int) -> Table
     return Table(number, state, {name: np.zeros(0) for name in Period._fields})
 
 
-def period_of(problem: SmoothProblem, settings: WLMDSettings) -> int:
+def period_of(problem: Problem, settings: WLMDSettings) -> int:
     """Steps between two reports: those of the settings, or some seconds' worth of rounds."""
     steps = settings.report or min(PERIOD / problem.n_parameters, LONGEST)
     return settings.round * max(1, int(steps / settings.round))
 
 
 def advance_table(
-    problem: SmoothProblem,
-    settings: WLMDSettings,
-    table: Table,
-    systems: list | None,
-    stop: np.ndarray,
-    map: Callable = map,
+    setup: Setup, table: Table, systems: list | None, stop: np.ndarray, map: Callable = map
 ) -> Table | None:
     """One period of a table, checked; None when ``stop`` was set on the way.
 
@@ -217,7 +207,7 @@ def advance_table(
         UserError: the period fails a check (unless the settings switch checks off), or no walker
             is left.
     """
-    _, surface = surface_of(problem, settings)
+    problem, settings, _ = setup
     motion = wlmd.make_motion(
         problem, settings.dt, settings.friction, settings.thermostat_every, settings.integrator
     )
@@ -231,18 +221,12 @@ def advance_table(
         number = 1 + state.t // settings.round
         t = np.arange(state.t + 1, min(number * settings.round, end) + 1)
         f_of_t = np.where(t <= learning, schedule.f(t), 0.0)
-        hills = hills_at(surface, settings, state.t)
+        hills = setup.hills_at(state.t)
         result = wlmd.advance(
-            problem,
-            hills,
-            motion,
-            state,
-            f_of_t,
+            problem, hills, motion, state, f_of_t,
             lambda walker, number=number: _generator(settings.seed, table.number, walker, number),
-            systems,
-            stop,
-            map,
-        )
+            systems, stop, map,
+        )  # fmt: skip
         if result is None:
             return None
         state = result.state

@@ -13,22 +13,20 @@ import numpy as np
 
 from wlnn.backend.cache import drop_stale
 from wlnn.base.errors import UserError
-from wlnn.networks.compiled.gradients import evaluate, sweep
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.networks.compiled.gradients import backward, evaluate
+from wlnn.tasks.problem import Problem
 
 STEPS, DRAWS = 600, 20  # of a descent, and of new draws, before it is given up
 RATE = 0.02  # of a step, in units of the box
 SLOW, SLOWER = 0.9, 0.99  # memories of the slope and of its square
 
 
-def starting_below(problem: SmoothProblem, x: float) -> SmoothProblem:
+def starting_below(problem: Problem, x: float) -> Problem:
     """The same problem, whose walkers begin where :func:`draw_below` brings them."""
     return replace(problem, start=partial(draw_below, problem, x=x))
 
 
-def draw_below(
-    problem: SmoothProblem, rng: np.random.Generator, walkers: int, x: float
-) -> np.ndarray:
+def draw_below(problem: Problem, rng: np.random.Generator, walkers: int, x: float) -> np.ndarray:
     """Points ``(R, P)`` of ``problem.start``, brought down until their x is at most ``x``.
 
     Each follows Adam's steps along -grad x within the box; one that gets nowhere (all units of a
@@ -54,7 +52,7 @@ def draw_below(
     return theta
 
 
-def _descent(problem: SmoothProblem, theta: np.ndarray, x: float) -> tuple[np.ndarray, float]:
+def _descent(problem: Problem, theta: np.ndarray, x: float) -> tuple[np.ndarray, float]:
     """The first point with at most that x on the way down, or the last; and its x."""
     theta, slope = theta.copy(), _slope_of(problem)
     mean, square = np.zeros(theta.shape), np.zeros(theta.shape)
@@ -70,21 +68,21 @@ def _descent(problem: SmoothProblem, theta: np.ndarray, x: float) -> tuple[np.nd
     return theta, value
 
 
-def _slope_of(problem: SmoothProblem):
+def _slope_of(problem: Problem):
     """Function of theta ``(P,)``: x and its gradient; compiled where the problem is."""
-    if problem.system is None:
+    if problem.gradient_system is None:
 
         def by_definition(theta):
             x, _, _, tape = problem.evaluate(np, theta[None])
-            return float(x[0]), problem.sweep(np, tape, np.ones(1), np.zeros(1))[0]
+            return float(x[0]), problem.backward(np, tape, np.ones(1), np.zeros(1))[0]
 
         return by_definition
-    system = problem.system()
+    system = problem.gradient_system()
     drop_stale()
 
     def compiled(theta):
         x, _, _ = evaluate(system, theta)
-        sweep(system, 1.0, 0.0)
+        backward(system, 1.0, 0.0)
         return float(x), system.gradient.astype(float)
 
     return compiled

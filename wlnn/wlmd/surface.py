@@ -1,7 +1,7 @@
 """The entropy surface that molecular dynamics feels: a table of Gaussian hills, and soft walls.
 
 Positions only: nothing here knows parameters, networks or time. Every function takes ``xp`` first
-and R points at once; the compiled twins of ``deposit`` and ``slope`` are in ``wlmd_kernels.py``.
+and R points at once; the compiled twins of ``deposit`` and ``slope`` are in ``driver.py``.
 
 The table holds S at the nodes of a grid, the centres of its bins. Between nodes S is the quadratic
 B-spline of the table, ``S(x, y) = sum_ij T_ij B(p - i) B(q - j)`` with p, q in units of bins: its
@@ -175,17 +175,8 @@ def at_nodes(table: np.ndarray, surface: Surface) -> np.ndarray:
     return felt
 
 
-def wall_height(xp, walls: Walls, x, y):
-    """V of the walls at the points x, y ``(R,)``, in nats."""
-    total = xp.zeros_like(x)
-    for value, low, high in ((x, walls.x_low, walls.x_high), (y, walls.y_low, walls.y_high)):
-        total = total + walls.c_low * xp.maximum(low - value, 0.0) ** 2
-        total = total + walls.c_high * xp.maximum(value - high, 0.0) ** 2
-    return total
-
-
 def wall_slope(xp, walls: Walls, x, y):
-    """Gradient (dV/dx, dV/dy) of :func:`wall_height`."""
+    """Gradient (dV/dx, dV/dy) of the walls' V, in nats."""
     return tuple(
         2 * walls.c_high * xp.maximum(value - high, 0.0)
         - 2 * walls.c_low * xp.maximum(low - value, 0.0)

@@ -14,15 +14,14 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import WalkerResult, merge
 from wlnn.settings.samplers import WLMDSettings
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
 from wlnn.wlmd import estimators as wlmd_estimators
 from wlnn.wlmd import walk as wlmd
-from wlnn.wlmd.checks import Report, temperature_by_x
-from wlnn.wlmd.surface import Surface, Walls, make_surface
+from wlnn.wlmd.checks import Period, temperature_by_x
+from wlnn.wlmd.setup import Setup, make_setup
 
 KEPT_BYTES = 2**32  # most that kept networks may take, if every cell has one
 
@@ -35,19 +34,6 @@ class Table(NamedTuple):
     history: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()  # of the last period: walkers that were lost, and other warnings
     kept: dict = {}  # cell -> (x, y, true accuracy), theta (P,) float32
-
-
-def surface_of(problem: SmoothProblem, settings: WLMDSettings) -> tuple[Grid, Surface]:
-    """Grid and surface: the window, and a margin that walkers enter in spite of the walls."""
-    windows = (settings.x_low, settings.x_high), (settings.y_low, settings.y_high)
-    grid = Grid(
-        *(
-            Axis.of_width(name, low - settings.margin, high + settings.margin, settings.spacing)
-            for name, (low, high) in zip(problem.names, windows, strict=True)
-        )
-    )
-    walls = Walls(*windows[0], *windows[1], settings.wall_low, settings.wall_high)
-    return grid, make_surface(grid, settings.sigma, walls, settings.cutoff)
 
 
 def keep_networks(kept: dict, width: float, state: wlmd.MDState, traces: np.ndarray) -> dict:
@@ -76,29 +62,11 @@ def _stacked(kept: dict, n_parameters: int) -> dict[str, np.ndarray]:
     }
 
 
-def hills_at(surface: Surface, settings: WLMDSettings, t: int) -> Surface:
-    """The surface with the hills of a round that begins after ``t`` steps: narrow in the tail."""
-    if t < settings.t2 or not settings.tail_sigma:
-        return surface
-    sigma = settings.tail_sigma
-    return surface._replace(sigma=sigma, reach=settings.cutoff * sigma)
-
-
-def identity(problem: SmoothProblem, settings: WLMDSettings) -> dict:
-    """What two runs must share to be one run."""
-    return {
-        "task": problem.name,
-        "sampler": "wlmd",
-        "problem": problem.about,
-        "parameters": problem.n_parameters,
-        "wlmd": asdict(settings),
-    }
-
-
-def check_kept(problem: SmoothProblem, settings: WLMDSettings) -> None:
+def check_kept(setup: Setup) -> None:
     """UserError where the networks to be kept would fill the memory."""
-    grid, _ = surface_of(problem, settings)
-    cells = math.prod(axis.n * axis.width / settings.keep_width for axis in grid if axis.n > 1)
+    problem, settings, _ = setup
+    axes = (axis for axis in problem.grid if axis.n > 1)
+    cells = math.prod(axis.n * axis.width / settings.keep_width for axis in axes)
     if settings.keep_networks and 4 * cells * problem.n_parameters * settings.tables > KEPT_BYTES:
         raise UserError(
             f"wlmd.keep_networks: {cells:.0f} cells of {problem.n_parameters} parameters in "
@@ -117,7 +85,7 @@ def save_table(directory: Path, table: Table) -> None:
     store.save(path, arrays, {"kind": "wlmd-table", "number": table.number})
 
 
-def load_table(directory, problem: SmoothProblem, surface: Surface, number: int) -> Table | None:
+def load_table(directory, problem: Problem, number: int) -> Table | None:
     """The table of a checkpoint, None where there is none.
 
     Raises:
@@ -128,20 +96,18 @@ def load_table(directory, problem: SmoothProblem, surface: Surface, number: int)
         return None
     arrays, meta = store.load(path)
     wanted = {f"state.{name}" for name in wlmd.MDState._fields}
-    wanted |= {f"history.{name}" for name in Report._fields[: -len(Report._field_defaults)]}
+    wanted |= {f"history.{name}" for name in Period._fields[: -len(Period._field_defaults)]}
     wanted |= {"kept.cells", "kept.points", "kept.theta"}
     if meta.get("kind") != "wlmd-table" or meta.get("number") != number or wanted - set(arrays):
         raise UserError(f"{path}: is not the checkpoint of table {number}; delete it.")
-    fields = {name: arrays[f"state.{name}"] for name in wlmd.MDState._fields}
-    state = wlmd.MDState(
-        **{name: value if value.ndim else value.item() for name, value in fields.items()}
-    )
+    fields = (arrays[f"state.{name}"] for name in wlmd.MDState._fields)
+    state = wlmd.MDState(*(value if value.ndim else value.item() for value in fields))
     fits = state.theta.shape[1:] == (problem.n_parameters,)
-    if not fits or state.table.shape != (surface.nx, surface.ny):
+    if not fits or state.table.shape != problem.grid.shape:
         raise UserError(f"{path}: has another number of parameters or of bins; delete it.")
-    for name, value in Report._field_defaults.items():  # columns that older checkpoints lack
+    for name, value in Period._field_defaults.items():  # columns that older checkpoints lack
         arrays.setdefault(f"history.{name}", np.full(len(arrays["history.t"]), value))
-    history = {name: arrays[f"history.{name}"] for name in Report._fields}
+    history = {name: arrays[f"history.{name}"] for name in Period._fields}
     stored = (arrays[f"kept.{name}"] for name in ("cells", "points", "theta"))
     kept = {
         tuple(cell.tolist()): (point, theta) for cell, point, theta in zip(*stored, strict=True)
@@ -149,17 +115,17 @@ def load_table(directory, problem: SmoothProblem, surface: Surface, number: int)
     return Table(number, state, history, kept=kept)
 
 
-def landscape_so_far(directory, problem: SmoothProblem, settings: WLMDSettings) -> Landscape | None:
+def landscape_so_far(directory, problem: Problem, settings: WLMDSettings) -> Landscape | None:
     """The landscape of the checkpoints in a run directory; None before the first of them."""
-    _, surface = surface_of(problem, settings)
-    found = (load_table(directory, problem, surface, k) for k in range(settings.tables))
+    setup = make_setup(problem, settings)
+    found = (load_table(directory, setup.problem, k) for k in range(settings.tables))
     tables = [table for table in found if table is not None]
-    return merge_tables(problem, settings, tables) if tables else None
+    return merge_tables(setup, tables) if tables else None
 
 
-def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Table]) -> Landscape:
+def merge_tables(setup: Setup, tables: list[Table]) -> Landscape:
     """The landscape of all tables; reliable bins are so in every one of them."""
-    grid, surface = surface_of(problem, settings)
+    problem, settings, surface = setup
     results = [
         WalkerResult(
             wlmd_estimators.entropy(table.state, surface, settings.estimator),
@@ -173,14 +139,16 @@ def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Ta
     meta = {
         "task": problem.about or {"task": problem.name},
         "sampler": "wlmd",
+        "measure": "density",
+        "unit": "table",
         "wlmd": asdict(settings),
         "versions": store.versions(),
-        "ln_box_volume": float(np.log(problem.hi - problem.lo).sum()),
+        "ln_box_volume": problem.ln_box_volume,
         "steps_done": done,
         "finished": len(tables) == settings.tables and min(done) >= settings.steps,
         "temperatures": temperature_by_x(surface, sum(table.state.warmth for table in tables)),
     }
-    landscape = merge(grid, results, meta=meta)
+    landscape = merge(problem.grid, results, meta=meta)
     safe = [wlmd_estimators.reliable(table.state, surface) for table in tables]
     reliable = np.all(safe, axis=0) & np.isfinite(landscape.entropies).all(axis=0)
     entropies = landscape.entropies
@@ -191,7 +159,7 @@ def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Ta
     if settings.keep_networks:
         parts = [_stacked(table.kept, problem.n_parameters) for table in tables]
         networks = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        bins = np.stack(grid.index(*networks["points"][:, :2].T), axis=1)
+        bins = np.stack(problem.grid.index(*networks["points"][:, :2].T), axis=1)
         on_grid = (bins >= 0).all(axis=1)
         networks = {name: networks[name][on_grid] for name in ("points", "theta")}
         networks["bins"] = bins[on_grid]
@@ -205,7 +173,7 @@ def merge_tables(problem: SmoothProblem, settings: WLMDSettings, tables: list[Ta
     )
 
 
-def save_results(directory: Path, problem: SmoothProblem, landscape: Landscape) -> None:
+def save_results(directory: Path, problem: Problem, landscape: Landscape) -> None:
     """Write ``landscape.npz`` and, where y is a smoothed accuracy, ``accuracy.npz``.
 
     The latter holds, per visited bin, the mean true accuracy, and per bin of y the smoothed

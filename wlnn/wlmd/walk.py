@@ -3,8 +3,8 @@
 Walkers move in the potential U = S(x, y, t) + V(x, y), the entropy table they are building plus
 the walls, at temperature 1; every step adds a hill to S where the walker is, until the walk is flat
 in (x, y), which it is when S is the entropy (paper, Methods, Eqs. (3) and (4)). The readable
-definition is :func:`walk_numpy`; ``wlmd_kernels.walk`` is the same made fast. Loops, checkpoints
-and reports belong to ``run_wlmd``, what is made of a table in the end to ``wlmd_estimators``.
+definition is :func:`walk_numpy`; ``driver.walk`` is the same made fast. Loops, checkpoints and
+reports belong to ``wlmd.run``, what is made of a table in the end to ``wlmd.estimators``.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import numpy as np
 
 from wlnn.backend.cache import drop_stale
 from wlnn.base.errors import UserError
-from wlnn.tasks.problem import SmoothProblem
+from wlnn.tasks.problem import Problem
+from wlnn.wlmd import integrator
 from wlnn.wlmd.driver import walk
 from wlnn.wlmd.integrator import (
     DIVERGED,
     FINE,
     STOPPED,
     Motion,
-    box_runs,
     kinetic_temperature,
     langevin_step,
+    make_box,
 )
 from wlnn.wlmd.surface import A0, Surface, deposit, inside, slope, wall_slope
 
@@ -71,6 +72,17 @@ class Halved(NamedTuple):
     dt: float  # with which the round was made
 
 
+class Walked(NamedTuple):
+    """One walker at the end of a round, or where it diverged, with hills on a table of its own."""
+
+    theta: np.ndarray  # (P,)
+    v: np.ndarray  # (P,)
+    table: np.ndarray  # (nx, ny)
+    trace: np.ndarray  # (steps made, 4): x, y, true accuracy, temperature
+    ending: int
+    halved: Halved | None = None
+
+
 class Round(NamedTuple):
     """What one round brought: the new state, traces ``(K', n, 4)`` and the walkers lost."""
 
@@ -81,30 +93,20 @@ class Round(NamedTuple):
 
 
 def make_motion(
-    problem: SmoothProblem,
-    dt: float,
-    friction: float,
-    every: int = 10,
-    integrator: str = "baoab",
+    problem: Problem, dt: float, friction: float, every: int = 10, scheme: str = "baoab"
 ) -> Motion:
     """Constants of the integrator; ``friction`` is gamma per step, every ``every``-th step acts.
 
     A walker whose kinetic temperature exceeds 4 and its natural spread has diverged.
     """
-    if not dt > 0:
-        raise UserError(f"time step {dt}: it must be positive.")
-    if not 0 <= friction < 1:
-        raise UserError(f"friction {friction}: it is a fraction per step, 0 <= friction < 1.")
-    if integrator not in ("baoab", "boa"):
-        raise UserError(f"integrator '{integrator}' is unknown; use 'baoab' or 'boa'.")
+    if scheme not in ("baoab", "boa"):
+        raise UserError(f"integrator '{scheme}' is unknown; use 'baoab' or 'boa'.")
     hottest = 4.0 + 30.0 * (2.0 / problem.n_parameters) ** 0.5
-    keep = (1.0 - friction) ** every
-    return Motion(float(dt), keep, int(every), int(integrator == "baoab"), hottest)
+    half_drifts = int(scheme == "baoab")
+    return integrator.make_motion(dt, friction, every, half_drifts=half_drifts, hottest=hottest)
 
 
-def start(
-    problem: SmoothProblem, surface: Surface, walkers: int, rng: np.random.Generator
-) -> MDState:
+def start(problem: Problem, surface: Surface, walkers: int, rng: np.random.Generator) -> MDState:
     """Walkers at ``problem.start`` with velocities from Normal(0, 1), and an empty table.
 
     Raises:
@@ -150,21 +152,12 @@ def walk_numpy(problem, theta, v, table, surface, motion, volumes, rng, trace, s
         # 1. force: minus the gradient of S(x, y) + V(x, y), by the chain rule in one backward pass
         ux, uy = slope(np, table, surface, x, y)
         vx, vy = wall_slope(np, surface.walls, x, y)
-        force = -problem.sweep(np, tape, ux + vx, uy + vy)
+        force = -problem.backward(np, tape, ux + vx, uy + vy)
         # 2. move; the thermostat acts in every m-th step
         noisy = (k + 1) % motion.every == 0
         noise = rng.standard_normal(theta.shape, np.float32).astype(float) if noisy else None
         theta[...], v[...] = langevin_step(
-            np,
-            theta,
-            v,
-            force,
-            noise,
-            motion.dt,
-            motion.keep,
-            problem.lo,
-            problem.hi,
-            motion.half_drifts,
+            np, theta, v, force, noise, motion, problem.lo, problem.hi
         )
         # 3. where are we now, and are we still sound
         x, y, accuracy, tape = problem.evaluate(np, theta)
@@ -184,7 +177,7 @@ def walk_numpy(problem, theta, v, table, surface, motion, volumes, rng, trace, s
 
 
 def advance(
-    problem: SmoothProblem,
+    problem: Problem,
     surface: Surface,
     motion: Motion,
     state: MDState,
@@ -213,10 +206,10 @@ def advance(
     walkers = np.flatnonzero(state.alive)
     volumes = np.asarray(f, dtype=float) * A0 / max(len(walkers), 1)
     stop = np.zeros(1, np.uint8) if stop is None else stop
-    starts, limits = box_runs(problem.lo, problem.hi)
+    box = make_box(problem.lo, problem.hi)
     drop_stale()
 
-    def walked(k: int, motion: Motion):
+    def walked(k: int, motion: Motion) -> Walked:
         theta, v, table = state.theta[k].copy(), state.v[k].copy(), state.table.copy()
         trace = np.empty((len(volumes), 4))
         shared = (surface, motion, volumes, rng(k))
@@ -225,39 +218,38 @@ def advance(
                 problem, theta[None], v[None], table, *shared, trace[None], stop
             )
         else:
-            done, ending = walk(systems[k], theta, v, starts, limits, table, *shared, trace, stop)
-        return theta, v, table, trace[:done], ending
+            done, ending = walk(systems[k], theta, v, box, table, *shared, trace, stop)
+        return Walked(theta, v, table, trace[:done], ending)
 
-    def one(k: int):
+    def one(k: int) -> Walked:
         first, *again = (motion._replace(dt=motion.dt / 2**n) for n in range(HALVINGS + 1))
-        *found, ending = walked(k, first)
-        if ending != DIVERGED:
-            return *found, ending, None
-        step = state.t + len(found[-1])
+        found = walked(k, first)
+        if found.ending != DIVERGED:
+            return found
+        step = state.t + len(found.trace)
         for slower in again:
-            *other, ending = walked(k, slower)
-            if ending == STOPPED:
-                return *other, STOPPED, None
-            if ending == FINE:
-                return *other, FINE, Halved(k, step, float(other[-1][:, X].min()), slower.dt)
-        return *found, DIVERGED, None  # what the time step of the run came to
+            other = walked(k, slower)
+            if other.ending != DIVERGED:
+                halved = Halved(k, step, float(other.trace[:, X].min()), slower.dt)
+                return other._replace(halved=halved)
+        return found  # what the time step of the run came to
 
     results = list(map(one, walkers))
-    if any(ending == STOPPED for *_, ending, _ in results):
+    if any(own.ending == STOPPED for own in results):
         return None
     theta, v, alive = state.theta.copy(), state.v.copy(), state.alive.copy()
     table = state.table
     traces, lost, halved = [], [], []
-    for k, (theta_k, v_k, table_k, trace, ending, slower) in zip(walkers, results, strict=True):
-        if ending == DIVERGED:
+    for k, own in zip(walkers, results, strict=True):
+        if own.ending == DIVERGED:
             alive[k] = False
-            lost.append(Lost(int(k), state.t + len(trace), *trace[-1, [X, Y, KINETIC]]))
+            lost.append(Lost(int(k), state.t + len(own.trace), *own.trace[-1, [X, Y, KINETIC]]))
             continue
-        if slower is not None:
-            halved.append(slower)
-        theta[k], v[k] = theta_k, v_k
-        traces.append(trace)
-        table = table_k if len(walkers) == 1 else table + (table_k - state.table)
+        if own.halved:
+            halved.append(own.halved)
+        theta[k], v[k] = own.theta, own.v
+        traces.append(own.trace)
+        table = own.table if len(walkers) == 1 else table + (own.table - state.table)
     traces = np.array(traces).reshape(len(traces), len(volumes), 4)
     state = state._replace(theta=theta, v=v, table=table, alive=alive, t=state.t + len(volumes))
     return Round(_recorded(state, surface, traces, frozen=not volumes.any()), traces, lost, halved)

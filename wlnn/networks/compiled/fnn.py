@@ -265,7 +265,7 @@ def _scale_errors(errors, train, test, split, end):
             row[p] *= test
 
 
-def _sweep(system, ux, uy):
+def _backward(system, ux, uy):
     depth = len(system.dz)
     errors = system.errors
     split, end = system.n_train, system.n_train + system.n_test
@@ -298,4 +298,4 @@ def _sweep(system, ux, uy):
             np.dot(dz, below.T, system.dW[layer])
 
 
-gradients.register(FNNSystem, evaluate=_evaluate, sweep=_sweep)
+gradients.register(FNNSystem, evaluate=_evaluate, backward=_backward)

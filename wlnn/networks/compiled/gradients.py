@@ -1,7 +1,7 @@
 """What motion asks of a system: two functions, chosen by the system's type.
 
-    evaluate(system, theta) -> (x, y, accuracy)   keeps in its buffers what ``sweep`` needs
-    sweep(system, ux, uy)                         writes the gradient of ux x + uy y
+    evaluate(system, theta) -> (x, y, accuracy)   keeps in its buffers what ``backward`` needs
+    backward(system, ux, uy)                      writes the gradient of ux x + uy y
 
 A system is a NamedTuple with a field ``gradient (P,)``; files that define one :func:`register` it
 where they do. Nothing moves here.
@@ -21,14 +21,14 @@ def evaluate(system, theta):
 
 
 @by_type()
-def sweep(system, ux, uy):
+def backward(system, ux, uy):
     """Fill ``system.gradient`` with the gradient of ux x + uy y at the last evaluated theta."""
 
 
-def register(kind: type, *, evaluate, sweep) -> None:
+def register(kind: type, *, evaluate, backward) -> None:
     """Teach the driver a system: the NamedTuple class ``kind`` and its two functions."""
     _ASKED[0].register(kind, evaluate)
-    _ASKED[1].register(kind, sweep)
+    _ASKED[1].register(kind, backward)
 
 
-_ASKED = evaluate, sweep
+_ASKED = evaluate, backward

@@ -42,7 +42,7 @@ class Value(NamedTuple):
     before: int  # numbers of the border before pixel (0, 0)
 
 
-class Plan(NamedTuple):
+class PassPlan(NamedTuple):
     """Everything the loops need that does not change."""
 
     steps: np.ndarray  # (n, fields of Step), forward ones first
@@ -86,13 +86,13 @@ def readers_of(layers: tuple[Layer, ...]) -> list[list[int]]:
     return readers
 
 
-def make_plan(network) -> Plan:
+def make_plan(network) -> PassPlan:
     """The table of a :class:`wlnn.graph.LayerNetwork` for which :func:`runs` is true."""
     planner = _Planner(network)
     n = len(planner.makers)
     forward = [getattr(planner, f"{planner.layers[k].kind}_step")(k) for k in planner.makers]
     backward = [step for k in planner.makers[::-1] for step in planner.back(k)]
-    return Plan(
+    return PassPlan(
         np.array(forward + backward, np.int64),
         n,
         np.array(planner.places, np.int64),

@@ -2,7 +2,7 @@
 
 Twin of ``collective.NetworkVariables``. Eight images at a time go forwards and backwards while they
 are in the cache: train images give the gradient of the loss, test images that of the test quantity,
-and ``sweep`` mixes the two sums. So the force is known before S is, at the price of one backward
+and ``backward`` mixes the two sums. So the force is known before S is, at the price of one backward
 pass, and no more than eight images' values are in memory. This file moves no parameters.
 """
 
@@ -30,7 +30,7 @@ class LayerSystem(NamedTuple):
     by_train: Buffer  # (P,) float64, the gradient of the sum over train images, not yet scaled
     by_test: Buffer  # the same of test images
     run: Callable  # image_kernels.run_steps
-    steps: Buffer  # the plan, see image_plan.Plan
+    steps: Buffer  # the plan, see image_plan.PassPlan
     n_steps: int
     n_forward: int
     places: Buffer
@@ -185,10 +185,10 @@ def _evaluate(system, theta):
     return x, y, accuracy
 
 
-def _sweep(system, ux, uy):
+def _backward(system, ux, uy):
     train, test = ux * system.scale[0], uy * system.scale[1]
     for k in range(system.gradient.shape[0]):
         system.gradient[k] = train * system.by_train[k] + test * system.by_test[k]
 
 
-gradients.register(LayerSystem, evaluate=_evaluate, sweep=_sweep)
+gradients.register(LayerSystem, evaluate=_evaluate, backward=_backward)

@@ -1,6 +1,6 @@
 """Losses, smoothed accuracy and both coordinates of a compiled network, one sample after another.
 
-Twins of ``losses.py`` and of ``collective.NetworkVariables``. A system has ``outputs`` and
+Twins of ``networks.losses`` and of ``tasks.smooth``. A system has ``outputs`` and
 ``errors (K, N)``, ``labels``, ``targets``, ``scale (2,)``, ``n_train``, ``n_test``, ``loss``,
 ``y_axis`` and ``alpha``; the functions fill ``errors`` with slopes by the outputs that ``scale``
 turns into gradients of x (train) and of y (test). Layers are not known here.
@@ -21,8 +21,7 @@ LN_LOSS, LOGIT, SCALED, PLAIN = 0, 1, 2, 3
 
 
 def constants(variables) -> tuple[int, int, float]:
-    """Loss, y axis and alpha of a :class:`wlnn.collective.NetworkVariables`, as systems have
-    them."""
+    """Loss, y axis and alpha of a ``tasks.smooth.NetworkVariables``, as systems have them."""
     task = variables.task
     axis = LN_LOSS
     if task.y != "ln-test-loss":
