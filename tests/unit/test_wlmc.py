@@ -78,7 +78,7 @@ def test_the_average_is_the_mean_of_s_over_the_production_stages():
 
 
 def test_a_group_interrupted_on_the_way_has_the_history_of_all_its_walkers():
-    plan, stop = wlmc.make_plan(settings(walkers=2, merge_every=4)), np.zeros(1, np.uint8)
+    plan, stop = wlmc.make_plan(settings(walkers=2, merge_every=4, groups=1)), np.zeros(1, np.uint8)
     first, second = (wlmc.start(ball(), plan.settings, number) for number in range(2))
     for _ in range(3):
         first = wlmc.advance(ball(), None, first, plan, stop)

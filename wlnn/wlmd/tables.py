@@ -33,16 +33,16 @@ class Table(NamedTuple):
     state: wlmd.MDState
     history: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()  # of the last period: walkers that were lost, and other warnings
-    kept: dict = {}  # cell -> (x, y, true accuracy), theta (P,) float32
+    kept: dict | None = None  # cell -> (x, y, true accuracy), theta (P,) float32
 
 
-def keep_networks(kept: dict, width: float, state: wlmd.MDState, traces: np.ndarray) -> dict:
+def keep_networks(kept: dict | None, width: float, state: wlmd.MDState, traces: np.ndarray) -> dict:
     """``kept`` with the networks at the end of a round: the last one of every cell of x and y.
 
     ``traces (K', n, 4)`` are those of the walkers that came through; single precision is what their
     networks are evaluated in.
     """
-    kept = dict(kept)
+    kept = dict(kept or {})
     for theta, trace in zip(state.theta[state.alive], traces, strict=True):
         point = trace[-1, [wlmd.X, wlmd.Y, wlmd.ACCURACY]]
         cell = tuple(int(k) for k in np.floor(point[:2] / width))
@@ -50,8 +50,9 @@ def keep_networks(kept: dict, width: float, state: wlmd.MDState, traces: np.ndar
     return kept
 
 
-def _stacked(kept: dict, n_parameters: int) -> dict[str, np.ndarray]:
+def _stacked(kept: dict | None, n_parameters: int) -> dict[str, np.ndarray]:
     """Cells ``(m, 2)``, points ``(m, 3)`` and parameters ``(m, P)`` of kept networks."""
+    kept = kept or {}
     cells = sorted(kept)
     points = [kept[cell][0] for cell in cells]
     theta = [kept[cell][1] for cell in cells]
