@@ -52,31 +52,23 @@ def stage_numpy(problem, theta, entropy, histogram, visits, kept, stage, chain, 
         stage: a :class:`Stage`. chain: the :class:`Chain` so far; the one that follows is returned.
         rng: ``(4,)`` uint64. stop: ``(1,)`` uint8, looked at every thousand steps.
     """
-    lo, hi, grid, words = problem.lo, problem.hi, problem.grid, random_words(rng)
+    words, closed = random_words(rng), stage.new_bin_rule == NEW_BIN_CLOSED
     step_width, direction = chain.step_width, chain.direction
     accepted = out_of_box = out_of_window = round_trips = taken = done = 0
     x, y = problem.observe(theta)
-    here = previous = _bin(grid, x, y)
+    here = previous = _bin(problem, x, y)
     for done in range(1, stage.n_steps + 1):
         # 1. propose: one parameter, uniform in (-w, w) around its value
-        word = next(words)
-        i = ((word >> 32) * theta.size) >> 32
-        u = (word & 0xFFFFFFFF) * 2.0**-32
-        width = step_width
-        if stage.step_rule == STEP_LOG_UNIFORM:  # the scale itself is drawn anew
-            width = 0.6 * math.exp(-5.0 * _uniform(words))
-        old = theta[i]
-        new = old + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)
-        moved = False
-        if new < lo[i] or new > hi[i]:  # 2. outside the box: rejected
+        i, new = _proposed(problem, theta, step_width, stage.step_rule, words)
+        old, moved = theta[i], False
+        if new < problem.lo[i] or new > problem.hi[i]:  # 2. outside the box: rejected
             out_of_box += 1
         else:
             theta[i] = new  # 3. evaluate and bin
             x_new, y_new = problem.observe(theta)
-            there = _bin(grid, x_new, y_new)
-            inside = there[0] >= 0
-            known = inside and visits[there] + histogram[there] > 0
-            if not inside or (stage.new_bin_rule == NEW_BIN_CLOSED and not known):
+            there = _bin(problem, x_new, y_new)
+            known = there[0] >= 0 and visits[there] + histogram[there] > 0
+            if there[0] < 0 or (closed and not known):
                 out_of_window += 1  # rejected; where S is frozen an unknown bin has none to compare
             else:  # 4. accept with min(1, exp(S[old] - S[new])), and always what is new
                 difference = entropy[here] - entropy[there] if known else 0.0
@@ -88,20 +80,17 @@ def stage_numpy(problem, theta, entropy, histogram, visits, kept, stage, chain, 
                 theta[i] = old
         # 5. count the state the walker is in now, moved or not
         if histogram[here] == 0:
-            if visits[here] == 0 and stage.new_bin_rule != NEW_BIN_CLOSED:
+            if visits[here] == 0 and not closed:
                 rule = stage.new_bin_rule
                 entropy[here] = first_entropy(entropy, histogram, visits, here, previous, rule)
             if kept.size:
-                kept[here[0] * grid.y.n + here[1]] = theta
+                kept[here[0] * problem.grid.y.n + here[1]] = theta
         entropy[here] += stage.ln_f
         histogram[here] += 1
         # counters; none of them feeds back on the walk, but for the paper's step rule
-        accepted += moved
-        taken += moved
-        if moved:
-            turned = heading(direction, here[0], stage.low_row, stage.high_row)
-            round_trips += direction < 0 < turned
-            direction = turned
+        accepted, taken = accepted + moved, taken + moved
+        turned = heading(direction, here[0], stage.low_row, stage.high_row) if moved else direction
+        round_trips, direction = round_trips + (direction < 0 < turned), turned
         if done % ADAPT_EVERY == 0:
             if stage.step_rule == STEP_ADAPT:
                 step_width = adapted_width(step_width, taken)
@@ -113,10 +102,20 @@ def stage_numpy(problem, theta, entropy, histogram, visits, kept, stage, chain, 
     )
 
 
+def _proposed(problem, theta, width, step_rule, words) -> tuple[int, float]:
+    """The parameter to be moved, and its new value; one word serves both."""
+    word = next(words)
+    i = ((word >> 32) * theta.size) >> 32
+    u = (word & 0xFFFFFFFF) * 2.0**-32
+    if step_rule == STEP_LOG_UNIFORM:  # the scale itself is drawn anew
+        width = 0.6 * math.exp(-5.0 * _uniform(words))
+    return i, theta[i] + width * (problem.hi[i] - problem.lo[i]) * (2.0 * u - 1.0)
+
+
 def _uniform(words) -> float:
     """In [0, 1), from the upper 53 bits of the next word."""
     return (next(words) >> 11) * 2.0**-53
 
 
-def _bin(grid, x, y) -> tuple[int, int]:
-    return tuple(int(k) for k in grid.index(x, y))
+def _bin(problem, x, y) -> tuple[int, int]:
+    return tuple(int(k) for k in problem.grid.index(x, y))
