@@ -1,4 +1,4 @@
-"""Settings of a task: network, data, grid."""
+"""Settings of a task: network, data, grid, contexts."""
 
 from __future__ import annotations
 
@@ -82,3 +82,6 @@ class ContextSettings(_Section):
     inputs: int = _option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
     input_scale: float = _option(0.3, above=0)  # s_x
     input_seed: int = _option(0, low=0)
+
+
+SECTIONS = (NetworkSettings, DataSettings, GridSettings, ContextSettings)  # what tasks read
