@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.base.statistics import jackknife_error, ln_sum
 from wlnn.landscape.landscape import Landscape
 
 NODES = 12  # of the quadrature inside a bin
@@ -73,17 +74,13 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
     r = landscape.n_walkers
     errors = {name: np.full(len(temperatures), np.nan) for name in QUANTITIES}
     if r > 1:
+        left = (np.delete(landscape.entropies, k, axis=0) for k in range(r))
         parts = [
-            _averages(
-                replace(landscape, entropies=np.delete(landscape.entropies, k, axis=0)),
-                rows,
-                temperatures,
-            )[0]
-            for k in range(r)
+            _averages(replace(landscape, entropies=part), rows, temperatures)[0] for part in left
         ]
-        for name in QUANTITIES:
-            values = np.array([part[name] for part in parts])
-            errors[name] = np.sqrt((r - 1) / r * ((values - values.mean(0)) ** 2).sum(0))
+        errors = {
+            name: jackknife_error(np.array([part[name] for part in parts])) for name in QUANTITIES
+        }
     return Averages(temperatures, whole, errors, *_outside(landscape, ln_weights))
 
 
@@ -177,14 +174,14 @@ def _averages(landscape: Landscape, rows: slice, temperatures: np.ndarray):
     offset = 0.5 * axis.width * nodes
     inner = slope[:, None] * offset + np.log(0.5 * node_weights)  # (rows, nodes)
     if landscape.meta.get("sampler") != "wlmd":  # there S is the density at the centre of a bin
-        inner -= _ln_sum(inner)[:, None]
+        inner -= ln_sum(inner)[:, None]
     x = axis.centres[rows][:, None] + offset
     loss = np.exp(x)
     found = {name: np.empty(len(temperatures)) for name in QUANTITIES}
     ln_weights = np.empty((len(temperatures), len(ln_rows)))
     for k, T in enumerate(temperatures):
         ln_weight = ln_rows[:, None] + inner - loss / T
-        ln_z = _ln_sum(ln_weight.ravel())
+        ln_z = ln_sum(ln_weight.ravel())
         weight = np.exp(ln_weight - ln_z)
         mean_loss = (weight * loss).sum()
         found["ln_z"][k] = ln_z
@@ -192,7 +189,7 @@ def _averages(landscape: Landscape, rows: slice, temperatures: np.ndarray):
         found["ln_loss"][k] = (weight * x).sum()
         found["y"][k] = weight.sum(1) @ y
         found["heat_capacity"][k] = (weight * (loss - mean_loss) ** 2).sum() / T**2
-        ln_weights[k] = _ln_sum(ln_weight) - ln_z
+        ln_weights[k] = ln_sum(ln_weight) - ln_z
     return found, ln_weights
 
 
@@ -224,11 +221,3 @@ def _beyond(ln_weights: np.ndarray, steps: int) -> np.ndarray:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         share = np.exp(ln_weights[:, 0]) / np.expm1(fall)
     return np.where((fall > 0) & np.isfinite(share), np.minimum(share, 1.0), 1.0)
-
-
-def _ln_sum(values: np.ndarray) -> np.ndarray:
-    """ln of the sum of exp over the last axis."""
-    top = values.max(axis=-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0]

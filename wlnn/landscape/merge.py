@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.base.statistics import ln_sum
 from wlnn.landscape.grid import Grid
-from wlnn.landscape.landscape import Landscape, _ln_sum
+from wlnn.landscape.landscape import Landscape
 
 ANCHOR_COUNT = 100  # uniform draws a bin needs before its ln p is used (relative error 10 %)
 
@@ -64,7 +65,7 @@ def merge(
     anchors = None if draws is None else reliable & (draws.counts >= ANCHOR_COUNT)
     meta = dict(meta or {})
     if covers_box:
-        gauge, shifts = "box", -_ln_sum(entropies.reshape(len(walkers), -1))
+        gauge, shifts = "box", -ln_sum(entropies.reshape(len(walkers), -1))
     elif anchors is not None and anchors.any():
         gauge = "draws"
         shifts, meta["anchor_error"] = _anchor(
@@ -73,7 +74,7 @@ def merge(
         meta["anchor_bins"] = int(anchors.sum())
     else:
         gauge = "window"
-        shifts = -_ln_sum(np.where(common, entropies, np.nan).reshape(len(walkers), -1))
+        shifts = -ln_sum(np.where(common, entropies, np.nan).reshape(len(walkers), -1))
         shifts[~np.isfinite(shifts)] = 0.0  # no bin in common: nothing to align by
     meta["gauge"] = gauge
     return Landscape(

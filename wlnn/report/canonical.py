@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.text_table import aligned
 from wlnn.canonical.reweight import QUANTITIES, Averages, canonical, trusted_rows
 from wlnn.canonical.trajectories import KINETIC_TOLERANCE, Trajectories
 from wlnn.landscape.landscape import Landscape
@@ -78,12 +79,8 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
             cells.append(cell if np.isnan(error) else f"{cell} ± {format(factor * error, '.2g')}")
         cells.append("" if averages.covered[k] else _outside(averages, k))
         lines.append(cells)
-    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]) - 1)]
-    words = [
-        "  ".join([cell.rjust(w) for cell, w in zip(line[:-1], widths, strict=True)] + [line[-1]])
-        for line in lines
-    ]
-    return [*describe(landscape), *_range(landscape, covered), "", *(w.rstrip() for w in words)]
+    words = [line.rstrip() for line in aligned(lines, notes=True)]
+    return [*describe(landscape), *_range(landscape, covered), "", *words]
 
 
 def _range(landscape: Landscape, covered: tuple[float, float]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wlnn.base.text_table import aligned
 from wlnn.canonical.advantage import compare_motion
 from wlnn.canonical.advantage import record_of as record_of_motion
 from wlnn.canonical.trajectories import Trajectories
@@ -78,12 +79,7 @@ def table(difference: Difference, names: Sequence[str] = ()) -> list[str]:
         lines.append(cells(one))
         if names:
             lines[-1].insert(4, names[one.source])
-    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]))]
-    return [
-        "  ".join(cell.rjust(w) for cell, w in zip(line[:-1], widths[:-1], strict=True))
-        + f"  {line[-1]}"
-        for line in lines
-    ]
+    return aligned(lines, notes=True)
 
 
 def cells(one: Difference) -> list[str]:

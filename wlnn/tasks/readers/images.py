@@ -12,8 +12,6 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.tasks.datasets import Dataset, seeded_split
 
-SCALES = ("raw", "unit", "standard")
-
 
 class Pool(NamedTuple):
     """Images to draw from."""
