@@ -67,6 +67,18 @@ class Trajectories:
         return columns.ACCURACY if self.meta["accuracy"] else columns.Y
 
     @property
+    def record(self) -> str:
+        """Name of the record of trainings that is the test quantity of this motion.
+
+        Raises:
+            UserError: the motion is of something else than a network's test performance.
+        """
+        name = "test-accuracy" if self.meta["accuracy"] else self.meta["task"].get("y")
+        if name not in ("test-accuracy", "ln-test-loss"):
+            raise UserError("this motion records no test performance; nothing to compare.")
+        return name
+
+    @property
     def steps(self) -> np.ndarray:
         """Step ``(n,)`` at which each record begins."""
         return self.meta["md"]["record"] * np.arange(self.records.shape[1])

@@ -14,19 +14,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wlnn.canonical.advantage import compare_motion
-from wlnn.canonical.advantage import record_of as record_of_motion
 from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.landscape import Landscape
 from wlnn.report.landscape import describe
 from wlnn.report.plot import INK, MAGENTA, plot_landscape
-from wlnn.training import difference as advantage
-from wlnn.training.difference import Difference
-from wlnn.training.trained import Trained, TrainedCurve
+from wlnn.training.difference import (
+    BETTER,
+    UNDECIDED,
+    WORSE,
+    Difference,
+    half_interval,
+    in_common,
+    on_axis,
+    record_of,
+)
+from wlnn.training.trained import Trained, TrainedCurve, sign_of
 from wlnn.training.tuning import Tuning
 
 GREY = "#666666"
 STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # of several sets of trainings
-VERDICT_COLOURS = {advantage.BETTER: MAGENTA, advantage.UNDECIDED: GREY, advantage.WORSE: INK}
+VERDICT_COLOURS = {BETTER: MAGENTA, UNDECIDED: GREY, WORSE: INK}
 
 
 def plot_advantage(
@@ -48,15 +55,14 @@ def plot_advantage(
         axes = _two_axes()
     upper, lower = axes
     plot_landscape(landscape, upper)
-    record, limits = advantage.record_of(landscape), upper.get_ylim()
+    record, limits = record_of(landscape), upper.get_ylim()
     handles = []
     for one, style in zip(trained, STYLES * len(trained), strict=False):
-        curve = (one if until is None else one.until(until)).curve(record)
-        _trained_curve(upper, curve, style, partial(advantage.on_axis, landscape))
+        _trained_curve(upper, one.until(until).curve(record), style, partial(on_axis, landscape))
         sets = f", best of {len(one.parts)}" if len(one.parts) > 1 else ""
         label = f"trained: {one.words}" if len(trained) > 1 else f"trained{sets}"
         handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
-        found = advantage.in_common(landscape, one, until=until)
+        found = in_common(landscape, one, until=until)
         _differences(lower, found, style if len(trained) > 1 else "none")
         if motions:
             _differences(lower, compare_motion(motions, one, until), "none", "D")
@@ -87,11 +93,10 @@ def plot_motions(
     :func:`plot_advantage`, hollow what is not reliable.
     """
     upper, lower = _two_axes()
-    record = record_of_motion(motions[0])
+    record = motions[0].record
     handles = []
     for one, style in zip(trained, STYLES * len(trained), strict=False):
-        cut = one if until is None else one.until(until)
-        _trained_curve(upper, cut.curve(record), style)
+        _trained_curve(upper, one.until(until).curve(record), style)
         label = f"trained: {one.words}"
         handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
         _differences(lower, compare_motion(motions, one, until), style, "D")
@@ -118,7 +123,7 @@ def _below(lower: Axes, x_label: str, record: str) -> None:
     lower.axhline(0, color=INK, linewidth=0.8)
     lower.set_xlabel(x_label)
     lower.set_ylabel("equilibrium\nminus trained")
-    better = "up" if advantage.sign_of(record) > 0 else "down"
+    better = "up" if sign_of(record) > 0 else "down"
     lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
 
 
@@ -127,7 +132,7 @@ def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
     for run in motions:
         averages, r = run.averages(), len(run.kept)
         x, y = averages["ln_loss"], averages["accuracy" if run.meta["accuracy"] else "y"]
-        factor = float(advantage.half_interval(1.0, r, 0.0, 2)) if r > 1 else 0.0
+        factor = float(half_interval(1.0, r, 0.0, 2)) if r > 1 else 0.0
         bars = factor * np.nan_to_num([[y.error], [x.error]])
         ax.errorbar(
             x.value, y.value, *bars, fmt="D", color=MAGENTA, markeredgecolor="white", markersize=6,
@@ -147,11 +152,11 @@ def _notes(trained: Trained, until: int | None) -> str:
     return f"{trained.kept.sum()} trainings × {epochs} epochs, {trained.words}"
 
 
-def _trained_curve(ax: Axes, curve: TrainedCurve, style, on_axis=lambda values: values) -> None:
+def _trained_curve(ax: Axes, curve: TrainedCurve, style, place=lambda values: values) -> None:
     with np.errstate(invalid="ignore"):
-        half = np.nan_to_num(advantage.half_interval(curve.error, curve.trainings, 0.0, 2))
+        half = np.nan_to_num(half_interval(curve.error, curve.trainings, 0.0, 2))
     band = (curve.value - half, curve.value, curve.value + half)
-    low, value, high = map(on_axis, band)
+    low, value, high = map(place, band)
     safe = curve.reliable
     ax.fill_between(curve.x[safe], low[safe], high[safe], color="black", alpha=0.2, linewidth=0)
     ax.plot(curve.x, value, color="white", linewidth=3.4, alpha=0.7)
@@ -251,7 +256,7 @@ def plot_differences(points: Sequence[tuple[int, Difference]], record: str) -> F
     if len({parameters for parameters, _ in points}) > 1:
         ax.set_xscale("log")
     ax.set_xlabel("parameters")
-    better = "up" if advantage.sign_of(record) > 0 else "down"
+    better = "up" if sign_of(record) > 0 else "down"
     ax.set_ylabel(f"{record.replace('-', ' ')}:\nequilibrium minus trained ({better} is better)")
     return figure
 
