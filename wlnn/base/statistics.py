@@ -12,6 +12,17 @@ def standard_error(values: np.ndarray) -> np.ndarray:
     return values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
+def t_factor(n, level: float = 0.95):
+    """Student's t with n - 1 degrees of freedom, by which a standard error makes half an interval.
+
+    ``n`` may be an array; NaN where it is below two.
+    """
+    from scipy.special import stdtrit
+
+    n = np.asarray(n)
+    return np.where(n > 1, stdtrit(np.maximum(n - 1, 1), 0.5 + level / 2), np.nan)[()]
+
+
 def jackknife_error(values: np.ndarray) -> np.ndarray:
     """Standard error from estimates ``(R, ...)``, each of which leaves one of R walkers out."""
     r = len(values)

@@ -44,6 +44,12 @@ class Averages:
     below: np.ndarray
     above: np.ndarray
 
+    def of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Values and standard errors of a quantity; "free_energy" is F."""
+        if name == "free_energy":
+            return self.free_energy, self.temperature * self.errors["ln_z"]
+        return self.values[name], self.errors[name]
+
     @property
     def covered(self) -> np.ndarray:
         """Temperatures ``(n,)`` whose weight lies inside the window but for 1 %."""

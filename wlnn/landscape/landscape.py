@@ -14,7 +14,7 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.accuracy_axes import ACCURACY_AXES
 from wlnn.base.errors import UserError
-from wlnn.base.statistics import ln_sum, standard_error
+from wlnn.base.statistics import ln_sum, standard_error, t_factor
 from wlnn.landscape.grid import Axis, Grid
 
 RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so
@@ -104,9 +104,7 @@ class Landscape:
 
     def t_factor(self, level: float = 0.95) -> float:
         """Student's t with R - 1 degrees of freedom: half the two-sided interval per error."""
-        from scipy.special import stdtrit
-
-        return float(stdtrit(self.n_walkers - 1, 0.5 + level / 2)) if self.n_walkers > 1 else np.nan
+        return float(t_factor(self.n_walkers, level))
 
     @property
     def _rows(self) -> np.ndarray:

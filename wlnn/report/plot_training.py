@@ -61,7 +61,7 @@ def plot_advantage(
         _trained_curve(upper, one.until(until).curve(record), style, partial(on_axis, landscape))
         sets = f", best of {len(one.parts)}" if len(one.parts) > 1 else ""
         label = f"trained: {one.words}" if len(trained) > 1 else f"trained{sets}"
-        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
+        handles.append(_black(style, label))
         found = in_common(landscape, one, until=until)
         _differences(lower, found, style if len(trained) > 1 else "none")
         if motions:
@@ -78,9 +78,7 @@ def plot_advantage(
     _below(lower, upper.get_xlabel(), record)
     upper.set_xlabel("")
     if own:
-        notes = [describe(landscape)[1], *map(_motion_notes, motions)]
-        notes += [_notes(part, until) for one in trained for part in one.parts]
-        upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+        _notes(upper.figure, [describe(landscape)[1]], motions, trained, until)
     return upper.figure
 
 
@@ -97,8 +95,7 @@ def plot_motions(
     handles = []
     for one, style in zip(trained, STYLES * len(trained), strict=False):
         _trained_curve(upper, one.until(until).curve(record), style)
-        label = f"trained: {one.words}"
-        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
+        handles.append(_black(style, f"trained: {one.words}"))
         _differences(lower, compare_motion(motions, one, until), style, "D")
     handles.append(_points(upper, motions))
     upper.legend(handles=handles, fontsize="x-small")
@@ -108,9 +105,7 @@ def plot_motions(
     left = min(run.averages()["ln_loss"].value for run in motions) - 1.5
     upper.set_xlim(left=max(left, upper.get_xlim()[0]))  # trainings may end far below
     _below(lower, "ln(train loss)", record)
-    notes = [*map(_motion_notes, motions)]
-    notes += [_notes(part, until) for one in trained for part in one.parts]
-    upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+    _notes(upper.figure, [], motions, trained, until)
     return upper.figure
 
 
@@ -121,10 +116,13 @@ def _two_axes() -> tuple[Axes, Axes]:
 
 def _below(lower: Axes, x_label: str, record: str) -> None:
     lower.axhline(0, color=INK, linewidth=0.8)
-    lower.set_xlabel(x_label)
-    lower.set_ylabel("equilibrium\nminus trained")
-    better = "up" if sign_of(record) > 0 else "down"
-    lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
+    lower.set(xlabel=x_label, ylabel="equilibrium\nminus trained")
+    words = f"equilibrium better: {_better(record)}"
+    lower.set_title(words, fontsize="x-small", loc="right", color=GREY)
+
+
+def _better(record: str) -> str:
+    return "up" if sign_of(record) > 0 else "down"
 
 
 def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
@@ -142,14 +140,20 @@ def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
     return Line2D([], [], **look, label="motion at a temperature")
 
 
-def _motion_notes(run: Trajectories) -> str:
-    steps = run.records.shape[1] * run.meta["md"]["record"]
-    return f"motion at T = {run.temperature:g}: {len(run.kept)} walkers × {steps:,} steps"
+def _black(style, label: str) -> Line2D:
+    return Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label)
 
 
-def _notes(trained: Trained, until: int | None) -> str:
-    epochs = trained.epochs if until is None else until
-    return f"{trained.kept.sum()} trainings × {epochs} epochs, {trained.words}"
+def _notes(figure: Figure, lines: list[str], motions, trained, until: int | None) -> None:
+    """What was run, below the picture."""
+    for run in motions:
+        steps = run.records.shape[1] * run.meta["md"]["record"]
+        walkers = f"{len(run.kept)} walkers × {steps:,} steps"
+        lines.append(f"motion at T = {run.temperature:g}: {walkers}")
+    for part in (part for one in trained for part in one.parts):
+        epochs = part.epochs if until is None else until
+        lines.append(f"{part.kept.sum()} trainings × {epochs} epochs, {part.words}")
+    figure.supxlabel("\n".join(lines), fontsize="x-small", color=GREY, x=0.99, ha="right")
 
 
 def _trained_curve(ax: Axes, curve: TrainedCurve, style, place=lambda values: values) -> None:
@@ -171,16 +175,10 @@ def _differences(ax: Axes, found: Difference, style, marker: str = "o") -> None:
         for safe, alpha in ((True, 1.0), (False, 0.35)):
             chosen = (found.verdict == verdict) & (found.reliable == safe)
             if chosen.any():
-                ax.errorbar(
-                    found.x[chosen],
-                    found.difference[chosen],
-                    np.nan_to_num(found.half[chosen]),
-                    fmt=marker,
-                    markersize=3 if marker == "o" else 4,
-                    linewidth=0.9,
-                    color=colour,
-                    alpha=alpha,
-                )
+                points = found.x[chosen], found.difference[chosen]
+                look = {"fmt": marker, "markersize": 3 if marker == "o" else 4, "linewidth": 0.9}
+                half = np.nan_to_num(found.half[chosen])
+                ax.errorbar(*points, half, color=colour, alpha=alpha, **look)
 
 
 def plot_widths(
@@ -201,39 +199,23 @@ def plot_endings(points: Sequence[tuple[str, Difference]], record: str) -> Figur
     """
     figure = Figure(figsize=(4.8, 4.6), layout="constrained")
     ax = figure.subplots()
-    spread = [
-        value + sign * np.nan_to_num(error)
-        for _, one in points
-        for value, error in (
-            (one.equilibrium, one.equilibrium_error),
-            (one.trained, one.trained_error),
-        )
-        for sign in (-1, 1)
-    ]
-    margin = 0.06 * (max(spread) - min(spread)) + 1e-3
-    limits = min(spread) - margin, max(spread) + margin
+    values = np.array([(one.equilibrium, one.trained) for _, one in points])
+    errors = np.nan_to_num([(one.equilibrium_error, one.trained_error) for _, one in points])
+    low, high = (values - errors).min(), (values + errors).max()
+    margin = 0.06 * (high - low) + 1e-3
+    limits = low - margin, high + margin
     ax.plot(limits, limits, color=GREY, linewidth=0.8)
     colours = ["#0b6fa4", "#d6006d", "#e08a00", "#3a8f3a", "#7b4fb5", "#222222"]
     names = list(dict.fromkeys(name.split(",")[0] for name, _ in points))
     markers = {}
-    for name, one in points:
+    for (name, one), bars in zip(points, errors, strict=True):
         network, _, length = name.partition(",")
         marker = markers.setdefault(length.strip(), "osD^vP"[len(markers) % 6])
-        ax.errorbar(
-            one.trained,
-            one.equilibrium,
-            xerr=np.nan_to_num(one.trained_error),
-            yerr=np.nan_to_num(one.equilibrium_error),
-            fmt=marker,
-            color=colours[names.index(network) % len(colours)],
-            markersize=5,
-            linewidth=0.9,
-            label=name,
-        )
-    ax.set_xlim(limits)
-    ax.set_ylim(limits)
+        colour = colours[names.index(network) % len(colours)]
+        look = {"fmt": marker, "color": colour, "markersize": 5, "linewidth": 0.9}
+        ax.errorbar(one.trained, one.equilibrium, *bars, **look, label=name)
     unit = record.replace("-", " ")
-    ax.set_xlabel(f"trained: {unit}")
+    ax.set(xlim=limits, ylim=limits, xlabel=f"trained: {unit}")
     ax.set_ylabel(f"equilibrium at the same train loss: {unit}")
     ax.legend(fontsize="x-small")
     return figure
@@ -245,19 +227,13 @@ def plot_differences(points: Sequence[tuple[int, Difference]], record: str) -> F
     ax = figure.subplots()
     ax.axhline(0, color=INK, linewidth=0.8)
     for parameters, one in points:
-        ax.errorbar(
-            parameters,
-            one.difference,
-            np.nan_to_num(one.half),
-            fmt="o",
-            color=VERDICT_COLOURS[int(one.verdict)],
-            linewidth=1.0,
-        )
+        look = {"fmt": "o", "color": VERDICT_COLOURS[int(one.verdict)], "linewidth": 1.0}
+        ax.errorbar(parameters, one.difference, np.nan_to_num(one.half), **look)
     if len({parameters for parameters, _ in points}) > 1:
         ax.set_xscale("log")
     ax.set_xlabel("parameters")
-    better = "up" if sign_of(record) > 0 else "down"
-    ax.set_ylabel(f"{record.replace('-', ' ')}:\nequilibrium minus trained ({better} is better)")
+    words = f"equilibrium minus trained ({_better(record)} is better)"
+    ax.set_ylabel(f"{record.replace('-', ' ')}:\n{words}")
     return figure
 
 
@@ -266,7 +242,6 @@ def plot_tuning(tuning: Tuning) -> Figure:
     figure = Figure(figsize=(5.6, 3.8), layout="constrained")
     ax = figure.subplots()
     columns = tuning.columns
-    sign = -1 if tuning.meta["y"] == "ln-test-loss" else 1
     for k, batch in enumerate(np.unique(columns["batch_size"])):
         chosen = columns["batch_size"] == batch
         words = f"batch {batch:.0f}" if batch else "all rows"
@@ -276,19 +251,10 @@ def plot_tuning(tuning: Tuning) -> Figure:
         ax.errorbar(rate, value, bars, fmt="o-", markersize=3.5, color=colour, label=words)
         lost = columns["diverged"][chosen] > 0
         ax.plot(rate[lost], value[lost], "x", color=colour, markersize=9)
-    best = tuning.best
-    ax.plot(
-        columns["learning_rate"][best],
-        columns["best"][best],
-        "o",
-        markersize=11,
-        markerfacecolor="none",
-        color=MAGENTA,
-        label="chosen",
-    )
-    ax.set_xscale("log")
-    ax.set_xlabel("learning rate")
+    chosen = columns["learning_rate"][tuning.best], columns["best"][tuning.best]
+    ax.plot(*chosen, "o", ms=11, markerfacecolor="none", color=MAGENTA, label="chosen")
+    ax.set(xscale="log", xlabel="learning rate")
     ax.set_ylabel(f"{tuning.meta['y'].replace('-', ' ')} at the best epoch")
-    ax.set_title(f"better: {'up' if sign > 0 else 'down'}", fontsize="x-small", loc="right")
+    ax.set_title(f"better: {_better(tuning.meta['y'])}", fontsize="x-small", loc="right")
     ax.legend(fontsize="x-small")
     return figure

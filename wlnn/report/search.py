@@ -8,7 +8,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.statistics import standard_error
+from wlnn.base.statistics import standard_error, t_factor
 from wlnn.base.text_table import aligned
 from wlnn.canonical.search import Search, metrics_of
 from wlnn.landscape.landscape import Curve, Landscape
@@ -123,11 +123,9 @@ def table(searches: list[Search], metric: str, curves: dict[str, Curve], x: floa
 
 
 def _words(found: Reached, form: str) -> str:
-    from scipy.special import stdtrit
-
     if not found.runs:
         return "-"
     words = format(found.value, form)
     if found.runs > 1:
-        words += f" ± {stdtrit(found.runs - 1, 0.975) * found.error:.2g}"
+        words += f" ± {t_factor(found.runs) * found.error:.2g}"
     return words
