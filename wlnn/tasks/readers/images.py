@@ -22,6 +22,16 @@ class Pool(NamedTuple):
     source: str
 
 
+def checked_labels(labels: np.ndarray, n: int, where) -> np.ndarray:
+    """Labels of ``n`` images as int64; UserError if they are not as many whole numbers 0..9."""
+    whole = labels.dtype.kind in "iuO"  # "O": Python's numbers of more than 64 bits
+    if labels.shape != (n,) or not whole or not n:
+        raise UserError(f"{where}: {n} images need as many labels, not {labels.shape}.")
+    if labels.min() < 0 or labels.max() > 9:
+        raise UserError(f"{where}: the labels must be 0..9; there is {labels.max()}.")
+    return labels.astype(np.int64)
+
+
 def draw_images(
     pool: Pool, selection: str, seed: int, points: int, test_points: int, published: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
