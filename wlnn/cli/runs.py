@@ -56,9 +56,7 @@ def cores() -> int:
 
 
 @contextmanager
-def _followed(
-    directory: Path, again: str, what: str = "", quiet: float = 1.0
-) -> Iterator[Progress]:
+def _followed(directory: Path, again: str, what: str = "", quiet: float = 1.0) -> Iterator[Progress]:
     """Progress of a run; one that is stopped says what there is and how to go on."""
     from wlnn.base.running import Interrupted
     from wlnn.report.landscape import reached
