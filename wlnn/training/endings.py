@@ -125,14 +125,13 @@ def over_data_sets(endings: Sequence[Ending], record: str) -> Difference:
     if len(endings) == 1:
         return endings[0].difference
     parts = [ending.difference for ending in endings]
-    stacked = {name: np.array([getattr(part, name) for part in parts], float)
-               for name in ("x", "equilibrium", "trained", "difference")}  # fmt: skip
-    means = {name: over_trainings(values) for name, values in stacked.items()}
-    mean, error, n = means["difference"]
+    x, equilibrium, trained, (mean, error, n) = (
+        over_trainings(np.array([getattr(part, name) for part in parts], float))
+        for name in ("x", "equilibrium", "trained", "difference")
+    )
     half = float(half_interval(error, n, 0.0, 2)) if n > 1 else np.nan
     verdict = int(np.sign(mean)) * sign_of(record) if abs(mean) > half else UNDECIDED
     return Difference(
-        float(means["x"][0]), float(means["equilibrium"][0]), float(means["equilibrium"][1]),
-        float(means["trained"][0]), float(means["trained"][1]), int(n),
+        float(x[0]), *map(float, (*equilibrium[:2], *trained[:2])), int(n),
         float(mean), float(error), half, verdict, all(part.reliable for part in parts),
     )  # fmt: skip
