@@ -14,6 +14,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.store import load
 from wlnn.cli.options import recipe_of
 from wlnn.networks.images import network_from
+from wlnn.runs.names import directory_name
 from wlnn.settings.tables import read_table
 from wlnn.tasks.catalogue import TASKS, load_task
 from wlnn.tasks.readers import cifar
@@ -168,7 +169,7 @@ def test_names_of_run_directories(folder, tmp_path, given, name):
     if given["task"] in files:
         given = {**given, "data": str(files[given["task"]])}
     recipe = recipe_of({"overrides": (), **given}, "default")
-    assert recipe.directory_name(recipe.task()) == name
+    assert directory_name(recipe, recipe.task()) == name
 
 
 TINY = (

@@ -15,26 +15,8 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.canonical import columns
 from wlnn.canonical.trajectories import Trajectories
-from wlnn.training.difference import Difference, judged
-from wlnn.training.trained import BIN_WIDTH, SAME, Trained, TrainedCurve
-
-
-def record_of(run: Trajectories) -> str:
-    """Name of the record of trainings that is the test quantity of a run.
-
-    Raises:
-        UserError: the run is of something else than a network's test performance.
-    """
-    record = "test-accuracy" if run.meta["accuracy"] else run.meta["task"].get("y")
-    if record not in ("test-accuracy", "ln-test-loss"):
-        raise UserError("this motion records no test performance; nothing to compare.")
-    return record
-
-
-def same_task(run: Trajectories, trained: Trained) -> bool:
-    """Whether data, network and loss agree."""
-    first, second = run.meta["task"], trained.meta.get("task", {})
-    return all(first.get(name) == second.get(name) for name in SAME)
+from wlnn.training.difference import Difference, judged, same_task
+from wlnn.training.trained import BIN_WIDTH, Trained, TrainedCurve
 
 
 def compare_motion(
@@ -55,10 +37,10 @@ def compare_motion(
             raise UserError("Newtonian motion keeps no temperature; give it friction.")
         if not all(same_task(run, part) for part in trained.parts):
             raise UserError("the motion and the trainings are of different tasks.")
-    trained = trained if until is None else trained.until(until)
+    trained = trained.until(until)
     found = []
     for k, run in enumerate(runs):
-        record, half = record_of(run), run.half()
+        record, half = run.record, run.half()
         x = half[:, columns.LN_LOSS]
         y = half[:, columns.MEAN_ACCURACY if run.meta["accuracy"] else columns.MEAN_Y]
         around = _around(trained.curve(record), x.mean())

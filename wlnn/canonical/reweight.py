@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.landscape.landscape import Landscape, ln_sum
+from wlnn.base.statistics import jackknife_error, ln_sum
+from wlnn.landscape.landscape import Landscape
 
 NODES = 12  # of the quadrature inside a bin
 COVERED = 0.01  # of the weight may lie outside the window
@@ -42,6 +43,12 @@ class Averages:
     errors: dict[str, np.ndarray]
     below: np.ndarray
     above: np.ndarray
+
+    def of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Values and standard errors of a quantity; "free_energy" is F."""
+        if name == "free_energy":
+            return self.free_energy, self.temperature * self.errors["ln_z"]
+        return self.values[name], self.errors[name]
 
     @property
     def covered(self) -> np.ndarray:
@@ -73,13 +80,13 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
     r = landscape.n_walkers
     errors = {name: np.full(len(temperatures), np.nan) for name in QUANTITIES}
     if r > 1:
-        others = (np.delete(landscape.entropies, k, axis=0) for k in range(r))
+        left = (np.delete(landscape.entropies, k, axis=0) for k in range(r))
         parts = [
-            _averages(replace(landscape, entropies=rest), rows, temperatures)[0] for rest in others
+            _averages(replace(landscape, entropies=part), rows, temperatures)[0] for part in left
         ]
-        for name in QUANTITIES:
-            values = np.array([part[name] for part in parts])
-            errors[name] = np.sqrt((r - 1) / r * ((values - values.mean(0)) ** 2).sum(0))
+        errors = {
+            name: jackknife_error(np.array([part[name] for part in parts])) for name in QUANTITIES
+        }
     return Averages(temperatures, whole, errors, *_outside(landscape, ln_weights))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.statistics import jackknife_error, standard_error
 from wlnn.canonical import columns, langevin
 
 FILE = "md.npz"
@@ -66,6 +67,18 @@ class Trajectories:
         return columns.ACCURACY if self.meta["accuracy"] else columns.Y
 
     @property
+    def record(self) -> str:
+        """Name of the record of trainings that is the test quantity of this motion.
+
+        Raises:
+            UserError: the motion is of something else than a network's test performance.
+        """
+        name = "test-accuracy" if self.meta["accuracy"] else self.meta["task"].get("y")
+        if name not in ("test-accuracy", "ln-test-loss"):
+            raise UserError("this motion records no test performance; nothing to compare.")
+        return name
+
+    @property
     def steps(self) -> np.ndarray:
         """Step ``(n,)`` at which each record begins."""
         return self.meta["md"]["record"] * np.arange(self.records.shape[1])
@@ -88,7 +101,7 @@ class Trajectories:
             if counts.any():
                 means = (np.where(chosen, values, 0).sum(1) / np.maximum(counts, 1))[counts > 0]
                 centre = float(steps[which == b].mean()) + 0.5 * record
-                rows.append((centre, means.mean(), float(_error(means)), len(means)))
+                rows.append((centre, means.mean(), float(standard_error(means)), len(means)))
         return TimeCurve(*np.array(rows).reshape(len(rows), 4).T)
 
     def half(self) -> np.ndarray:
@@ -114,7 +127,7 @@ class Trajectories:
         if self.meta["accuracy"]:
             wanted["accuracy"] = columns.MEAN_ACCURACY
         found = {
-            name: Average(float(half[:, k].mean()), float(_error(half[:, k])))
+            name: Average(float(half[:, k].mean()), float(standard_error(half[:, k])))
             for name, k in wanted.items()
         }
         losses, squares = half[:, columns.LOSS], half[:, columns.LOSS_SQUARED]
@@ -123,11 +136,9 @@ class Trajectories:
             return (squares[keep].mean() - losses[keep].mean() ** 2) / self.temperature**2
 
         r = len(half)
-        left_out = np.array([capacity(np.arange(r) != k) for k in range(r)] if r > 1 else [])
-        spread = np.sqrt((r - 1) / r * ((left_out - left_out.mean()) ** 2).sum()) if r > 1 else None
-        found["heat_capacity"] = Average(
-            float(capacity(np.arange(r))), np.nan if spread is None else float(spread)
-        )
+        left_out = np.array([capacity(np.arange(r) != k) for k in range(r) if r > 1])
+        error = float(jackknife_error(left_out))
+        found["heat_capacity"] = Average(float(capacity(np.arange(r))), error)
         return found
 
     def drifting(self) -> list[str]:
@@ -137,7 +148,7 @@ class Trajectories:
         moving = []
         for name, (third, last) in self._quarters().items():
             change = last - third
-            error = _error(change)
+            error = standard_error(change)
             if error > 0 and 2 * stdtr(len(change) - 1, -abs(change.mean() / error)) < DRIFTING:
                 moving.append(name)
         return moving
@@ -197,7 +208,7 @@ class Trajectories:
         tenth = max(1, kept.shape[1] // 10)
         change = kept[:, -tenth:].mean(1) - kept[:, :tenth].mean(1)
         change = change / (0.5 * self.walkers.theta.shape[1] * self.temperature)
-        return Average(float(change.mean()), float(_error(change)))
+        return Average(float(change.mean()), float(standard_error(change)))
 
     def save(self, path) -> Path:
         """Write to ``path``; see ``wlnn.store``."""
@@ -213,13 +224,6 @@ class Trajectories:
             raise UserError(f"{path}: holds no molecular dynamics; give a run of `wlnn md`.")
         walkers = langevin.Walkers(*(arrays[name] for name in langevin.Walkers._fields))
         return cls(arrays["records"], walkers, meta["meta"])
-
-
-def _error(values: np.ndarray) -> np.ndarray:
-    """Standard error over the first axis; NaN for one walker."""
-    if len(values) < 2:
-        return np.full(values.shape[1:], np.nan)[()]
-    return values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
 def is_motion(path) -> bool:

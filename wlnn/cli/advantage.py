@@ -54,15 +54,35 @@ def advantage(results, where, until, best_of_all, out):
     training ends against the number of parameters; data sets of one network are averaged. Of
     different tasks there is the first picture alone (Fig. 2).
     """
+    from wlnn.report.plot import save
+    from wlnn.report.plot_training import plot_advantage, plot_motions
+
+    landscapes, motions, trained, names = _loaded(results)
+    if not (landscapes or motions) or not trained:
+        missing = "is no landscape" if trained else "are no trainings (of wlnn train)"
+        raise UserError(f"there {missing} among {', '.join(map(str, results))}.")
+    first = Path(names[0])
+    folder = first if first.is_dir() else first.parent
+    path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
+    sets = _tell_motions(motions, trained, names, best_of_all, until) if motions else []
+    if not landscapes:
+        click.echo(save(plot_motions(motions, sets, until), path))
+        return
+    if motions and len(landscapes) > 1:
+        raise UserError("give one landscape, or none, beside runs of wlnn md.")
+    label = {id(one): name for one, name in zip(trained, names, strict=True)}
+    pairs = _pairs(landscapes, trained, label, best_of_all)
+    _tell_pairs(pairs, label, until, where)
+    if len(pairs) == 1:
+        click.echo(save(plot_advantage(*pairs[0], until, motions=motions), path))
+    else:
+        _several(pairs, path, until)
+
+
+def _loaded(results) -> tuple[list, list, list, list[str]]:
+    """Landscapes, motions and trainings of some paths, and the paths of the trainings."""
     from wlnn.canonical.trajectories import Trajectories, is_motion
-    from wlnn.report import plot
-    from wlnn.report import plot_training as plot_trained
-    from wlnn.report.landscape import describe
-    from wlnn.report.training import advantage_in_words, in_words, motion_report, report
     from wlnn.runs.find import find_landscape
-    from wlnn.training import advantage as advantage_
-    from wlnn.training import difference as comparison
-    from wlnn.training.baseline import best_of
     from wlnn.training.trained import Trained, is_trained
 
     landscapes, motions, trained, names = [], [], [], []
@@ -74,50 +94,66 @@ def advantage(results, where, until, best_of_all, out):
             motions.append(Trajectories.load(result))
         else:
             landscapes.append(find_landscape(result))
-    if not (landscapes or motions) or not trained:
-        missing = "is no landscape" if trained else "are no trainings (of wlnn train)"
-        raise UserError(f"there {missing} among {', '.join(map(str, results))}.")
-    first = Path(names[0])
-    folder = first if first.is_dir() else first.parent
-    path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
-    if motions:
-        sets = [best_of(trained, names)] if best_of_all else trained
-        for one in sets:
-            click.echo("\n".join([one.words, *motion_report(motions, one, until), ""]))
-    if not landscapes:
-        click.echo(plot.save(plot_trained.plot_motions(motions, sets, until), path))
-        return
-    if motions and len(landscapes) > 1:
-        raise UserError("give one landscape, or none, beside runs of wlnn md.")
-    pairs = advantage_.pairs(landscapes, trained, names)
-    label = {id(one): name for one, name in zip(trained, names, strict=True)}
-    if best_of_all:
-        pairs = [
-            (landscape, [best_of(own, [label[id(one)] for one in own])])
-            if len(own) > 1 or len(trained) == len(pairs)  # nothing to choose from: it says so
-            else (landscape, own)
-            for landscape, own in pairs
-        ]
+    return landscapes, motions, trained, names
+
+
+def _tell_motions(motions, trained, names, best_of_all: bool, until) -> list:
+    """Print motions beside each baseline; returns the baselines."""
+    from wlnn.report.training import motion_report
+    from wlnn.training.baseline import best_of
+
+    sets = [best_of(trained, names)] if best_of_all else trained
+    for one in sets:
+        click.echo("\n".join([one.words, *motion_report(motions, one, until), ""]))
+    return sets
+
+
+def _pairs(landscapes, trained, label: dict, best_of_all: bool) -> list:
+    """Each landscape with its baselines; ``label`` has the path of each training by its id."""
+    from wlnn.training.advantage import pairs
+    from wlnn.training.baseline import best_of
+
+    found = pairs(landscapes, trained, list(label.values()))
+    if not best_of_all:
+        return found
+    return [
+        (landscape, [best_of(own, [label[id(one)] for one in own])])
+        if len(own) > 1 or len(trained) == len(found)  # nothing to choose from: it says so
+        else (landscape, own)
+        for landscape, own in found
+    ]
+
+
+def _tell_pairs(pairs, label: dict, until, where) -> None:
+    """Print what each baseline is, and its comparison with its landscape."""
+    from wlnn.report.landscape import describe
+    from wlnn.report.training import in_words, report
+    from wlnn.training.difference import record_of
+
     for landscape, own in pairs:
-        record = comparison.record_of(landscape)
+        record = record_of(landscape)
         for one in own:
             click.echo(describe(landscape)[0])
-            for part, name in zip(one.parts, getattr(one, "names", ("",)), strict=True):
+            for part, name in zip(one.parts, one.names or ("",), strict=True):
                 if name:
                     click.echo(f"{name} = {label[id(part)]}")
-                part = part if until is None else part.until(until)
-                click.echo("\n".join(in_words(part, record)))
+                click.echo("\n".join(in_words(part.until(until), record)))
             click.echo("\n".join(report(landscape, one, until, where)) + "\n")
-    if len(pairs) == 1:
-        picture = plot_trained.plot_advantage(*pairs[0], until, motions=motions)
-        click.echo(plot.save(picture, path))
+
+
+def _several(pairs, path: Path, until) -> None:
+    """Print where training ends, network by network; draw all of them."""
+    from wlnn.report.plot import save
+    from wlnn.report.plot_training import plot_differences, plot_endings, plot_widths
+    from wlnn.report.training import advantage_in_words
+    from wlnn.training.advantage import by_network, one_per_network
+    from wlnn.training.difference import record_of
+
+    pictures = {"": plot_widths(one_per_network(pairs), until)}
+    if len({(ls.meta["task"]["task"], record_of(ls)) for ls, _ in pairs}) > 1:
+        click.echo(save(pictures[""], path))  # losses of different tasks have no common axis
         return
-    pictures = {"": plot_trained.plot_widths(advantage_.one_per_network(pairs), until)}
-    tasks = {(ls.meta["task"]["task"], comparison.record_of(ls)) for ls, _ in pairs}
-    if len(tasks) > 1:  # losses of different tasks have no common axis
-        click.echo(plot.save(pictures[""], path))
-        return
-    points = advantage_.by_network(pairs, until)
+    record, points = record_of(pairs[0][0]), by_network(pairs, until)
     click.echo("where training ends, by network")
     for name, parameters, sets, one in points:
         click.echo(f"{name} ({parameters} parameters, {sets} data set{'s' * (sets > 1)})")
@@ -125,9 +161,9 @@ def advantage(results, where, until, best_of_all, out):
     if points:
         ends = [(name, one) for name, _, _, one in points]
         sizes = [(parameters, one) for _, parameters, _, one in points]
-        pictures["-ends"] = plot_trained.plot_endings(ends, record)
-        pictures["-parameters"] = plot_trained.plot_differences(sizes, record)
+        pictures["-ends"] = plot_endings(ends, record)
+        pictures["-parameters"] = plot_differences(sizes, record)
     else:
         click.echo("  no training comes to losses that its landscape holds")
     for suffix, figure in pictures.items():
-        click.echo(plot.save(figure, path.with_name(path.stem + suffix + path.suffix)))
+        click.echo(save(figure, path.with_name(path.stem + suffix + path.suffix)))

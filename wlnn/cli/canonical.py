@@ -55,12 +55,13 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
     Writes md.npz (records of every walker) and md.png. Ctrl-C loses nothing; the same command, or
     `wlnn resume`, goes on with the same bits.
     """
+    from wlnn.runs.names import directory_name
+
     given = {"temperature": temperature, "dt": dt, "friction": 0.0 if newtonian else friction}
     given = tuple(f"md.{name}={value!r}" for name, value in given.items() if value is not None)
     options["overrides"] += given
     recipe = recipe_of(options, preset or "default", "md")
-    task = recipe.task()
-    name = f"md-{recipe.directory_name(task)}-T{recipe.settings.md.temperature:g}"
+    name = directory_name(recipe, recipe.task())
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
     if window is not None and not 0 < window[0] < window[1]:
         raise UserError(f"--loss-window {loss_window} is empty; write LOW,HIGH, both positive.")

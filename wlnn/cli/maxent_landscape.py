@@ -74,8 +74,7 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
     about = {"command": "landscape", **problem.about, "steps": settings.steps, "walkers": walkers}
     folder = write_results(out, "landscape", rows, {**about, "seed": seed})
     if folder is not None:
-        from wlnn.report import plot
-        from wlnn.report import plot_maxent as figures
+        from wlnn.report import plot, plot_maxent
 
         click.echo(folder / "run" / "landscape.npz")
-        click.echo(plot.save(figures.landscape(result), folder / "landscape.png"))
+        click.echo(plot.save(plot_maxent.landscape(result), folder / "landscape.png"))

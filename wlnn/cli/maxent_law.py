@@ -111,14 +111,13 @@ def _draw_laws(folder, contexts, scales, f, gains):
     from functools import partial
 
     from wlnn.maxent import theory
-    from wlnn.report import plot
-    from wlnn.report import plot_maxent as figures
+    from wlnn.report import plot, plot_maxent
 
     contexts = [K for K in contexts if K > 1]
     if not contexts:
         return
     law = partial(theory.solve, f=f, gains=gains)
-    for draw in (figures.specialisation, figures.selectivity):
+    for draw in (plot_maxent.specialisation, plot_maxent.selectivity):
         figure = draw(contexts, scales, law=law)
         click.echo(plot.save(figure, folder / f"{draw.__name__}.png"))
 
@@ -226,12 +225,11 @@ def sample(contexts, out, seed, scale, units, networks, relu, context_scale, ant
     folder = write_results(out, "sample", rows, about)
     if folder is not None:
         from wlnn.base import store
-        from wlnn.report import plot
-        from wlnn.report import plot_maxent as figures
+        from wlnn.report import plot, plot_maxent
 
         network = sampling.draw_units(
             law, sizes[-1], rng, context_scale=context_scale, antithetic=antithetic
         )
         click.echo(store.save(folder / "network.npz", network._asdict(), about))
-        figure = figures.loss_against_units(law, points, floor)
+        figure = plot_maxent.loss_against_units(law, points, floor)
         click.echo(plot.save(figure, folder / "loss-against-units.png"))

@@ -92,6 +92,7 @@ def print_table(rows, shown):
 
     Lists with more than 17 members in some row are left out, and the reader is told.
     """
+    from wlnn.base.text_table import aligned
     from wlnn.cli.maxent_tables import columns, flat
 
     rows = [{name: row[name] for name in shown if name in row} for row in rows]
@@ -106,9 +107,8 @@ def print_table(rows, shown):
     rows = [flat({name: row[name] for name in row if name not in long}) for row in rows]
     names = columns(rows)
     cells = [names] + [[_cell(row.get(name, "")) for name in names] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    for line in cells:
-        click.echo("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+    for line in aligned(cells):
+        click.echo(line.rstrip())
 
 
 def _cell(value) -> str:

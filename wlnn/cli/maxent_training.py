@@ -50,14 +50,14 @@ def train(out, **options):
     _train("train", out, options)
 
 
-@click.command(short_help="Train, compare with the law, draw the figures.")
+@click.command(short_help="Train, compare with the law, draw the plot_maxent.")
 @_training
 @click.option(
     "--out",
     type=click.Path(file_okay=False),
     default=COMPARE_FOLDER,
     show_default=True,
-    help="Folder for CSV, JSON, networks and figures.",
+    help="Folder for CSV, JSON, networks and plot_maxent.",
 )
 def compare(out, **options):
     """Train, compare with the law, and draw the figures of the study.
@@ -109,8 +109,7 @@ def _draw(rows, folder):
     import numpy as np
 
     from wlnn.maxent import sampling
-    from wlnn.report import plot
-    from wlnn.report import plot_maxent as figures
+    from wlnn.report import plot, plot_maxent
 
     rows = [row for row in rows if row.law.contexts > 1]
     if not rows:
@@ -121,12 +120,12 @@ def _draw(rows, folder):
     shown = min(rows, key=lambda row: (abs(row.law.weight_scale - 1), abs(row.law.contexts - 4)))
     sampled = sampling.draw_units(shown.law, len(shown.units.w), np.random.default_rng(0))
     pictures = {
-        "populations": figures.populations(rows),
-        "population-ratios": figures.population_ratios(rows),
-        "specialisation": figures.specialisation(contexts, scales, rows),
-        "selectivity": figures.selectivity(contexts, scales, rows),
-        "scatter": figures.scatter(rows),
-        "weights": figures.weights(shown.law, sampled, shown.units),
+        "populations": plot_maxent.populations(rows),
+        "population-ratios": plot_maxent.population_ratios(rows),
+        "specialisation": plot_maxent.specialisation(contexts, scales, rows),
+        "selectivity": plot_maxent.selectivity(contexts, scales, rows),
+        "scatter": plot_maxent.scatter(rows),
+        "weights": plot_maxent.weights(shown.law, sampled, shown.units),
     }
     for name, figure in pictures.items():
         click.echo(plot.save(figure, folder / f"{name}.png"))

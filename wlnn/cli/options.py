@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.settings.unread import refuse_unread
+from wlnn.settings.unread import read_by, refuse_unread
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
 NUMBER = {"type": float, "metavar": "N"}  # 6e7 is a number too; the settings check the rest
@@ -18,22 +18,23 @@ KINDS = {  # where a task comes from
     "train": "--train",
     "file": "--task path.py:name",
 }
-GOES_WITH = {  # options that only some sources of a task understand
-    **dict.fromkeys(
-        (
-            "width",
-            "layers",
-            "points",
-            "data_seed",
-            "data",
-            "embedding",
-            "scale",
-            "classes",
-            "y_axis",
-        ),
-        ("task",),
-    ),
-    **dict.fromkeys(("activation", "logits"), ("task", "train")),
+SETTINGS = {  # the setting that an option stands for, where a task or a run may not read it
+    "width": "network.width",
+    "layers": "network.layers",
+    "points": "data.points",
+    "data_seed": "data.seed",
+    "scale": "data.scale",
+    "classes": "data.first_class",
+    "y_axis": "wlmd.accuracy_axis",
+    "activation": "network.activation",
+    "logits": "network.logits",
+    "schedule": "wlmc.schedule",
+    "step_rule": "wlmc.step_rule",
+    "precision": "wlmc.precision",
+}
+PLAIN = ("width", "layers", "points", "activation", "logits", "schedule", "step_rule", "precision")
+GOES_WITH = {  # options for some sources only, beside those whose setting the source does not read
+    **dict.fromkeys(("data", "embedding", "y_axis"), ("task",)),
     "window": ("task", "train", "context"),
     **dict.fromkeys(("test", "target", "hidden", "kind", "raw"), ("train",)),
 }
@@ -41,21 +42,6 @@ INSTEAD = {
     ("width", "train"): "; give --hidden",
     ("layers", "train"): "; give --hidden",
     ("width", "context"): "; give --set context.units=N",
-    **{(name, "file"): "; set it in the file" for name in GOES_WITH},
-}
-SETTINGS = {  # settings that options stand for, where a run may have no use for them
-    "layers": "network.layers",
-    "width": "network.width",
-    "activation": "network.activation",
-    "logits": "network.logits",
-    "points": "data.points",
-    "data_seed": "data.seed",
-    "scale": "data.scale",
-    "classes": "data.first_class",
-    "y_axis": "wlmd.accuracy_axis",
-    "schedule": "wlmc.schedule",
-    "step_rule": "wlmc.step_rule",
-    "precision": "wlmc.precision",
 }
 
 
@@ -155,19 +141,15 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
 
     given = {name: value for name, value in options.items() if value is not None}
     kind = _kind(given)
-    for name, kinds in GOES_WITH.items():
-        if name in given and kind not in kinds:
-            raise UserError(
-                f"--{name.replace('_', '-')} does not go with {KINDS[kind]}"
-                f"{INSTEAD.get((name, kind), '')}."
-            )
-    values: dict[str, dict] = {
-        "network": _named(given, "width", "layers", "activation", "logits"),
-        "data": _named(given, "points"),
-        "grid": {},
-        "wlmc": _named(given, "schedule", "step_rule", "precision"),
-        "sampler": _named(given, "seed", "walkers", "steps", "keep_networks"),
-    }
+    for name in [*SETTINGS, *GOES_WITH]:
+        if name in given and not _goes_with(name, kind):
+            instead = INSTEAD.get((name, kind), "; set it in the file" if kind == "file" else "")
+            raise UserError(f"{_option(name)} does not go with {KINDS[kind]}{instead}.")
+    values: dict[str, dict] = {"network": {}, "data": {}, "wlmc": {}}
+    values["sampler"] = _named(given, "seed", "walkers", "steps", "keep_networks")
+    for name in PLAIN:
+        section, _, key = SETTINGS[name].partition(".")
+        values[section] |= {key: given[name]} if name in given else {}
     if "points" in given:
         values["data"]["test_points"] = 0  # as many
     if given.get("data_seed") == "published":
@@ -194,7 +176,7 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         _source(kind, given), preset, sampler or given.get("sampler"), values,
         options["overrides"], variants,
     )  # fmt: skip
-    words = {SETTINGS[name]: f"--{name.replace('_', '-')}" for name in SETTINGS if name in given}
+    words = {setting: _option(name) for name, setting in SETTINGS.items() if name in given}
     if given.get("data_seed") == "published":
         words = {"data.selection": "--data-seed published", **words}
     words |= {text.partition("=")[0].strip(): f"--set {text}" for text in options["overrides"]}
@@ -213,6 +195,18 @@ def _kind(given: dict) -> str:
         if name not in given:
             raise UserError(f"--train needs --{name} as well.")
     return "train"
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _goes_with(name: str, kind: str) -> bool:
+    """Whether an option makes sense with a source, whatever the task there reads."""
+    setting = SETTINGS.get(name, "")
+    if kind == "task" or not setting.startswith(("network.", "data.")):
+        return kind in GOES_WITH.get(name, KINDS)
+    return setting in read_by({"context": "context-select"}.get(kind, kind))
 
 
 def _source(kind: str, given: dict) -> dict:

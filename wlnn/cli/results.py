@@ -72,7 +72,7 @@ def plot(results, per, per_y, out):
     Magenta: the equilibrium curve, the mean of y over all networks of one training loss. Dashed:
     the y of the highest entropy. Pale bins were not seen by all walkers: do not trust them.
     """
-    from wlnn.report import plot as pictures
+    from wlnn.report.plot import plot_landscape, save
     from wlnn.runs.find import find_landscape
 
     if out is not None and len(results) > 1:
@@ -80,8 +80,8 @@ def plot(results, per, per_y, out):
     for result in results:
         landscape = find_landscape(result)
         if out is not None:
-            axes = pictures.plot_landscape(landscape, per=(per, per_y))
-            click.echo(pictures.save(axes.figure, out))
+            axes = plot_landscape(landscape, per=(per, per_y))
+            click.echo(save(axes.figure, out))
             continue
         folder = Path(result) if Path(result).is_dir() else Path(result).parent
         for path in draw(landscape, folder, (per, per_y)):

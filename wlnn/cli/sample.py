@@ -83,12 +83,13 @@ def sample(preset, yes, out, threads, **options):
     landscape.npz and two pictures. Ctrl-C stops a run within a second and loses nothing: the same
     command, or `wlnn resume`, goes on, with the same bits in the end.
     """
+    from wlnn.runs.names import directory_name
     from wlnn.runs.recipe import PAPER_DATA_SETS
 
     preset = preset or "default"
     recipe = recipe_of(options, preset)
     task = recipe.task()
-    directory = Path(out or Path("runs") / recipe.directory_name(task))
+    directory = Path(out or Path("runs") / directory_name(recipe, task))
     data_sets = PAPER_DATA_SETS.get(recipe.source.get("task"), 1)
     runs = [(recipe, directory)]
     if preset == "paper":
@@ -141,9 +142,11 @@ def probe(preset, **options):
 
 def _announce(recipe, problem, n_runs: int, threads: int, yes: bool) -> None:
     """Say how long the published protocol takes; ask on a terminal."""
+    from wlnn.runs.pace import estimate
+
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo("measuring the pace of the sampler on this machine ...", err=True)
-    seconds = recipe.estimate(problem, threads)
+    seconds = estimate(recipe, problem, threads)
     words = f"{settings.who} x {settings.steps:.3g} steps: {duration(seconds)}"
     if n_runs > 1:
         words = f"{n_runs} data sets, each {words}; together {duration(n_runs * seconds)}"

@@ -59,6 +59,7 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     """
     from wlnn.canonical.reweight import temperature_of
     from wlnn.runs.find import find_landscape
+    from wlnn.runs.names import directory_name
 
     surface = None if landscape is None else find_landscape(landscape)
     given = {name: options.pop(name) for name in ("evaluations", "low", "high", "replicas")}
@@ -71,6 +72,6 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     options["overrides"] += words
     recipe = recipe_of(options, preset or "default", "seek")
     if out is None:
-        out = Path("runs") / f"seek-{recipe.directory_name(recipe.task())}"
+        out = Path("runs") / directory_name(recipe, recipe.task())
     asked = {"methods": methods or METHODS, "landscape": landscape, "surface": surface}
     execute(recipe, Path(out), threads, asked=asked)

@@ -74,7 +74,7 @@ def train(preset, out, processes, tuned, **options):
             if options[name] is None:
                 options[name] = value
     from wlnn.cli.options import numbers
-    from wlnn.runs.experiment import training_name
+    from wlnn.runs.names import directory_name
 
     given = options.pop("batch_size")
     sizes = [given]
@@ -84,7 +84,7 @@ def train(preset, out, processes, tuned, **options):
     begun = []
     for size in sizes:  # all of them are looked at before the first is trained
         recipe = _recipe({**options, "batch_size": size}, preset, "train", ("runs",))
-        directory = Path("runs") / training_name("trained", recipe)
+        directory = Path("runs") / directory_name(recipe, recipe.task())
         if out:
             directory = Path(out) / f"b{size:g}" if several else Path(out)
         begun.append((recipe, directory))
@@ -111,7 +111,7 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
     All settings get the same number of epochs. Ctrl-C loses nothing; the same command goes on.
     """
     from wlnn.cli.options import numbers
-    from wlnn.runs.experiment import training_name
+    from wlnn.runs.names import directory_name
 
     changes = []
     for option, text, name in (
@@ -129,7 +129,7 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
             )
     options["overrides"] = (*options["overrides"], *changes)
     recipe = _recipe(options, preset, "tune", ("runs", "rates"))
-    directory = Path(out) if out else Path("runs") / training_name("tuned", recipe)
+    directory = Path(out) if out else Path("runs") / directory_name(recipe, recipe.task())
     execute(recipe, directory, processes)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.accuracy_axes import ACCURACY_AXES
 from wlnn.base.errors import UserError
+from wlnn.base.statistics import ln_sum, standard_error, t_factor
 from wlnn.landscape.grid import Axis, Grid
 
 RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so
@@ -120,13 +121,11 @@ class Landscape:
 
         The 95 % interval is this times :meth:`t_factor`. No bias of order 1 / steps is in it.
         """
-        return _standard_error(self.entropies)
+        return standard_error(self.entropies)
 
     def t_factor(self, level: float = 0.95) -> float:
         """Student's t with R - 1 degrees of freedom: half the two-sided interval per error."""
-        from scipy.special import stdtrit
-
-        return float(stdtrit(self.n_walkers - 1, 0.5 + level / 2)) if self.n_walkers > 1 else np.nan
+        return float(t_factor(self.n_walkers, level))
 
     @property
     def _rows(self) -> np.ndarray:
@@ -137,9 +136,7 @@ class Landscape:
             return ln_sum(safe) - ln_sum(entropy) >= np.log(RELIABLE_SHARE)
 
     def _curve(self, per_walker: np.ndarray) -> Curve:
-        return Curve(
-            self.grid.x.centres, _mean(per_walker), _standard_error(per_walker), self._rows
-        )
+        return Curve(self.grid.x.centres, _mean(per_walker), standard_error(per_walker), self._rows)
 
     def equilibrium_accuracy(self) -> Curve:
         """<y>(x) = sum_y y exp S(x, y) / sum_y exp S(x, y) (paper, Eq. (1)), mean over walkers.
@@ -240,23 +237,6 @@ def _mean(per_walker: np.ndarray) -> np.ndarray:
     known = ~np.isnan(per_walker)
     total = np.where(known, per_walker, 0).sum(axis=0)
     return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-
-
-def _standard_error(per_walker: np.ndarray) -> np.ndarray:
-    """sd / sqrt(R) over the first axis; NaN for one walker and where one is NaN."""
-    if len(per_walker) < 2:
-        return np.full(per_walker.shape[1:], np.nan)
-    return per_walker.std(axis=0, ddof=1) / np.sqrt(len(per_walker))
-
-
-def ln_sum(entropy: np.ndarray) -> np.ndarray:
-    """ln of the sum of exp over the last axis, NaN counting as zero mass; NaN where all are."""
-    never = np.isnan(entropy)
-    top = np.where(never, -np.inf, entropy).max(axis=-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    total = np.where(never, 0.0, np.exp(np.where(never, 0.0, entropy - top))).sum(axis=-1)
-    with np.errstate(divide="ignore"):
-        return np.where(never.all(axis=-1), np.nan, np.log(total) + top[..., 0])
 
 
 def _ln_width(axis: Axis, unit: str) -> np.ndarray:

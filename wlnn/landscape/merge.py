@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.base.statistics import ln_sum
 from wlnn.landscape.grid import Grid
-from wlnn.landscape.landscape import Landscape, ln_sum
+from wlnn.landscape.landscape import Landscape
 
 ANCHOR_COUNT = 100  # uniform draws a bin needs before its ln p is used (relative error 10 %)
 

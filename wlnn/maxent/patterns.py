@@ -14,7 +14,7 @@ from wlnn.base.checks import check_contexts, check_probability, check_scale
 from wlnn.base.errors import UserError
 from wlnn.maxent.newton import NotConvergedError, minimise
 from wlnn.maxent.observables import mean_correlation
-from wlnn.maxent.theory import tilted
+from wlnn.maxent.theory import Mixture, tilted
 
 MOST_CONTEXTS = 10  # 2^10 patterns, 100 multipliers: a second or two
 
@@ -34,7 +34,7 @@ def binary_patterns(contexts: int, f: float = 0.5) -> tuple[np.ndarray, np.ndarr
 
 
 @dataclass(frozen=True)
-class PatternSolution:
+class PatternSolution(Mixture):
     """A mixture of P Gaussian populations, one per gain pattern.
 
     Attributes:
@@ -65,25 +65,10 @@ class PatternSolution:
         return (self.U**2).sum(1)
 
     @property
-    def X(self) -> np.ndarray:
-        """1 / (1 - |U|^2) (P,)."""
-        return 1 / (1 - self.r2)
-
-    @property
     def moments(self) -> np.ndarray:
         """<w g_k m_d>, (K, D); the target, as a check."""
         weight = self.p * self.X * self.weight_scale**2
         return np.einsum("p,pk,pd->kd", weight, self.g, self.U)
-
-    @property
-    def mean_X(self) -> float:
-        """Average of X over units, <w^2> / sigma^2."""
-        return float(self.p @ self.X)
-
-    @property
-    def R2(self) -> float:
-        """Share of output-weight variance that gated inputs explain."""
-        return float(self.p @ self.r2)
 
     @property
     def p_n(self) -> np.ndarray:

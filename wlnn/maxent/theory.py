@@ -85,8 +85,27 @@ def tilted(ln_p0: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, float]:
     return weights / weights.sum(), float(top + np.log(weights.sum()))
 
 
+class Mixture:
+    """What all laws here have: populations of share ``p`` whose |U|^2 is ``r2``, both (P,)."""
+
+    @property
+    def X(self) -> np.ndarray:
+        """1 / (1 - |U|^2): the factor by which var(w) exceeds sigma^2, (P,)."""
+        return 1 / (1 - self.r2)
+
+    @property
+    def mean_X(self) -> float:
+        """Average of X over units, <w^2> / sigma^2."""
+        return float(self.p @ self.X)
+
+    @property
+    def R2(self) -> float:
+        """Selectivity index: share of output-weight variance that gated inputs explain."""
+        return float(self.p @ self.r2)
+
+
 @dataclass(frozen=True)
-class Solution:
+class Solution(Mixture):
     """The maximum-entropy law for K contexts; arrays run over n = 0..K, the active contexts.
 
     Attributes:
@@ -126,19 +145,9 @@ class Solution:
         return self.weight_scale**2
 
     @property
-    def X(self) -> np.ndarray:
-        """1 / (1 - |U|^2): the factor by which var(w) exceeds sigma^2, (K+1,)."""
-        return 1 / (1 - self.r2)
-
-    @property
     def rho(self) -> np.ndarray:
         """|U(g)|: correlation of w with the input weights along U, (K+1,)."""
         return np.sqrt(self.r2)
-
-    @property
-    def mean_X(self) -> float:
-        """Average of X over units, <w^2> / sigma^2."""
-        return float(self.p @ self.X)
 
     @property
     def w2(self) -> float:
@@ -160,11 +169,6 @@ class Solution:
     def frac_m(self) -> float:
         """Share of input-weight variance along the structured direction; 1/K when random."""
         return self.mean_X / (self.contexts - 1 + self.mean_X)
-
-    @property
-    def R2(self) -> float:
-        """Selectivity index: share of output-weight variance that gated inputs explain."""
-        return float(self.p @ self.r2)
 
     @property
     def rho_bar(self) -> float:

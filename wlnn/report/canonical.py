@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.statistics import t_factor
+from wlnn.base.text_table import aligned
 from wlnn.canonical.reweight import QUANTITIES, Averages, canonical, trusted_rows
 from wlnn.canonical.trajectories import KINETIC_TOLERANCE, Trajectories
 from wlnn.landscape.landscape import Landscape
@@ -18,10 +20,8 @@ from wlnn.report.landscape import describe
 
 def motion(found: Trajectories) -> list[str]:
     """A run of molecular dynamics in words: averages with 95 % intervals, whether to trust it."""
-    from scipy.special import stdtrit
-
     settings, averages, r = found.meta["md"], found.averages(), len(found.kept)
-    factor = float(stdtrit(r - 1, 0.975)) if r > 1 else np.nan
+    factor = float(t_factor(r))
     metric = ("accuracy" if found.meta["accuracy"] else "y", found.meta["metric"])
     rows = [("loss", "train loss"), ("ln_loss", "ln train loss"), metric]
     rows.append(("heat_capacity", "heat capacity (k_B)"))
@@ -61,7 +61,7 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
         "<L>": ("loss", ".3g"),
         "<ln L>": ("ln_loss", ".3f"),
         f"<{y_name}>": ("y", ".4f"),
-        "F = -T ln Z": (None, ".4g"),
+        "F = -T ln Z": ("free_energy", ".4g"),
         "heat capacity": ("heat_capacity", ".2f"),
     }
     if not np.isfinite(landscape.grid.y.lo):
@@ -70,20 +70,13 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
     for k, T in enumerate(averages.temperature):
         cells = [f"{T:9.3g}"]
         for name, form in columns.values():
-            if name is None:
-                value, error = averages.free_energy[k], T * averages.errors["ln_z"][k]
-            else:
-                value, error = averages.values[name][k], averages.errors[name][k]
+            value, error = (of[k] for of in averages.of(name))
             cell = format(value, form)
             cells.append(cell if np.isnan(error) else f"{cell} ± {format(factor * error, '.2g')}")
         cells.append("" if averages.covered[k] else _outside(averages, k))
         lines.append(cells)
-    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]) - 1)]
-    words = [
-        "  ".join([cell.rjust(w) for cell, w in zip(line[:-1], widths, strict=True)] + [line[-1]])
-        for line in lines
-    ]
-    return [*describe(landscape), *_range(landscape, covered), "", *(w.rstrip() for w in words)]
+    words = [line.rstrip() for line in aligned(lines, notes=True)]
+    return [*describe(landscape), *_range(landscape, covered), "", *words]
 
 
 def _range(landscape: Landscape, covered: tuple[float, float]) -> list[str]:
@@ -124,7 +117,7 @@ def beside(landscape: Landscape, found: Trajectories) -> list[str]:
     ):  # fmt: skip
         if other not in moved:
             continue
-        value, error = averages.values[name][0], averages.errors[name][0]
+        value, error = (of[0] for of in averages.of(name))
         distance = (moved[other].value - value) / np.hypot(error, moved[other].error)
         label = {"y": landscape.grid.y.name, "loss": "L", "ln_loss": "ln L"}.get(name, "heat cap.")
         lines.append(
@@ -140,7 +133,6 @@ def save(averages: Averages, landscape: Landscape, path: Path) -> Path:
     """Write canonical.npz: temperature, and value and error of every quantity."""
     arrays = {"temperature": averages.temperature, "covered": averages.covered}
     for name in QUANTITIES:
-        arrays[name] = averages.values[name]
-        arrays[f"{name}_error"] = averages.errors[name]
+        arrays[name], arrays[f"{name}_error"] = averages.of(name)
     meta = {"kind": "canonical", "landscape": landscape.meta, "y": landscape.grid.y.name}
     return store.save(path, arrays, meta)

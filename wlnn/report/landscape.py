@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from wlnn.base.text_table import aligned
 from wlnn.landscape import diagnostics
 from wlnn.landscape.grid import Axis
 from wlnn.landscape.join import seeds_of
@@ -245,12 +246,7 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
                 cell += f" ± {format(factor * curve.error[k], form)}"
             cells.append(cell)
         table.append([*cells, "" if marginal.reliable[k] else "not seen by all walkers"])
-    widths = [max(len(line[j]) for line in table) for j in range(len(table[0]))]
-    return [
-        "  ".join(cell.rjust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True))
-        + (f"  {line[-1]}" if line[-1] else "")
-        for line in table
-    ]
+    return [line.rstrip() for line in aligned(table, notes=True)]
 
 
 def _chosen(landscape: Landscape, rows: int | None) -> np.ndarray:

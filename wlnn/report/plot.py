@@ -75,10 +75,9 @@ def plot_landscape(
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
-    _label(ax, x.name, _y_name(landscape))
+    _label(ax, x.name, _y_name(landscape), describe(landscape)[0])
     if smoothed:
         _accuracy_ticks(ax, smoothed)
-    ax.set_title(describe(landscape)[0], fontsize="medium")
     if own:
         _provenance(ax.figure, landscape)
     return ax
@@ -96,8 +95,7 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     x, y = landscape.grid.x, landscape.grid.y
 
     _draw(a, landscape.marginal_entropy(), factor, INK)
-    _label(a, x.name, _entropy_label(landscape))
-    a.set_title("entropy of x", fontsize="medium")
+    _label(a, x.name, _entropy_label(landscape), "entropy of x")
 
     if np.isfinite(y.lo):
         curve = landscape.equilibrium_accuracy()
@@ -106,15 +104,13 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
         half = np.nan_to_num(factor * curve.error)[some]
         b.errorbar(curve.x[some], curve.value[some], half, **bars)
         _draw(b, landscape.max_entropy_curve(), 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
-        b.set_title("equilibrium (dots), max. entropy", fontsize="medium")
-        _label(b, x.name, _y_name(landscape))
+        _label(b, x.name, _y_name(landscape), "equilibrium (dots), max. entropy")
     else:
         b.set_visible(False)
 
     c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=INK, linewidth=1.0)
     c.set_yscale("log")
-    c.set_title("visits of all walkers", fontsize="medium")
-    _label(c, x.name, "visits per row")
+    _label(c, x.name, "visits per row", "visits of all walkers")
 
     history = dict(landscape.history)
     if "round_trips" in history:
@@ -182,11 +178,11 @@ def _quantity(landscape: Landscape) -> str:
     return _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
 
 
-def _label(ax: Axes, x: str, y: str) -> None:
-    """Axis labels with logarithms written as ln(...)."""
+def _label(ax: Axes, x: str, y: str, title: str) -> None:
+    """A title, and labels with logarithms written as ln(...)."""
     said = {"ln train loss": "ln(train loss)", "ln test loss": "ln(test loss)"}
-    ax.set_xlabel(said.get(x, x))
-    ax.set_ylabel(said.get(y, y))
+    ax.set(xlabel=said.get(x, x), ylabel=said.get(y, y))
+    ax.set_title(title, fontsize="medium")
 
 
 def _draw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from wlnn.base.statistics import standard_error, t_factor
 from wlnn.canonical import columns
 from wlnn.canonical.reweight import Averages
 from wlnn.canonical.trajectories import TimeCurve, Trajectories
@@ -34,8 +35,7 @@ def plot_md(found: Trajectories, window: tuple[float, float] | None = None) -> F
     loss = found.curve(columns.LOSS)
     _line(a, loss, BLUE, "mean over walkers")
     a.axhspan(low, high, color="#999999", alpha=0.25, linewidth=0, label="loss window")
-    a.set_yscale("log")
-    a.set_ylabel("train loss")
+    a.set(yscale="log", ylabel="train loss")
     metric = columns.MEAN_ACCURACY if found.meta["accuracy"] else columns.MEAN_Y
     _line(b, found.curve(metric), BLUE, "all states")
     inside = found.in_window(low, high)
@@ -45,8 +45,7 @@ def plot_md(found: Trajectories, window: tuple[float, float] | None = None) -> F
     )  # fmt: skip
     b.set_ylabel(found.meta["metric"].replace("ln test loss", "ln(test loss)"))
     for ax in (a, b):
-        ax.set_xscale("log")
-        ax.set_xlabel("steps")
+        ax.set(xscale="log", xlabel="steps")
         ax.set_xlim(left=found.meta["md"]["record"])
         ax.legend(fontsize="small", framealpha=0.9)
     settings = found.meta["md"]
@@ -69,9 +68,7 @@ def _line(ax, curve: TimeCurve, color: str, label: str) -> None:
 
 def _half(curve: TimeCurve) -> np.ndarray:
     """Half the 95 % interval, for points of three walkers or more; fewer say nothing about it."""
-    from scipy.special import stdtrit
-
-    factor = stdtrit(np.maximum(curve.walkers - 1, 1), 0.975)
+    factor = t_factor(curve.walkers)
     return np.where(curve.walkers >= 3, factor * np.nan_to_num(curve.error), 0.0)
 
 
@@ -87,15 +84,13 @@ def plot_canonical(landscape: Landscape, averages: Averages, moved=()) -> Figure
     y_name = landscape.grid.y.name
     accuracy = "accuracy" if y_name == "test accuracy" else "y"
     panels = [
-        (a, "mean train loss", averages.values["loss"], averages.errors["loss"], "loss"),
-        (b, f"mean {y_name}", averages.values["y"], averages.errors["y"], accuracy),
-        (c, "free energy F", averages.free_energy, T * averages.errors["ln_z"], None),
-        (
-            d, "heat capacity (k_B)", averages.values["heat_capacity"],
-            averages.errors["heat_capacity"], "heat_capacity",
-        ),
-    ]  # fmt: skip
-    for ax, label, value, error, name in panels:
+        (a, "mean train loss", "loss", "loss"),
+        (b, f"mean {y_name}", "y", accuracy),
+        (c, "free energy F", "free_energy", None),
+        (d, "heat capacity (k_B)", "heat_capacity", "heat_capacity"),
+    ]
+    for ax, label, quantity, name in panels:
+        value, error = averages.of(quantity)
         safe = np.where(averages.covered, value, np.nan)
         ax.plot(T, value, color=INK, linewidth=1.0, alpha=0.3)
         ax.plot(T, safe, color=INK, linewidth=1.6, label="reweighted landscape")
@@ -105,9 +100,7 @@ def plot_canonical(landscape: Landscape, averages: Averages, moved=()) -> Figure
                   if name and name in run.averages()]  # fmt: skip
         if points:
             _points(ax, points)
-        ax.set_xscale("log")
-        ax.set_xlabel("temperature T of the train loss")
-        ax.set_ylabel(label)
+        ax.set(xscale="log", xlabel="temperature T of the train loss", ylabel=label)
         if ax is a:
             ax.set_yscale("log")
             ax.legend(fontsize="small")
@@ -117,10 +110,8 @@ def plot_canonical(landscape: Landscape, averages: Averages, moved=()) -> Figure
 
 
 def _points(ax, points) -> None:
-    from scipy.special import stdtrit
-
     T, values, walkers = zip(*points, strict=True)
-    factor = stdtrit(np.maximum(np.array(walkers) - 1, 1), 0.975)
+    factor = t_factor(walkers)
     ax.errorbar(
         T, [v.value for v in values], np.nan_to_num(factor * np.array([v.error for v in values])),
         color=MAGENTA, fmt="o", markersize=4, linewidth=1.0, label="molecular dynamics",
@@ -134,7 +125,6 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
     runs were on average at the end, with 95 % intervals. ``metric`` as of ``metric_for``; means of
     a smoothed accuracy are drawn on the landscape's axis.
     """
-    from scipy.special import stdtrit
 
     def place(values):
         return values if landscape is None else on_axis(landscape, np.asarray(values))
@@ -158,17 +148,17 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
             continue  # ended outside the landscape; its path is drawn as far as the picture goes
         bars, middle = {}, place(y.mean())
         if len(x) > 1:
-            factor = stdtrit(len(x) - 1, 0.975) / np.sqrt(len(x))
-            half = factor * y.std(ddof=1)
+            factor = t_factor(len(x))
+            half = factor * standard_error(y)
             below, above = middle - place(y.mean() - half), place(y.mean() + half) - middle
-            bars = {"xerr": factor * x.std(ddof=1), "yerr": [[below], [above]]}
+            bars = {"xerr": factor * standard_error(x), "yerr": [[below], [above]]}
         ax.errorbar(
             x.mean(), middle, **bars, color=color, fmt="o", markersize=6,
             markeredgecolor="white", linewidth=1.2, zorder=5,
         )  # fmt: skip
     if landscape is None:
-        ax.set_xlabel("ln(train loss)")
-        ax.set_ylabel({"ln-test-loss": "ln(test loss)"}.get(metric, metric.replace("-", " ")))
+        name = {"ln-test-loss": "ln(test loss)"}.get(metric, metric.replace("-", " "))
+        ax.set(xlabel="ln(train loss)", ylabel=name)
         ax.set_title(title, fontsize="medium")
     handles, labels = ax.get_legend_handles_labels()
     old = ax.get_legend()

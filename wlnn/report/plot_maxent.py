@@ -28,9 +28,13 @@ def _colours(keys) -> dict:
     return dict(zip(keys, shades, strict=True))
 
 
-def _tidy(ax: Axes) -> None:
+def _tidy(ax: Axes, title: str = "", **labels) -> None:
+    """Two spines, small ticks, a title, and ``labels`` as of ``Axes.set``."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize="small")
+    ax.set(**labels)
+    if title:
+        ax.set_title(title, fontsize="medium")
 
 
 def _table(rows: Sequence[Comparison]) -> dict[tuple[int, float], Comparison]:
@@ -88,7 +92,7 @@ def population_ratios(rows: list[Comparison]) -> Figure:
     for ax in axes.flat[len(contexts) :]:
         ax.set_visible(False)
     for ax, K in zip(axes.flat, contexts, strict=False):
-        _tidy(ax)
+        _tidy(ax, f"K = {K}")
         share = np.arange(K + 1) / K
         ax.axhline(0, color=GREY, linewidth=0.8)
         for sigma in scales:
@@ -98,10 +102,8 @@ def population_ratios(rows: list[Comparison]) -> Figure:
             ax.plot(share, np.log(row.law.p / row.law.p0), color=colours[sigma], linewidth=1.4)
             p = row.mean("p")
             seen = p > 0
-            ax.plot(
-                share[seen], np.log(p[seen] / row.law.p0[seen]), "o", color=colours[sigma], ms=4
-            )
-        ax.set_title(f"K = {K}", fontsize="medium")
+            ratio = np.log(p[seen] / row.law.p0[seen])
+            ax.plot(share[seen], ratio, "o", color=colours[sigma], ms=4)
         ax.set_xlabel("n / K", fontsize="small")
     for ax in axes[:, 0]:
         ax.set_ylabel("ln p(n) / binomial", fontsize="small")
@@ -133,18 +135,14 @@ def specialisation(
         seen = [(K, table[K, sigma].mean("c_g")) for K in contexts if (K, sigma) in table]
         left.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[sigma], ms=5)
     left.axhline(0, color=GREY, linewidth=0.8)
-    left.set_ylabel("gain correlation $c_g$")
-    left.set_title("specialised (negative) to random (0)", fontsize="medium")
-    right.set_ylabel("KL$_g$ / (K ln 2), bits per gain")
-    right.set_title("structure in the gains", fontsize="medium")
+    _tidy(left, "specialised (negative) to random (0)", ylabel="gain correlation $c_g$")
+    _tidy(right, "structure in the gains", ylabel="KL$_g$ / (K ln 2), bits per gain")
     right.set_ylim(bottom=0)
     if table:
         left.plot([], [], "o", color=INK, ms=5, label="trained (SGD)")
     left.legend(fontsize="small", frameon=False)
     for ax in (left, right):
-        _tidy(ax)
-        ax.set_xlabel("contexts K")
-        ax.set_xticks(dense[:: 1 + len(dense) // 12])
+        ax.set(xlabel="contexts K", xticks=dense[:: 1 + len(dense) // 12])
     return figure
 
 
@@ -167,7 +165,6 @@ def selectivity(
         "mean correlation $\\bar\\rho$ of w and m",
     )
     for ax, name, title in zip(axes, names, titles, strict=True):
-        _tidy(ax)
         for K in contexts:
             values = [getattr(law(K, sigma), name) for sigma in dense]
             ax.plot(dense, values, color=colours[K], linewidth=1.4, label=f"K = {K}")
@@ -175,12 +172,9 @@ def selectivity(
                 ax.axhline(1 / K, color=colours[K], linewidth=0.7, linestyle=":")
             seen = [(s, table[K, s].mean(name)) for s in scales if (K, s) in table]
             ax.plot(*np.array(seen).reshape(-1, 2).T, "o", color=colours[K], ms=4)
-        ax.set_xscale("log")
+        _tidy(ax, title, xscale="log", xlabel="weight scale $\\sigma$", ylim=(0, 1.03))
         ax.set_xticks(scales, [f"{s:g}" for s in scales])
         ax.minorticks_off()
-        ax.set_xlabel("weight scale $\\sigma$")
-        ax.set_title(title, fontsize="medium")
-        ax.set_ylim(0, 1.03)
     if table:
         axes[0].plot([], [], "o", color=INK, ms=4, label="trained (SGD)")
     axes[0].legend(fontsize="small", frameon=False)
@@ -198,7 +192,6 @@ def scatter(rows: list[Comparison]) -> Figure:
     summary = agreement(rows)
     labels = {"c_g": "gain correlation $c_g$", "rho_bar": "weight correlation $\\bar\\rho$"}
     for ax, name in zip(figure.subplots(1, 2), labels, strict=True):
-        _tidy(ax)
         points = np.array([(getattr(row.law, name), row.mean(name)) for row in rows])
         low, high = np.nanmin(points), np.nanmax(points)
         margin = 0.06 * (high - low or 1)
@@ -206,12 +199,11 @@ def scatter(rows: list[Comparison]) -> Figure:
         for row, point in zip(rows, points, strict=True):
             marker = markers[row.law.weight_scale]
             ax.plot(*point, marker, color=colours[row.law.contexts], ms=6, mec="white", mew=0.5)
-        ax.set_xlabel(labels[name] + ", maximum entropy")
-        ax.set_ylabel(labels[name] + ", trained (SGD)")
-        numbers = summary[name]
+        numbers, text = summary[name], ""
         if numbers["pearson"] is not None:
             text = f"Pearson {numbers['pearson']:.3f}, rms difference {numbers['rms']:.3f}"
-            ax.set_title(text, fontsize="medium")
+        label = labels[name]
+        _tidy(ax, text, xlabel=f"{label}, maximum entropy", ylabel=f"{label}, trained (SGD)")
     handles = [
         Line2D([], [], color=colours[K], marker="o", ls="", label=f"K = {K}") for K in contexts
     ]
@@ -240,12 +232,8 @@ def weights(law: Solution, sampled: Units, trained: Units) -> Figure:
             along, w = structured_pairs(units, n)
             ax.plot(along, w, ".", ms=2.5, alpha=0.6, color=(MAGENTA, INK)[line], rasterized=True)
             radius, lag = 2 * law.weight_scale * np.sqrt(law.X[n]), np.arccos(law.rho[n])
-            ax.plot(
-                radius * np.cos(angle),
-                radius * np.cos(angle - lag),
-                color=(INK, MAGENTA)[line],
-                lw=1.2,
-            )
+            ellipse = radius * np.cos(angle), radius * np.cos(angle - lag)
+            ax.plot(*ellipse, color=(INK, MAGENTA)[line], lw=1.2)
             if len(w) > 4:
                 rho = along @ w / np.sqrt((along @ along) * (w @ w))
                 ax.set_title(f"n = {n}: $\\rho$ = {rho:.2f}, {len(w)} units", fontsize="small")
@@ -263,7 +251,6 @@ def loss_against_units(law: Solution, points: list[LossPoint], floor: float) -> 
     """Mean loss of drawn networks against N, with the 1/N law and the floor of the ReLU."""
     figure = Figure(figsize=(4.8, 3.8), layout="constrained")
     ax = figure.subplots()
-    _tidy(ax)
     N = np.array([point.units for point in points], float)
     ends = np.geomspace(N.min() / 1.3, N.max() * 1.3, 60)
     law_part = np.interp(np.log(ends), np.log(N), [(q.predicted - floor) * q.units for q in points])
@@ -274,11 +261,8 @@ def loss_against_units(law: Solution, points: list[LossPoint], floor: float) -> 
     error = [2 * point.standard_error for point in points]
     loss = [point.loss for point in points]
     ax.errorbar(N, loss, error, fmt="o", color=INK, ms=4, label="drawn networks (2 s.e.)")
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xlabel("hidden units N")
-    ax.set_ylabel("mean loss L")
-    ax.set_title(f"K = {law.contexts}, $\\sigma$ = {law.weight_scale:g}", fontsize="medium")
+    title = f"K = {law.contexts}, $\\sigma$ = {law.weight_scale:g}"
+    _tidy(ax, title, xscale="log", yscale="log", xlabel="hidden units N", ylabel="mean loss L")
     ax.legend(fontsize="small", frameon=False)
     return figure
 
@@ -296,8 +280,7 @@ def landscape(result: SampledLandscape) -> Figure:
         density.plot(x[theory.bins], theory.shell.ln_g, **style, label="theory at finite loss")
         if theory.exact is not None:
             density.plot(x, theory.exact, color=INK, linewidth=1, label="exact")
-    density.set_ylabel("ln g(ln L)")
-    density.set_title(result.title, fontsize="medium")
+    _tidy(density, result.title, ylabel="ln g(ln L)")
     density.legend(fontsize="small", frameon=False, loc="lower right")
     K = result.p_n.shape[1] - 1
     colours = _colours(range(K + 1))
@@ -311,8 +294,8 @@ def landscape(result: SampledLandscape) -> Figure:
             if theory is not None:
                 ends = [theory.law.rho[n]] * 2
                 correlation.plot([x[0], x[0] + 2], ends, color=INK, lw=1, zorder=3)
-    population.set_title("population p(n); dotted: random box", fontsize="medium")
-    correlation.set_title("correlation of w with its active inputs", fontsize="medium")
+    _tidy(population, "population p(n); dotted: random box")
+    _tidy(correlation, "correlation of w with its active inputs")
     for ax in (population, correlation):
         ax.set_ylim(min(0, ax.get_ylim()[0]), None)
         handles, labels = ax.get_legend_handles_labels()
@@ -321,6 +304,5 @@ def landscape(result: SampledLandscape) -> Figure:
             labels.append("theory" if ax is population else "theory, L = 0")
         ax.legend(handles, labels, fontsize="small", frameon=False)
     for ax in (density, population, correlation):
-        _tidy(ax)
         ax.set_xlabel("ln L")
     return figure

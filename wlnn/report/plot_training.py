@@ -14,19 +14,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wlnn.canonical.advantage import compare_motion
-from wlnn.canonical.advantage import record_of as record_of_motion
 from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.landscape import Landscape
 from wlnn.report.landscape import describe
 from wlnn.report.plot import INK, MAGENTA, plot_landscape
-from wlnn.training import difference as advantage
-from wlnn.training.difference import Difference
-from wlnn.training.trained import Trained, TrainedCurve
+from wlnn.training.difference import (
+    BETTER,
+    UNDECIDED,
+    WORSE,
+    Difference,
+    half_interval,
+    in_common,
+    on_axis,
+    record_of,
+)
+from wlnn.training.trained import Trained, TrainedCurve, sign_of
 from wlnn.training.tuning import Tuning
 
 GREY = "#666666"
 STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # of several sets of trainings
-VERDICT_COLOURS = {advantage.BETTER: MAGENTA, advantage.UNDECIDED: GREY, advantage.WORSE: INK}
+VERDICT_COLOURS = {BETTER: MAGENTA, UNDECIDED: GREY, WORSE: INK}
 
 
 def plot_advantage(
@@ -48,15 +55,14 @@ def plot_advantage(
         axes = _two_axes()
     upper, lower = axes
     plot_landscape(landscape, upper)
-    record, limits = advantage.record_of(landscape), upper.get_ylim()
+    record, limits = record_of(landscape), upper.get_ylim()
     handles = []
     for one, style in zip(trained, STYLES * len(trained), strict=False):
-        curve = (one if until is None else one.until(until)).curve(record)
-        _trained_curve(upper, curve, style, partial(advantage.on_axis, landscape))
+        _trained_curve(upper, one.until(until).curve(record), style, partial(on_axis, landscape))
         sets = f", best of {len(one.parts)}" if len(one.parts) > 1 else ""
         label = f"trained: {one.words}" if len(trained) > 1 else f"trained{sets}"
-        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
-        found = advantage.in_common(landscape, one, until=until)
+        handles.append(_black(style, label))
+        found = in_common(landscape, one, until=until)
         _differences(lower, found, style if len(trained) > 1 else "none")
         if motions:
             _differences(lower, compare_motion(motions, one, until), "none", "D")
@@ -72,9 +78,7 @@ def plot_advantage(
     _below(lower, upper.get_xlabel(), record)
     upper.set_xlabel("")
     if own:
-        notes = [describe(landscape)[1], *map(_motion_notes, motions)]
-        notes += [_notes(part, until) for one in trained for part in one.parts]
-        upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+        _notes(upper.figure, [describe(landscape)[1]], motions, trained, until)
     return upper.figure
 
 
@@ -87,13 +91,11 @@ def plot_motions(
     :func:`plot_advantage`, hollow what is not reliable.
     """
     upper, lower = _two_axes()
-    record = record_of_motion(motions[0])
+    record = motions[0].record
     handles = []
     for one, style in zip(trained, STYLES * len(trained), strict=False):
-        cut = one if until is None else one.until(until)
-        _trained_curve(upper, cut.curve(record), style)
-        label = f"trained: {one.words}"
-        handles.append(Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label))
+        _trained_curve(upper, one.until(until).curve(record), style)
+        handles.append(_black(style, f"trained: {one.words}"))
         _differences(lower, compare_motion(motions, one, until), style, "D")
     handles.append(_points(upper, motions))
     upper.legend(handles=handles, fontsize="x-small")
@@ -103,9 +105,7 @@ def plot_motions(
     left = min(run.averages()["ln_loss"].value for run in motions) - 1.5
     upper.set_xlim(left=max(left, upper.get_xlim()[0]))  # trainings may end far below
     _below(lower, "ln(train loss)", record)
-    notes = [*map(_motion_notes, motions)]
-    notes += [_notes(part, until) for one in trained for part in one.parts]
-    upper.figure.supxlabel("\n".join(notes), fontsize="x-small", color=GREY, x=0.99, ha="right")
+    _notes(upper.figure, [], motions, trained, until)
     return upper.figure
 
 
@@ -116,10 +116,13 @@ def _two_axes() -> tuple[Axes, Axes]:
 
 def _below(lower: Axes, x_label: str, record: str) -> None:
     lower.axhline(0, color=INK, linewidth=0.8)
-    lower.set_xlabel(x_label)
-    lower.set_ylabel("equilibrium\nminus trained")
-    better = "up" if advantage.sign_of(record) > 0 else "down"
-    lower.set_title(f"equilibrium better: {better}", fontsize="x-small", loc="right", color=GREY)
+    lower.set(xlabel=x_label, ylabel="equilibrium\nminus trained")
+    words = f"equilibrium better: {_better(record)}"
+    lower.set_title(words, fontsize="x-small", loc="right", color=GREY)
+
+
+def _better(record: str) -> str:
+    return "up" if sign_of(record) > 0 else "down"
 
 
 def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
@@ -127,7 +130,7 @@ def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
     for run in motions:
         averages, r = run.averages(), len(run.kept)
         x, y = averages["ln_loss"], averages["accuracy" if run.meta["accuracy"] else "y"]
-        factor = float(advantage.half_interval(1.0, r, 0.0, 2)) if r > 1 else 0.0
+        factor = float(half_interval(1.0, r, 0.0, 2)) if r > 1 else 0.0
         bars = factor * np.nan_to_num([[y.error], [x.error]])
         ax.errorbar(
             x.value, y.value, *bars, fmt="D", color=MAGENTA, markeredgecolor="white", markersize=6,
@@ -137,21 +140,27 @@ def _points(ax: Axes, motions: Sequence[Trajectories]) -> Line2D:
     return Line2D([], [], **look, label="motion at a temperature")
 
 
-def _motion_notes(run: Trajectories) -> str:
-    steps = run.records.shape[1] * run.meta["md"]["record"]
-    return f"motion at T = {run.temperature:g}: {len(run.kept)} walkers × {steps:,} steps"
+def _black(style, label: str) -> Line2D:
+    return Line2D([], [], color="black", linewidth=1.8, linestyle=style, label=label)
 
 
-def _notes(trained: Trained, until: int | None) -> str:
-    epochs = trained.epochs if until is None else until
-    return f"{trained.kept.sum()} trainings × {epochs} epochs, {trained.words}"
+def _notes(figure: Figure, lines: list[str], motions, trained, until: int | None) -> None:
+    """What was run, below the picture."""
+    for run in motions:
+        steps = run.records.shape[1] * run.meta["md"]["record"]
+        walkers = f"{len(run.kept)} walkers × {steps:,} steps"
+        lines.append(f"motion at T = {run.temperature:g}: {walkers}")
+    for part in (part for one in trained for part in one.parts):
+        epochs = part.epochs if until is None else until
+        lines.append(f"{part.kept.sum()} trainings × {epochs} epochs, {part.words}")
+    figure.supxlabel("\n".join(lines), fontsize="x-small", color=GREY, x=0.99, ha="right")
 
 
-def _trained_curve(ax: Axes, curve: TrainedCurve, style, on_axis=lambda values: values) -> None:
+def _trained_curve(ax: Axes, curve: TrainedCurve, style, place=lambda values: values) -> None:
     with np.errstate(invalid="ignore"):
-        half = np.nan_to_num(advantage.half_interval(curve.error, curve.trainings, 0.0, 2))
+        half = np.nan_to_num(half_interval(curve.error, curve.trainings, 0.0, 2))
     band = (curve.value - half, curve.value, curve.value + half)
-    low, value, high = map(on_axis, band)
+    low, value, high = map(place, band)
     safe = curve.reliable
     ax.fill_between(curve.x[safe], low[safe], high[safe], color="black", alpha=0.2, linewidth=0)
     ax.plot(curve.x, value, color="white", linewidth=3.4, alpha=0.7)
@@ -166,16 +175,10 @@ def _differences(ax: Axes, found: Difference, style, marker: str = "o") -> None:
         for safe, alpha in ((True, 1.0), (False, 0.35)):
             chosen = (found.verdict == verdict) & (found.reliable == safe)
             if chosen.any():
-                ax.errorbar(
-                    found.x[chosen],
-                    found.difference[chosen],
-                    np.nan_to_num(found.half[chosen]),
-                    fmt=marker,
-                    markersize=3 if marker == "o" else 4,
-                    linewidth=0.9,
-                    color=colour,
-                    alpha=alpha,
-                )
+                points = found.x[chosen], found.difference[chosen]
+                look = {"fmt": marker, "markersize": 3 if marker == "o" else 4, "linewidth": 0.9}
+                half = np.nan_to_num(found.half[chosen])
+                ax.errorbar(*points, half, color=colour, alpha=alpha, **look)
 
 
 def plot_widths(
@@ -196,39 +199,23 @@ def plot_endings(points: Sequence[tuple[str, Difference]], record: str) -> Figur
     """
     figure = Figure(figsize=(4.8, 4.6), layout="constrained")
     ax = figure.subplots()
-    spread = [
-        value + sign * np.nan_to_num(error)
-        for _, one in points
-        for value, error in (
-            (one.equilibrium, one.equilibrium_error),
-            (one.trained, one.trained_error),
-        )
-        for sign in (-1, 1)
-    ]
-    margin = 0.06 * (max(spread) - min(spread)) + 1e-3
-    limits = min(spread) - margin, max(spread) + margin
+    values = np.array([(one.equilibrium, one.trained) for _, one in points])
+    errors = np.nan_to_num([(one.equilibrium_error, one.trained_error) for _, one in points])
+    low, high = (values - errors).min(), (values + errors).max()
+    margin = 0.06 * (high - low) + 1e-3
+    limits = low - margin, high + margin
     ax.plot(limits, limits, color=GREY, linewidth=0.8)
     colours = ["#0b6fa4", "#d6006d", "#e08a00", "#3a8f3a", "#7b4fb5", "#222222"]
     names = list(dict.fromkeys(name.split(",")[0] for name, _ in points))
     markers = {}
-    for name, one in points:
+    for (name, one), bars in zip(points, errors, strict=True):
         network, _, length = name.partition(",")
         marker = markers.setdefault(length.strip(), "osD^vP"[len(markers) % 6])
-        ax.errorbar(
-            one.trained,
-            one.equilibrium,
-            xerr=np.nan_to_num(one.trained_error),
-            yerr=np.nan_to_num(one.equilibrium_error),
-            fmt=marker,
-            color=colours[names.index(network) % len(colours)],
-            markersize=5,
-            linewidth=0.9,
-            label=name,
-        )
-    ax.set_xlim(limits)
-    ax.set_ylim(limits)
+        colour = colours[names.index(network) % len(colours)]
+        look = {"fmt": marker, "color": colour, "markersize": 5, "linewidth": 0.9}
+        ax.errorbar(one.trained, one.equilibrium, *bars, **look, label=name)
     unit = record.replace("-", " ")
-    ax.set_xlabel(f"trained: {unit}")
+    ax.set(xlim=limits, ylim=limits, xlabel=f"trained: {unit}")
     ax.set_ylabel(f"equilibrium at the same train loss: {unit}")
     ax.legend(fontsize="x-small")
     return figure
@@ -240,19 +227,13 @@ def plot_differences(points: Sequence[tuple[int, Difference]], record: str) -> F
     ax = figure.subplots()
     ax.axhline(0, color=INK, linewidth=0.8)
     for parameters, one in points:
-        ax.errorbar(
-            parameters,
-            one.difference,
-            np.nan_to_num(one.half),
-            fmt="o",
-            color=VERDICT_COLOURS[int(one.verdict)],
-            linewidth=1.0,
-        )
+        look = {"fmt": "o", "color": VERDICT_COLOURS[int(one.verdict)], "linewidth": 1.0}
+        ax.errorbar(parameters, one.difference, np.nan_to_num(one.half), **look)
     if len({parameters for parameters, _ in points}) > 1:
         ax.set_xscale("log")
     ax.set_xlabel("parameters")
-    better = "up" if advantage.sign_of(record) > 0 else "down"
-    ax.set_ylabel(f"{record.replace('-', ' ')}:\nequilibrium minus trained ({better} is better)")
+    words = f"equilibrium minus trained ({_better(record)} is better)"
+    ax.set_ylabel(f"{record.replace('-', ' ')}:\n{words}")
     return figure
 
 
@@ -261,7 +242,6 @@ def plot_tuning(tuning: Tuning) -> Figure:
     figure = Figure(figsize=(5.6, 3.8), layout="constrained")
     ax = figure.subplots()
     columns = tuning.columns
-    sign = -1 if tuning.meta["y"] == "ln-test-loss" else 1
     for k, batch in enumerate(np.unique(columns["batch_size"])):
         chosen = columns["batch_size"] == batch
         words = f"batch {batch:.0f}" if batch else "all rows"
@@ -271,19 +251,10 @@ def plot_tuning(tuning: Tuning) -> Figure:
         ax.errorbar(rate, value, bars, fmt="o-", markersize=3.5, color=colour, label=words)
         lost = columns["diverged"][chosen] > 0
         ax.plot(rate[lost], value[lost], "x", color=colour, markersize=9)
-    best = tuning.best
-    ax.plot(
-        columns["learning_rate"][best],
-        columns["best"][best],
-        "o",
-        markersize=11,
-        markerfacecolor="none",
-        color=MAGENTA,
-        label="chosen",
-    )
-    ax.set_xscale("log")
-    ax.set_xlabel("learning rate")
+    chosen = columns["learning_rate"][tuning.best], columns["best"][tuning.best]
+    ax.plot(*chosen, "o", ms=11, markerfacecolor="none", color=MAGENTA, label="chosen")
+    ax.set(xscale="log", xlabel="learning rate")
     ax.set_ylabel(f"{tuning.meta['y'].replace('-', ' ')} at the best epoch")
-    ax.set_title(f"better: {'up' if sign > 0 else 'down'}", fontsize="x-small", loc="right")
+    ax.set_title(f"better: {_better(tuning.meta['y'])}", fontsize="x-small", loc="right")
     ax.legend(fontsize="x-small")
     return figure

@@ -8,6 +8,8 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.statistics import standard_error, t_factor
+from wlnn.base.text_table import aligned
 from wlnn.canonical.search import Search, metrics_of
 from wlnn.landscape.landscape import Curve, Landscape
 from wlnn.tasks.problem import Problem
@@ -29,8 +31,7 @@ def over_runs(values: np.ndarray) -> Reached:
     """Mean over independent runs; the error is NaN for fewer than two."""
     values = np.asarray(values)[np.isfinite(values)]
     n = len(values)
-    error = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return Reached(float(values.mean()) if n else np.nan, float(error), n)
+    return Reached(float(values.mean()) if n else np.nan, float(standard_error(values)), n)
 
 
 def at(curve: Curve, x: np.ndarray) -> np.ndarray:
@@ -118,19 +119,13 @@ def table(searches: list[Search], metric: str, curves: dict[str, Curve], x: floa
         for curve in curves.values():
             cells.append(_words(over_runs(near - at(curve, np.full(len(near), x))), "+.3f"))
         lines.append(cells)
-    widths = [max(len(line[j]) for line in lines) for j in range(len(head))]
-    return [
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    ]
+    return aligned(lines)
 
 
 def _words(found: Reached, form: str) -> str:
-    from scipy.special import stdtrit
-
     if not found.runs:
         return "-"
     words = format(found.value, form)
     if found.runs > 1:
-        words += f" ± {stdtrit(found.runs - 1, 0.975) * found.error:.2g}"
+        words += f" ± {t_factor(found.runs) * found.error:.2g}"
     return words

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wlnn.base.text_table import aligned
 from wlnn.canonical.advantage import compare_motion
-from wlnn.canonical.advantage import record_of as record_of_motion
 from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.landscape import Landscape
 from wlnn.training.difference import (  # fmt: skip
@@ -74,16 +74,10 @@ def table(difference: Difference, names: Sequence[str] = ()) -> list[str]:
         lines[0].insert(4, "from")
     order = np.argsort(difference.x)[::-1]
     for k in order:
-        one = Difference(*(values[k] for values in difference))
-        lines.append(cells(one))
+        lines.append(cells(difference.one(k)))
         if names:
-            lines[-1].insert(4, names[one.source])
-    widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]))]
-    return [
-        "  ".join(cell.rjust(w) for cell, w in zip(line[:-1], widths[:-1], strict=True))
-        + f"  {line[-1]}"
-        for line in lines
-    ]
+            lines[-1].insert(4, names[difference.source[k]])
+    return aligned(lines, notes=True)
 
 
 def cells(one: Difference) -> list[str]:
@@ -118,7 +112,7 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
     """
     record = record_of(landscape)
     difference = compare_trained(landscape, trained, until=until)
-    names = getattr(trained, "names", ())
+    names = trained.names
 
     def of(source) -> str:
         return f" of {names[source]}" if names else ""
@@ -167,7 +161,7 @@ def motion_report(motions: Sequence[Trajectories], trained: Trained, until=None)
     """Lines about runs of `wlnn md` and one set of trainings: a table over temperatures."""
     found = compare_motion(motions, trained, until)
     names = [f"T = {run.temperature:g}" for run in motions]
-    metric = record_of_motion(motions[0]).replace("-", " ")
+    metric = motions[0].record.replace("-", " ")
     lines = [f"{metric} of states that motion at a temperature visits, and of trainings"]
     lines += table(found, names)
     apart = [names[k] for k in range(len(motions)) if k not in found.source]

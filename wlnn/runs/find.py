@@ -43,9 +43,9 @@ def landscape_so_far(directory) -> Landscape:
     recipe = read_recipe(directory)
     problem, settings = recipe.problem(recipe.task()), getattr(recipe.settings, recipe.sampler)
     if recipe.sampler == "wlmd":
-        from wlnn.wlmd import tables as wlmd_results
+        from wlnn.wlmd import tables
 
-        landscape = wlmd_results.landscape_so_far(directory, problem, settings)
+        landscape = tables.landscape_so_far(directory, problem, settings)
     else:
         from wlnn.wlmc import checkpoints
         from wlnn.wlmc.merge import merge_walkers

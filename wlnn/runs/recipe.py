@@ -1,7 +1,7 @@
 """What a run is made from, in a form that ``run.json`` can hold: a task, a sampler, settings.
 
 It turns what a user names (a task, CSV files, ``path.py:name``) into the problem that a sampler is
-given, now or when the run is resumed. It samples nothing but a short trial of the pace.
+given, now or when the run is resumed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wlnn.base import running, store
+from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.tables import Settings, parse_overrides, read_table
@@ -135,60 +135,6 @@ class Recipe:
                 f"x and y ({type(error).__name__}: {reason})."
             ) from error
 
-    def estimate(self, problem, threads: int) -> float:
-        """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
-        settings = getattr(self.settings, self.sampler)
-        if self.sampler == "wlmd":
-            busy = min(threads, settings.tables * settings.walkers)
-            trial = replace(settings, tables=busy, walkers=1, checks=False, production=0.0)
-            pace = _pace(problem, trial, busy)
-            return settings.steps * math.ceil(settings.tables * settings.walkers / busy) * pace
-        from wlnn.wlmc import run
-
-        busy, steps, seconds = min(threads, settings.walkers), 50, 0.0
-        short = {"stages": 2, "production": 0.0, "merge_every": 0, "anchor_draws": 0}
-        trial = replace(settings, walkers=busy, keep_networks=False, **short)
-        while seconds < 0.5 and steps < settings.steps:
-            steps *= 8
-            history = run.sample(problem, replace(trial, steps=steps), threads=busy).history
-            seconds = history["seconds"].sum(axis=1).mean()
-        return settings.steps * math.ceil(settings.walkers / busy) * seconds / steps
-
-    def directory_name(self, task: Task | Problem) -> str:
-        """``<task>-<layers>x<width>-s<seed>``, and what else tells it from other runs."""
-        parts, network = [task.name], getattr(task, "network", None)
-        hidden = getattr(network, "sizes", ())[1:-1]
-        if hidden and len(set(hidden)) == 1:
-            parts.append(f"{len(hidden)}x{hidden[0]}")
-        elif hidden:
-            parts.append("-".join(str(units) for units in hidden))
-        elif hasattr(network, "channels"):
-            parts.append(f"w{network.width}")
-        if "task" in self.source:
-            parts += self._unusual(read_table(self.source["task"], self.preset))
-        sampler = "train" if self.sampler == "tune" else self.sampler
-        parts.append(f"s{getattr(self.settings, sampler).seed}")
-        if self.preset != "default":
-            parts.append(self.preset)
-        return "-".join(parts)
-
-    def _unusual(self, usual: Settings) -> list[str]:
-        """Options of the task that are not those of its table, in a few letters each."""
-        found = []
-        for section, option, letter in (
-            ("data", "points", "n"),
-            ("data", "seed", "d"),
-            ("data", "scale", ""),
-            ("network", "activation", ""),
-            ("wlmd", "accuracy_axis", ""),
-        ):
-            value = getattr(getattr(self.settings, section), option)
-            if value != getattr(getattr(usual, section), option):
-                found.append(f"{letter}{value}")
-        pairs = ((s.data.first_class, s.data.second_class) for s in (self.settings, usual))
-        mine, theirs = pairs
-        return found + ([f"c{mine[0]}{mine[1]}"] if mine != theirs else [])
-
     def to_dict(self) -> dict:
         """As JSON, with the versions of the files at this moment left out: see :meth:`problem`."""
         return {
@@ -197,22 +143,6 @@ class Recipe:
             "preset": self.preset,
             "settings": self.settings.to_dict(),
         }
-
-
-def _pace(problem, settings, threads: int) -> float:
-    """Seconds of a step of molecular dynamics, from ever longer trials up to half a second."""
-    from wlnn.wlmd import run as run_wlmd
-
-    steps, pace = settings.thermostat_every, 0.0
-    while steps * pace < 0.5 and steps < 1000:
-        steps *= 4  # a step takes from 100 microseconds to seconds
-        trial = replace(settings, steps=steps, round=steps, report=steps, keep_networks=False)
-        try:
-            history = run_wlmd.sample(problem, trial, threads=threads).history
-        except running.Interrupted as stop:
-            raise KeyboardInterrupt from stop
-        pace = 1e-6 * history["us_per_step"][:, -1].mean()
-    return pace
 
 
 def make_recipe(

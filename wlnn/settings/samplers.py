@@ -5,34 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wlnn.base.errors import UserError
-from wlnn.settings.section import Section as _Section
-from wlnn.settings.section import option as _option
+from wlnn.settings.section import Section, option
 
 
 @dataclass(frozen=True)
-class WLMCSettings(_Section):
+class WLMCSettings(Section):
     """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run."""
 
     name = "wlmc"
-    steps: int = _option(60_000_000, low=1)  # of one walker, adaptive part and production together
-    stages: int = _option(400, low=1, high=1_000_000)  # the run is reported and saved after each
-    production: float = _option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
-    estimator: str = _option("frozen", choices=("frozen", "average"))  # S + ln H, or mean of S
-    schedule: str = _option("one-over-t", choices=("one-over-t", "paper", "halving"))
-    ln_f0: float = _option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
-    c: float = _option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
-    step_rule: str = _option("freeze", choices=("freeze", "log-uniform", "paper"))
-    step_width: float = _option(0.1, above=0, high=1)  # first half width of a move / width of box
-    late_bins: str = _option("nearby", choices=("nearby", "minimum", "previous"))
-    precision: str = _option(
-        "float32", choices=("float32", "float64")
-    )  # of the network; S: float64
-    walkers: int = _option(8, low=1, high=10_000)
-    merge_every: int = _option(0, low=0)  # stages between averages of S; 0 = never, "stage" = 1
-    groups: int = _option(4, low=1)  # independent sets of walkers; only used when merging
-    seed: int = _option(0, low=0)
-    anchor_draws: int = _option(1_000_000, low=0)  # uniform points that fix absolute entropies
-    keep_networks: bool = _option(False)  # store one network of every bin
+    steps: int = option(60_000_000, low=1)  # of one walker, adaptive part and production together
+    stages: int = option(400, low=1, high=1_000_000)  # the run is reported and saved after each
+    production: float = option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
+    estimator: str = option("frozen", choices=("frozen", "average"))  # S + ln H, or mean of S
+    schedule: str = option("one-over-t", choices=("one-over-t", "paper", "halving"))
+    ln_f0: float = option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
+    c: float = option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
+    step_rule: str = option("freeze", choices=("freeze", "log-uniform", "paper"))
+    step_width: float = option(0.1, above=0, high=1)  # first half width of a move / width of box
+    late_bins: str = option("nearby", choices=("nearby", "minimum", "previous"))
+    precision: str = option("float32", choices=("float32", "float64"))  # of the network; S: float64
+    walkers: int = option(8, low=1, high=10_000)
+    merge_every: int = option(0, low=0)  # stages between averages of S; 0 = never, "stage" = 1
+    groups: int = option(4, low=1)  # independent sets of walkers; only used when merging
+    seed: int = option(0, low=0)
+    anchor_draws: int = option(1_000_000, low=0)  # uniform points that fix absolute entropies
+    keep_networks: bool = option(False)  # store one network of every bin
 
     def __post_init__(self):
         words = {"stage": 1, "never": 0}
@@ -56,7 +53,7 @@ class WLMCSettings(_Section):
 
 
 @dataclass(frozen=True)
-class WLMDSettings(_Section):
+class WLMDSettings(Section):
     """Wang-Landau molecular dynamics: window and walls, hills, schedule, time step and walkers.
 
     Units: x, y and everything along them in units of the axes, steps of one walker, mass 1 and
@@ -64,40 +61,40 @@ class WLMDSettings(_Section):
     """
 
     name = "wlmd"
-    steps: int = _option(5_000_000, low=1)  # of one walker
-    production: float = _option(0.0, low=0, high=0.95)  # last part of the steps, with S frozen
-    f_max: float = _option(10.0, above=0)  # f_max, t1, t2, t3: Eq. (4)
-    t1: float = _option(1e5, above=0)
-    t2: float = _option(2e6, above=0)
-    t3: float = _option(1.75e6)
-    sigma: float = _option(0.2, above=0)  # width of a hill
-    tail_sigma: float = _option(0.0, low=0)  # the same after t2; 0 = sigma
-    cutoff: float = _option(4.0, low=2, high=8)  # where a hill is cut, in sigma
-    spacing: float = _option(0.02, above=0)  # bin width of the table
-    x_low: float = _option(-5.0)  # walls of ln(train loss) ...
-    x_high: float = _option(-0.5)
-    y_low: float = _option(-5.0)  # ... and of the y axis
-    y_high: float = _option(3.0)
-    wall_low: float = _option(300.0, above=0)  # c of the walls c (distance)^2 at the low ends ...
-    wall_high: float = _option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
-    margin: float = _option(2.2, above=0)  # of the table beyond the walls
-    accuracy_axis: str = _option("logit", choices=("logit", "scaled", "plain"))  # y = smoothed ...
-    start: float = _option(0.1, above=0, high=1)  # part of the box in which walkers are drawn ...
-    start_x: float = _option(100.0)  # ... and brought down to this x, if it is below x_high
-    dt: float = _option(2e-4, above=0)
-    friction: float = _option(4e-4, low=0, high=0.5)  # per step
-    thermostat_every: int = _option(10, low=1)  # steps
-    integrator: str = _option("baoab", choices=("baoab", "boa"))
-    walkers: int = _option(1, low=1, high=10_000)  # on one table
-    tables: int = _option(4, low=1, high=10_000)  # independent ones: their spread is the error
-    round: int = _option(1000, low=1)  # steps between two unions of the walkers' hills
-    report: int = _option(0, low=0)  # steps between reports and checkpoints; 0 = some seconds
-    average_from: float = _option(0.5, low=0, high=1)  # part of the steps before the average starts
-    estimator: str = _option("average", choices=("last", "average", "reweighted"))
-    checks: bool = _option(True)  # stop when a temperature or the table is wrong
-    seed: int = _option(0, low=0)
-    keep_networks: bool = _option(False)  # store one network of every macrostate of this width:
-    keep_width: float = _option(0.25, above=0)  # units of x and of y
+    steps: int = option(5_000_000, low=1)  # of one walker
+    production: float = option(0.0, low=0, high=0.95)  # last part of the steps, with S frozen
+    f_max: float = option(10.0, above=0)  # f_max, t1, t2, t3: Eq. (4)
+    t1: float = option(1e5, above=0)
+    t2: float = option(2e6, above=0)
+    t3: float = option(1.75e6)
+    sigma: float = option(0.2, above=0)  # width of a hill
+    tail_sigma: float = option(0.0, low=0)  # the same after t2; 0 = sigma
+    cutoff: float = option(4.0, low=2, high=8)  # where a hill is cut, in sigma
+    spacing: float = option(0.02, above=0)  # bin width of the table
+    x_low: float = option(-5.0)  # walls of ln(train loss) ...
+    x_high: float = option(-0.5)
+    y_low: float = option(-5.0)  # ... and of the y axis
+    y_high: float = option(3.0)
+    wall_low: float = option(300.0, above=0)  # c of the walls c (distance)^2 at the low ends ...
+    wall_high: float = option(3000.0, above=0)  # ... and at the high ends, Eq. (3)
+    margin: float = option(2.2, above=0)  # of the table beyond the walls
+    accuracy_axis: str = option("logit", choices=("logit", "scaled", "plain"))  # y = smoothed ...
+    start: float = option(0.1, above=0, high=1)  # part of the box in which walkers are drawn ...
+    start_x: float = option(100.0)  # ... and brought down to this x, if it is below x_high
+    dt: float = option(2e-4, above=0)
+    friction: float = option(4e-4, low=0, high=0.5)  # per step
+    thermostat_every: int = option(10, low=1)  # steps
+    integrator: str = option("baoab", choices=("baoab", "boa"))
+    walkers: int = option(1, low=1, high=10_000)  # on one table
+    tables: int = option(4, low=1, high=10_000)  # independent ones: their spread is the error
+    round: int = option(1000, low=1)  # steps between two unions of the walkers' hills
+    report: int = option(0, low=0)  # steps between reports and checkpoints; 0 = some seconds
+    average_from: float = option(0.5, low=0, high=1)  # part of the steps before the average starts
+    estimator: str = option("average", choices=("last", "average", "reweighted"))
+    checks: bool = option(True)  # stop when a temperature or the table is wrong
+    seed: int = option(0, low=0)
+    keep_networks: bool = option(False)  # store one network of every macrostate of this width:
+    keep_width: float = option(0.25, above=0)  # units of x and of y
 
     def __post_init__(self):
         super().__post_init__()

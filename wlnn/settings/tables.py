@@ -16,7 +16,13 @@ from numbers import Real
 from wlnn.base.errors import UserError
 from wlnn.settings.canonical import MDSettings, SeekSettings
 from wlnn.settings.samplers import WLMCSettings, WLMDSettings
-from wlnn.settings.task import ContextSettings, DataSettings, GridSettings, NetworkSettings
+from wlnn.settings.task import (
+    SECTIONS,
+    ContextSettings,
+    DataSettings,
+    GridSettings,
+    NetworkSettings,
+)
 from wlnn.settings.training import TrainSettings, TuneSettings
 
 VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.logit] and so on
@@ -65,12 +71,7 @@ class Settings:
 
     def home_of(self, option: str) -> str:
         """The section of a task's option, whose bare name no two of these sections share."""
-        homes = {
-            known.name: part.name
-            for part in fields(self)
-            if part.name not in ("md", "seek", "wlmc", "wlmd", "train", "tune")
-            for known in fields(getattr(self, part.name))
-        }
+        homes = {known.name: part.name for part in SECTIONS for known in fields(part)}
         if option not in homes:
             raise UserError(f"there is no task option '{option}'{_nearest(option, list(homes))}")
         return homes[option]
@@ -127,12 +128,7 @@ def read_table(
     Raises:
         UserError: for an unknown table, preset, variant, section or option, and every wrong value.
     """
-    folder = resources.files("wlnn.tables")
-    known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
-    if task not in known:
-        raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
-    where = f"tables/{task}.toml"
-    table = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
+    where, table = f"tables/{task}.toml", _load(task)
     presets = table.pop("preset", {})
     choices = {name: table.pop(name, {}) for name in VARIANTS}
     preset = preset or "default"
@@ -150,6 +146,21 @@ def read_table(
             raise UserError(f"task '{task}' has no {VARIANTS[name]} '{choice}'{said}")
         settings = settings.with_values(choices[name][choice], f"{where}, {name} {choice}")
     return settings.with_values(changes, "--set")
+
+
+def options_of_task(task: str) -> set[str]:
+    """ "section.option" of all that the table of a task says about the task itself."""
+    table = _load(task)
+    return {f"{part.name}.{key}" for part in SECTIONS for key in table.get(part.name, ())}
+
+
+def _load(task: str) -> dict:
+    """The table as TOML has it; UserError if there is none."""
+    folder = resources.files("wlnn.tables")
+    known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
+    if task not in known:
+        raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
+    return tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
 
 
 def _block(blocks: list[dict], width) -> dict:

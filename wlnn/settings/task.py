@@ -1,16 +1,15 @@
-"""Settings of a task: network, data, grid."""
+"""Settings of a task: network, data, grid, contexts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from wlnn.base.errors import UserError
-from wlnn.settings.section import Section as _Section
-from wlnn.settings.section import option as _option
+from wlnn.settings.section import Section, option
 
 
 @dataclass(frozen=True)
-class NetworkSettings(_Section):
+class NetworkSettings(Section):
     """The network's size and its box.
 
     ``layers`` hidden layers of ``width`` units; the channels of the first layer, where the task has
@@ -18,45 +17,43 @@ class NetworkSettings(_Section):
     """
 
     name = "network"
-    layers: int = _option(3, low=0, high=64)
-    width: int = _option(6, low=1, high=4096)
-    activation: str = _option("relu", choices=("relu", "tanh", "silu"))
-    logits: int = _option(2, choices=(1, 2))  # outputs of a classifier of two classes
-    bound_rule: str = _option("width", choices=("width", "fan_out"))
-    bound_factor: float = _option(2.0, above=0)  # c in b = c / sqrt(W)
+    layers: int = option(3, low=0, high=64)
+    width: int = option(6, low=1, high=4096)
+    activation: str = option("relu", choices=("relu", "tanh", "silu"))
+    logits: int = option(2, choices=(1, 2))  # outputs of a classifier of two classes
+    bound_rule: str = option("width", choices=("width", "fan_out"))
+    bound_factor: float = option(2.0, above=0)  # c in b = c / sqrt(W)
 
 
 @dataclass(frozen=True)
-class DataSettings(_Section):
+class DataSettings(Section):
     """What a data set is drawn with, and how its inputs are scaled."""
 
     name = "data"
-    seed: int = _option(0, low=0)
-    points: int = _option(40, low=2)  # in each of the two sets, or in the training set ...
-    test_points: int = _option(0, low=0)  # ... and in the test set; 0 = as many (files only)
-    noise: float = _option(0.1, low=0)  # standard deviation, units of the inputs
-    test_radii: str = _option("random", choices=("random", "even"))
-    selection: str = _option("seeded", choices=("seeded", "published"))  # regression and images
-    scale: str = _option("raw", choices=("raw", "unit", "standard"))  # of images and embeddings
-    first_class: int = _option(4, low=0, high=9)  # cifar only: labels of the two classes
-    second_class: int = _option(6, low=0, high=9)
+    seed: int = option(0, low=0)
+    points: int = option(40, low=2)  # in each of the two sets, or in the training set ...
+    test_points: int = option(0, low=0)  # ... and in the test set; 0 = as many (files only)
+    noise: float = option(0.1, low=0)  # standard deviation, units of the inputs
+    test_radii: str = option("random", choices=("random", "even"))
+    selection: str = option("seeded", choices=("seeded", "published"))  # regression and images
+    scale: str = option("raw", choices=("raw", "unit", "standard"))  # of images and embeddings
+    first_class: int = option(4, low=0, high=9)  # cifar only: labels of the two classes
+    second_class: int = option(6, low=0, high=9)
 
 
 @dataclass(frozen=True)
-class GridSettings(_Section):
+class GridSettings(Section):
     """Macrostates: the x axis is ln(train loss), the y axis one of three test quantities."""
 
     name = "grid"
-    x_low: float = _option(-7.0)
-    x_high: float = _option(1.0)
-    x_width: float = _option(0.05, above=0)  # of a bin
-    y: str = _option(
-        "test-accuracy", choices=("test-accuracy", "smoothed-accuracy", "ln-test-loss")
-    )
-    y_low: float = _option(-7.0)  # y_low, y_high: ln(test loss) only
-    y_high: float = _option(5.0)
-    y_width: float = _option(0.1, above=0)  # of a bin; test-accuracy has one bin per count instead
-    alpha: float = _option(5.0, above=0)  # sharpness of the smoothed accuracy, Eq. (2)
+    x_low: float = option(-7.0)
+    x_high: float = option(1.0)
+    x_width: float = option(0.05, above=0)  # of a bin
+    y: str = option("test-accuracy", choices=("test-accuracy", "smoothed-accuracy", "ln-test-loss"))
+    y_low: float = option(-7.0)  # y_low, y_high: ln(test loss) only
+    y_high: float = option(5.0)
+    y_width: float = option(0.1, above=0)  # of a bin; test-accuracy has one bin per count instead
+    alpha: float = option(5.0, above=0)  # sharpness of the smoothed accuracy, Eq. (2)
 
     def __post_init__(self):
         super().__post_init__()
@@ -71,14 +68,17 @@ class GridSettings(_Section):
 
 
 @dataclass(frozen=True)
-class ContextSettings(_Section):
+class ContextSettings(Section):
     """Context-dependent input selection: sizes, box and units; used by ``context-select`` only."""
 
     name = "context"
-    contexts: int = _option(2, low=1)  # K, which is the number of inputs too
-    units: int = _option(16, low=1)  # N
-    net: str = _option("gain-linear", choices=("gain-linear", "relu"))
-    box: float = _option(2.0, above=0)  # b: every parameter lies in [-b, b]
-    inputs: int = _option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
-    input_scale: float = _option(0.3, above=0)  # s_x
-    input_seed: int = _option(0, low=0)
+    contexts: int = option(2, low=1)  # K, which is the number of inputs too
+    units: int = option(16, low=1)  # N
+    net: str = option("gain-linear", choices=("gain-linear", "relu"))
+    box: float = option(2.0, above=0)  # b: every parameter lies in [-b, b]
+    inputs: int = option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
+    input_scale: float = option(0.3, above=0)  # s_x
+    input_seed: int = option(0, low=0)
+
+
+SECTIONS = (NetworkSettings, DataSettings, GridSettings, ContextSettings)  # what tasks read

@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 from wlnn.base.errors import UserError
+from wlnn.settings.tables import options_of_task
 
-BOX = {"network.bound_rule", "network.bound_factor"}
-DENSE = BOX | {"network.layers", "network.width", "network.activation"}
-SPLIT = {"data.seed", "data.points", "data.test_points"}
-IMAGES = BOX | SPLIT | {"network.width", "data.selection", "data.scale"}
-READ = {  # what is read of the sections network, data, grid and context
-    "spiral-classify": DENSE
-    | {"network.logits", "data.seed", "data.points", "data.noise", "data.test_radii", "grid"},
-    "spiral-regress": DENSE | {"data.seed", "data.points", "data.selection", "grid"},
-    "house-price": DENSE | SPLIT | {"grid"},
-    "polymer": DENSE | SPLIT | {"data.scale", "grid"},
-    "mnist": IMAGES | {"grid"},
-    "cifar": IMAGES | {"data.first_class", "data.second_class", "grid"},
-    "context-select": {"context", "grid.x_low", "grid.x_high", "grid.x_width"},
-    "train": BOX | {"network.activation", "network.logits", "grid"},  # CSV files
-    "file": set(),  # the file says it all
-}
 COLLECTIVE = {"wlmd.accuracy_axis", "wlmd.start"}  # where x and y are functions with a gradient
 SAMPLERS = {  # what they are called, and what they read beside the task's
     "wlmc": ("Monte Carlo", {"wlmc"}),
@@ -33,17 +18,33 @@ BINS = {"grid.x_low": "wlmd.x_low", "grid.x_high": "wlmd.x_high", "grid.x_width"
 BINS |= {"grid.y_low": "wlmd.y_low", "grid.y_high": "wlmd.y_high", "grid.y_width": "wlmd.spacing"}
 
 
+def read_by(kind: str) -> set[str]:
+    """Settings of the sections of a task, "section.option" or whole sections, that it reads.
+
+    They are those of its table, and of a network's task the whole grid: another y axis needs other
+    options of it.
+
+    Args:
+        kind: the name of a task, "train" for CSV files, or "file", which says all itself.
+    """
+    if kind == "file":
+        return set()
+    if kind == "train":  # its layers are those of --hidden
+        return options_of_task("own") - {"network.layers", "network.width"} | {"grid"}
+    return options_of_task(kind) | ({"grid"} if kind != "context-select" else set())
+
+
 def refuse_of_task(kind: str, given: dict[str, str]) -> None:
     """UserError for the first setting of ``given`` that a task does not read.
 
     Args:
-        kind: a key of :data:`READ`.
+        kind: as of :func:`read_by`.
         given: what the user wrote, "--logits" or "--set grid.alpha", by the setting
             "section.option" that it stands for.
     """
+    known = read_by(kind)
     for setting, words in given.items():
-        section = setting.partition(".")[0]
-        if not {section, setting} & READ[kind]:
+        if not {setting.partition(".")[0], setting} & known:
             name = {"train": "a task of CSV files", "file": "a task of your own"}.get(kind)
             name = name or f"task '{kind}'"
             raise UserError(f"{words} has no effect on {name}; leave it out.")

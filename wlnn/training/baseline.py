@@ -62,7 +62,7 @@ class BestOf:
         """Trainings bool that did not diverge, set after set."""
         return np.concatenate([part.kept for part in self.parts])
 
-    def until(self, epoch: int) -> BestOf:
+    def until(self, epoch: int | None) -> BestOf:
         """All sets, stopped after so many epochs (UserError if one was shorter)."""
         return replace(self, parts=tuple(part.until(epoch) for part in self.parts))
 

@@ -38,6 +38,10 @@ class Difference(NamedTuple):
     reliable: np.ndarray  # the landscape's rows, and enough trainings
     source: np.ndarray = 0  # the set of trainings, of several that make one baseline
 
+    def one(self, k: int) -> Difference:
+        """That at the k-th x: its fields are numbers."""
+        return Difference(*(values[k] for values in self))
+
     @property
     def sigmas(self):
         """The difference in units of its standard error."""
@@ -115,7 +119,7 @@ def in_common(
     landscape: Landscape, trained: Trained, width: float = BIN_WIDTH, until: int | None = None
 ) -> Difference:
     """As :func:`compare_trained`, but of no bin at all where there is no loss in common."""
-    trained = _checked(landscape, trained, until)
+    trained = checked(landscape, trained, until)
     record = record_of(landscape)
     curve = trained.curve(record, width)
     values, safe = equilibrium_at(landscape, curve.x, width)
@@ -134,7 +138,7 @@ def at(difference: Difference, x: float) -> Difference:
             f"--at {x:g}: trainings and landscape meet between {difference.x.min():.2f} and "
             f"{difference.x.max():.2f} only."
         )
-    return Difference(*(values[k] for values in difference))
+    return difference.one(k)
 
 
 def judged(record, x, walkers, value, error, n, reliable, source=None) -> Difference:
@@ -151,20 +155,11 @@ def judged(record, x, walkers, value, error, n, reliable, source=None) -> Differ
     with np.errstate(invalid="ignore"):
         verdict = np.where(np.abs(difference) > half, np.sign(difference), 0) * sign_of(record)
     both = np.hypot(walker_error, error)
+    source = np.zeros(np.shape(x), int) if source is None else source
     return Difference(
-        x,
-        mean,
-        walker_error,
-        value,
-        error,
-        n,
-        difference,
-        both,
-        half,
-        verdict.astype(int),
-        reliable,
-        np.zeros(np.shape(x), int) if source is None else source,
-    )
+        x, mean, walker_error, value, error, n, difference, both, half, verdict.astype(int),
+        reliable, source,
+    )  # fmt: skip
 
 
 def half_interval(first, n_first, second, n_second, level: float = LEVEL):
@@ -182,14 +177,19 @@ def half_interval(first, n_first, second, n_second, level: float = LEVEL):
         return stdtrit(freedom, 0.5 + level / 2) * np.sqrt(a + b)
 
 
-def same_task(landscape: Landscape, trained: Trained) -> bool:
-    """Whether data, network, loss and smoothing agree; box and grid may differ."""
-    first, second = landscape.meta.get("task", {}), trained.meta.get("task", {})
-    same = (*SAME, "alpha") if first.get("y") == "smoothed-accuracy" else SAME
+def same_task(result, trained: Trained) -> bool:
+    """Whether data, network, loss and smoothing agree; box and grid may differ.
+
+    ``result`` is a landscape or a motion, which is compared by its true accuracy if it has one.
+    """
+    first, second = result.meta.get("task", {}), trained.meta.get("task", {})
+    smoothed = first.get("y") == "smoothed-accuracy" and not result.meta.get("accuracy")
+    same = (*SAME, "alpha") if smoothed else SAME
     return bool(first) and all(first.get(name) == second.get(name) for name in same)
 
 
-def _checked(landscape: Landscape, trained: Trained, until: int | None) -> Trained:
+def checked(landscape: Landscape, trained: Trained, until: int | None) -> Trained:
+    """The trainings until an epoch; UserError if of another task, or if none is left."""
     if not all(same_task(landscape, part) for part in trained.parts):
         raise UserError(
             "the landscape and the trainings are of different tasks: data, network and loss must "
@@ -197,4 +197,4 @@ def _checked(landscape: Landscape, trained: Trained, until: int | None) -> Train
         )
     if not trained.kept.any():
         raise UserError("all trainings diverged; take a smaller learning rate.")
-    return trained if until is None else trained.until(until)
+    return trained.until(until)

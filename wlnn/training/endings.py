@@ -11,7 +11,7 @@ from wlnn.landscape.landscape import Landscape
 from wlnn.training.difference import (
     UNDECIDED,
     Difference,
-    _checked,
+    checked,
     equilibrium_at,
     half_interval,
     in_common,
@@ -42,7 +42,7 @@ def ending(landscape: Landscape, trained: Trained, until: int | None = None) -> 
 
 def endings(landscape: Landscape, trained: Trained, until: int | None = None) -> list[Ending]:
     """The :func:`ending` of each set of trainings."""
-    parts = _checked(landscape, trained, until).parts
+    parts = checked(landscape, trained, until).parts
     record = record_of(landscape)
     return [_ending(landscape, part, record)._replace(source=k) for k, part in enumerate(parts)]
 
@@ -75,7 +75,7 @@ def _ending(landscape: Landscape, trained: Trained, record: str) -> Ending:
         record, np.array([x.mean()]), whole, np.array([y.mean()]), np.array([error]),
         np.array([n]), np.array([bool(safe.all())]),
     )  # fmt: skip
-    return Ending(Difference(*(field[0] for field in found)), stopped, left_out)
+    return Ending(found.one(0), stopped, left_out)
 
 
 def _inside(landscape: Landscape, x: np.ndarray, width: float = BIN_WIDTH) -> np.ndarray:
@@ -101,7 +101,7 @@ def best_stop(difference: Difference, record: str) -> Difference:
         if chosen.any():
             break
     k = int(np.where(chosen, score, -np.inf).argmax())
-    return Difference(*(values[k] for values in difference))
+    return difference.one(k)
 
 
 def early_stop(landscape: Landscape, trained: Trained, until: int | None = None) -> Difference:
@@ -109,7 +109,7 @@ def early_stop(landscape: Landscape, trained: Trained, until: int | None = None)
 
     Bins that half of the trainings come to are meant set by set.
     """
-    record, trained = record_of(landscape), _checked(landscape, trained, until)
+    record, trained = record_of(landscape), checked(landscape, trained, until)
     kept = [
         (k, in_common(landscape, part)) for k, part in enumerate(trained.parts) if part.kept.any()
     ]
@@ -125,14 +125,13 @@ def over_data_sets(endings: Sequence[Ending], record: str) -> Difference:
     if len(endings) == 1:
         return endings[0].difference
     parts = [ending.difference for ending in endings]
-    stacked = {name: np.array([getattr(part, name) for part in parts], float)
-               for name in ("x", "equilibrium", "trained", "difference")}  # fmt: skip
-    means = {name: over_trainings(values) for name, values in stacked.items()}
-    mean, error, n = means["difference"]
+    x, equilibrium, trained, (mean, error, n) = (
+        over_trainings(np.array([getattr(part, name) for part in parts], float))
+        for name in ("x", "equilibrium", "trained", "difference")
+    )
     half = float(half_interval(error, n, 0.0, 2)) if n > 1 else np.nan
     verdict = int(np.sign(mean)) * sign_of(record) if abs(mean) > half else UNDECIDED
     return Difference(
-        float(means["x"][0]), float(means["equilibrium"][0]), float(means["equilibrium"][1]),
-        float(means["trained"][0]), float(means["trained"][1]), int(n),
+        float(x[0]), *map(float, (*equilibrium[:2], *trained[:2])), int(n),
         float(mean), float(error), half, verdict, all(part.reliable for part in parts),
     )  # fmt: skip

@@ -20,7 +20,6 @@ from wlnn.tasks.task import Task
 TRAIN_KEY = 2**31 - 2  # leads the keys of all trainings; those of walkers and data are shorter
 EXPLODED = 10.0  # nats above its start at which ln(train loss) counts as diverged
 EVALUATED = 2**22  # numbers of one layer's output when a whole set is evaluated at a time
-MEASURES = {"cross-entropy": 4, "squared-error": 2}  # how many of the names below are recorded
 NAMES = ("ln-train-loss", "ln-test-loss", "test-accuracy", "smoothed-accuracy")
 
 

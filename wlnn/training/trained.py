@@ -78,8 +78,15 @@ class Trained:
         """Trainings ``(R,)`` bool that did not diverge: only these enter any mean."""
         return self.diverged < 0
 
-    def until(self, epoch: int) -> Trained:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the parts, where there are several."""
+        return ()
+
+    def until(self, epoch: int | None) -> Trained:
         """The same trainings, stopped after so many epochs (UserError if they were shorter)."""
+        if epoch is None:
+            return self
         if not 1 <= epoch <= self.epochs:
             raise UserError(f"the trainings have {self.epochs} epochs; {epoch} is not among them.")
         records = {name: values[:, : epoch + 1] for name, values in self.records.items()}

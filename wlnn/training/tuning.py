@@ -16,6 +16,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.pool import itself
 from wlnn.base.running import Report
+from wlnn.base.text_table import aligned
 from wlnn.settings.tables import Settings, TrainSettings, TuneSettings
 from wlnn.tasks.task import Task
 from wlnn.training import run as run_train
@@ -91,11 +92,7 @@ class Tuning:
                 f"{row['last_x']:.2f}",
                 lost or "best" * (k == best),
             ])  # fmt: skip
-        widths = [max(len(line[j]) for line in lines) for j in range(len(lines[0]))]
-        return [
-            "  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        ]
+        return [line.rstrip() for line in aligned(lines)]
 
 
 def grid(tune: TuneSettings) -> list[tuple[float, int]]:

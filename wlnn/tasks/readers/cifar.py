@@ -18,7 +18,7 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.tasks.datasets import Dataset
 from wlnn.tasks.readers import files
-from wlnn.tasks.readers.images import Pool, image_dataset
+from wlnn.tasks.readers.images import Pool, checked_labels, image_dataset
 
 WANTED = (
     "CIFAR-10's training set (cifar-10-python.tar.gz, cifar-10-binary.tar.gz, or the folder that "
@@ -129,7 +129,7 @@ def python_batch(contents: bytes, where) -> Batch:
     if len(labels) != EACH or not all(type(label) is int for label in labels):
         raise UserError(f"{where}: 'labels' must be {EACH} whole numbers.")
     images = np.frombuffer(data.contents, np.uint8).reshape(EACH, *SHAPE)
-    return Batch(images, _checked(np.array(labels), where))
+    return Batch(images, checked_labels(np.array(labels), EACH, where))
 
 
 def binary_batch(contents: bytes, where) -> Batch:
@@ -144,13 +144,8 @@ def binary_batch(contents: bytes, where) -> Batch:
             "short, or no binary batch of CIFAR-10."
         )
     rows = np.frombuffer(contents, np.uint8).reshape(EACH, 1 + BYTES)
-    return Batch(rows[:, 1:].reshape(EACH, *SHAPE), _checked(rows[:, 0].astype(np.int64), where))
-
-
-def _checked(labels: np.ndarray, where) -> np.ndarray:
-    if labels.min() < 0 or labels.max() > 9:
-        raise UserError(f"{where}: the labels must be 0..9; there is {labels.max()}.")
-    return labels
+    images = rows[:, 1:].reshape(EACH, *SHAPE)
+    return Batch(images, checked_labels(rows[:, 0], EACH, where))
 
 
 def photographs(path, classes: tuple[int, int]) -> Pool:
@@ -191,9 +186,7 @@ def _npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path}: images of shape {images.shape} and type {images.dtype}; bytes of (N, 32, 32, "
             "3) are needed."
         )
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or not len(labels):
-        raise UserError(f"{path}: {len(images)} images need as many labels, not {labels.shape}.")
-    return images, _checked(labels.astype(np.int64), path)
+    return images, checked_labels(labels, len(images), path)
 
 
 def _batches(path: Path):

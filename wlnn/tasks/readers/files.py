@@ -95,6 +95,12 @@ def read_rows(path, wanted: str) -> list[tuple[int, list[str]]]:
     return rows
 
 
+def check_length(path, line: int, cells: Sequence[str], wanted: int) -> None:
+    """UserError for a row of another length."""
+    if len(cells) != wanted:
+        raise UserError(f"{path}: line {line} has {len(cells)} cells instead of {wanted}.")
+
+
 def number_in(path, line: int, column: str, cell: str) -> float:
     """The finite number in a cell; UserError names line and column of anything else."""
     try:

@@ -12,8 +12,6 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.tasks.datasets import Dataset, seeded_split
 
-SCALES = ("raw", "unit", "standard")
-
 
 class Pool(NamedTuple):
     """Images to draw from."""
@@ -22,6 +20,16 @@ class Pool(NamedTuple):
     labels: np.ndarray  # (N,) int64
     index: np.ndarray  # (N,), place of each in the whole list that the published selection counts
     source: str
+
+
+def checked_labels(labels: np.ndarray, n: int, where) -> np.ndarray:
+    """Labels of ``n`` images as int64; UserError if they are not as many whole numbers 0..9."""
+    whole = labels.dtype.kind in "iuO"  # "O": Python's numbers of more than 64 bits
+    if labels.shape != (n,) or not whole or not n:
+        raise UserError(f"{where}: {n} images need as many labels, not {labels.shape}.")
+    if labels.min() < 0 or labels.max() > 9:
+        raise UserError(f"{where}: the labels must be 0..9; there is {labels.max()}.")
+    return labels.astype(np.int64)
 
 
 def draw_images(

@@ -42,8 +42,7 @@ def read_smiles(path) -> tuple[list[str], np.ndarray]:
     text, number = header.index("smiles"), header.index("value")
     smiles, values = [], []
     for line, cells in rows[1:]:
-        if len(cells) != 2:
-            raise UserError(f"{path}: line {line} has {len(cells)} cells instead of 2.")
+        files.check_length(path, line, cells, 2)
         if not cells[text]:
             raise UserError(f"{path}: line {line}, column 'smiles': the cell is empty.")
         smiles.append(cells[text])
@@ -118,18 +117,11 @@ def _embedding_csv(path: Path) -> np.ndarray:
         float(first[0])
     except ValueError:
         names, rows = first, rows[1:]
-    for line, cells in rows:
-        if len(cells) != len(names):
-            raise UserError(f"{path}: line {line} has {len(cells)} cells instead of {len(names)}.")
-    return np.array(
-        [
-            [
-                files.number_in(path, line, name, cell)
-                for name, cell in zip(names, cells, strict=True)
-            ]
-            for line, cells in rows
-        ]
-    )
+    found = np.empty((len(rows), len(names)))
+    for row, (line, cells) in enumerate(rows):
+        files.check_length(path, line, cells, len(names))
+        found[row] = [files.number_in(path, line, *pair) for pair in zip(names, cells, strict=True)]
+    return found
 
 
 def read_polymer(
