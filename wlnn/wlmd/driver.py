@@ -73,7 +73,7 @@ def _hill(centre, per_bin, n, reach, scale, out):
     return first, end
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weight):
     hill = along_y[y_first:y_end]  # loops from 0 need no test for a negative index, and vectorise
     for i in range(x_first, x_end):
@@ -83,7 +83,7 @@ def _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weigh
             row[j] += factor * hill[j]
 
 
-@njit(cache=True)
+@njit(forceinline=True)
 def deposit(table, surface, x, y, volume, along_x, along_y):
     """Add one hill to the table; twin of ``surface.deposit``. Work arrays ``(nx,)``, ``(ny,)``."""
     p = (x - surface.x_node) * surface.x_per_bin
@@ -118,6 +118,14 @@ def deposit(table, surface, x, y, volume, along_x, along_y):
             y_first, y_end = _hill(centre, per_bin, surface.ny, reach, scale, along_y)
             weight = volume * norm * norm
             _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weight)
+
+
+@njit(cache=True, nogil=True)
+def x_and_slope(system, theta):
+    """x at ``theta (P,)``; its gradient is in ``system.gradient``."""
+    x, _, _ = evaluate(system, theta)
+    sweep(system, 1.0, 0.0)
+    return x
 
 
 @njit(cache=True, nogil=True)
