@@ -139,13 +139,16 @@ def walk(system, theta, v, starts, limits, table, surface, motion, volumes, rng,
     """
     along_x = np.empty(surface.nx)
     along_y = np.empty(surface.ny)
-    x, y, accuracy = evaluate(system, theta)
-    for k in range(volumes.shape[0]):
-        ux, uy = slope(table, surface, x, y)
-        sweep(system, ux, uy)
-        noisy = (k + 1) % motion.every == 0
-        total = langevin_step(theta, v, system.gradient, starts, limits, motion, rng, noisy)
+    x = y = total = 0.0
+    for k in range(-1, volumes.shape[0]):  # -1: the start; the network is compiled once
+        if k >= 0:
+            ux, uy = slope(table, surface, x, y)
+            sweep(system, ux, uy)
+            noisy = (k + 1) % motion.every == 0
+            total = langevin_step(theta, v, system.gradient, starts, limits, motion, rng, noisy)
         x, y, accuracy = evaluate(system, theta)
+        if k < 0:
+            continue
         kinetic = total / theta.shape[0]
         trace[k, 0] = x
         trace[k, 1] = y
