@@ -58,12 +58,12 @@ def drop_stale() -> None:
     for folder in _folders():
         stamp = folder / STAMP
         try:
-            if stamp.exists() and stamp.read_text(encoding="utf-8") == _fingerprint():
+            if stamp.exists() and stamp.read_bytes() == _fingerprint().encode():
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             for index in folder.glob("*.nbi"):
                 index.unlink(missing_ok=True)
-            stamp.write_text(_fingerprint(), encoding="utf-8")
+            stamp.write_bytes(_fingerprint().encode())
         except OSError:
-            pass  # a read-only folder holds no new code either
+            pass  # Numba takes only folders that it can write to; a full disk still lets files go
     _checked["modules"] = len(sys.modules)

@@ -47,16 +47,19 @@ def walk(system, theta, u, box, temperature, motion, steps, rng, hottest, record
     dt = motion.dt * math.sqrt(temperature)
     scaled = Motion(dt, motion.keep, motion.every, 1, hottest)
     record[LOSS:] = 0.0
-    x, y, accuracy = evaluate(system, theta)
-    for k in range(steps):
-        slope = math.exp(x) / temperature
-        backward(system, slope, 0.0)
-        if k == 0:
-            record[X], record[Y], record[ACCURACY] = x, y, accuracy
-            record[ENERGY] = temperature * _energy(u, system.gradient, dt, slope)
-        noisy = (k + 1) % motion.every == 0
-        total = langevin_step(theta, u, system.gradient, box, scaled, rng, noisy)
+    x = y = accuracy = total = 0.0
+    for k in range(-1, steps):  # -1: the start; the network is compiled once
+        if k >= 0:
+            slope = math.exp(x) / temperature
+            backward(system, slope, 0.0)
+            if k == 0:
+                record[X], record[Y], record[ACCURACY] = x, y, accuracy
+                record[ENERGY] = temperature * _energy(u, system.gradient, dt, slope)
+            noisy = (k + 1) % motion.every == 0
+            total = langevin_step(theta, u, system.gradient, box, scaled, rng, noisy)
         x, y, accuracy = evaluate(system, theta)
+        if k < 0:
+            continue
         loss, kinetic = math.exp(x), total / theta.shape[0]
         record[LOSS] += loss / steps
         record[LOSS_SQUARED] += loss * loss / steps

@@ -80,7 +80,7 @@ def _hill(centre, per_bin, n, surface, out):
     return first, end
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weight):
     hill = along_y[y_first:y_end]  # loops from 0 need no test for a negative index, and vectorise
     for i in range(x_first, x_end):
@@ -90,7 +90,7 @@ def _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weigh
             row[j] += factor * hill[j]
 
 
-@njit(cache=True)
+@njit(forceinline=True)
 def deposit(table, surface, x, y, volume, along_x, along_y):
     """Add one hill to the table; twin of ``surface.deposit``. Work arrays ``(nx,)``, ``(ny,)``."""
     p = (x - surface.x_node) * surface.x_per_bin
@@ -114,6 +114,14 @@ def deposit(table, surface, x, y, volume, along_x, along_y):
 
 
 @njit(cache=True, nogil=True)
+def x_and_slope(system, theta):
+    """x at ``theta (P,)``; its gradient is in ``system.gradient``."""
+    x, _, _ = evaluate(system, theta)
+    backward(system, 1.0, 0.0)
+    return x
+
+
+@njit(cache=True, nogil=True)
 def walk(system, theta, v, box, table, surface, motion, volumes, rng, trace, stop):
     """One walker, ``n`` steps from step 0 of a round; returns (steps made, how it ended).
 
@@ -124,13 +132,16 @@ def walk(system, theta, v, box, table, surface, motion, volumes, rng, trace, sto
     """
     along_x = np.empty(surface.nx)
     along_y = np.empty(surface.ny)
-    x, y, accuracy = evaluate(system, theta)
-    for k in range(volumes.shape[0]):
-        ux, uy = slope(table, surface, x, y)
-        backward(system, ux, uy)
-        noisy = (k + 1) % motion.every == 0
-        total = langevin_step(theta, v, system.gradient, box, motion, rng, noisy)
+    x = y = total = 0.0
+    for k in range(-1, volumes.shape[0]):  # -1: the start; the network is compiled once
+        if k >= 0:
+            ux, uy = slope(table, surface, x, y)
+            backward(system, ux, uy)
+            noisy = (k + 1) % motion.every == 0
+            total = langevin_step(theta, v, system.gradient, box, motion, rng, noisy)
         x, y, accuracy = evaluate(system, theta)
+        if k < 0:
+            continue
         kinetic = total / theta.shape[0]
         trace[k, 0] = x
         trace[k, 1] = y

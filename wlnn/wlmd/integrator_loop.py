@@ -10,7 +10,7 @@ from numba import njit
 from wlnn.networks.compiled.gradients import FAST
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _fly(theta, v, gradient, lo, hi, kick, time):
     """v += kick gradient, then free flight with reflection; returns the sum of v^2."""
     total = 0.0
@@ -24,14 +24,14 @@ def _fly(theta, v, gradient, lo, hi, kick, time):
     return total
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _thermostat(v, noise, keep):
     scale = math.sqrt(1.0 - keep * keep)
     for k in range(v.shape[0]):
         v[k] = keep * v[k] + scale * noise[k]
 
 
-@njit(cache=True)
+@njit(forceinline=True)
 def langevin_step(theta, v, gradient, box, motion, rng, with_noise):
     """One step along -gradient; twin of ``integrator.langevin_step``. Returns the sum of v^2."""
     starts, limits = box

@@ -13,8 +13,8 @@ import numpy as np
 
 from wlnn.backend.cache import drop_stale
 from wlnn.base.errors import UserError
-from wlnn.networks.compiled.gradients import backward, evaluate
 from wlnn.tasks.problem import Problem
+from wlnn.wlmd.driver import x_and_slope
 
 STEPS, DRAWS = 600, 20  # of a descent, and of new draws, before it is given up
 RATE = 0.02  # of a step, in units of the box
@@ -81,8 +81,7 @@ def _slope_of(problem: Problem):
     drop_stale()
 
     def compiled(theta):
-        x, _, _ = evaluate(system, theta)
-        backward(system, 1.0, 0.0)
+        x = x_and_slope(system, theta)
         return float(x), system.gradient.astype(float)
 
     return compiled

@@ -113,7 +113,7 @@ def fnn_system(variables) -> FNNSystem:
     )
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _affine(W, b, inputs, z):
     """z = W inputs + b by loops, for few inputs."""
     for j in range(z.shape[0]):
@@ -124,26 +124,27 @@ def _affine(W, b, inputs, z):
             _add_row(row, W[j, i], inputs[i])
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _add_row(row, factor, other):
     for p in range(row.shape[0]):
         row[p] += factor * other[p]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _set_row(row, factor, other):
     for p in range(row.shape[0]):
         row[p] = factor * other[p]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _relu(z, bias):
     zero = np.float32(0)
     for p in range(z.shape[0]):
         z[p] = max(z[p] + bias, zero)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")  # no test for a division by 0, so vectors
+# no test for a division by 0, so vectors
+@njit(forceinline=True, fastmath=FAST, error_model="numpy")
 def _tanh_of(z):
     """tanh z to 3e-7 by Lambert's continued fraction at z / 2, in a form that vectorises.
 
@@ -158,7 +159,7 @@ def _tanh_of(z):
     return np.float32(2) * t / (np.float32(1) + t * t)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(forceinline=True, fastmath=FAST, error_model="numpy")
 def _tanh(z, slope, bias):
     one = np.float32(1)
     for p in range(z.shape[0]):
@@ -167,7 +168,7 @@ def _tanh(z, slope, bias):
         slope[p] = one - h * h
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(forceinline=True, fastmath=FAST, error_model="numpy")
 def _silu(z, slope, bias):
     one, half = np.float32(1), np.float32(0.5)
     for p in range(z.shape[0]):
@@ -183,7 +184,7 @@ def _extent(W, h):
     return W.shape[1], W.shape[0], h.shape[1]
 
 
-@njit(cache=True)
+@njit(forceinline=True)
 def _forward(system):
     """Fill the activations and outputs from ``system.theta``."""
     depth = len(system.dz)
@@ -224,7 +225,7 @@ def _evaluate(system, theta):
     return x, y, accuracy
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _product(row, other):
     total = np.float32(0)
     for p in range(row.shape[0]):
@@ -232,7 +233,7 @@ def _product(row, other):
     return total
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _through_relu(dz, h):
     """dz times the slope of relu; returns the sum, the gradient of the bias."""
     total = np.float32(0)
@@ -244,7 +245,7 @@ def _through_relu(dz, h):
     return total
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _through(dz, slope):
     """dz times any slope; returns the sum."""
     total = np.float32(0)
@@ -255,7 +256,7 @@ def _through(dz, slope):
     return total
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(forceinline=True, fastmath=FAST)
 def _scale_errors(errors, train, test, split, end):
     for k in range(errors.shape[0]):
         row = errors[k]

@@ -11,16 +11,21 @@ from __future__ import annotations
 
 from wlnn.backend.dispatch import by_type
 
-# sums may be reordered and multiply-adds fused; NaN and infinity keep their meaning, for the checks
+# Sums may be reordered and multiply-adds fused; NaN and infinity keep their meaning, for the
+# checks. Which of it is done depends on what a function is compiled with. One that is called exists
+# twice, made by itself and again within each loop on disk, and a process uses the one it loads
+# first: the process that compiles would get other bits than all later ones. So whatever has FAST,
+# or calls what has it, is forced into the loop (``forceinline``), and whole loops alone are kept on
+# disk. Arithmetic without FAST has the same bits however it is compiled.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
-@by_type()
+@by_type(forceinline=True)
 def evaluate(system, theta):
     """Collective variables and true accuracy (x, y, accuracy) at ``theta (P,)``."""
 
 
-@by_type()
+@by_type(forceinline=True)
 def backward(system, ux, uy):
     """Fill ``system.gradient`` with the gradient of ux x + uy y at the last evaluated theta."""
 

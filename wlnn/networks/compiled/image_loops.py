@@ -10,6 +10,7 @@ from functools import cache
 from numba import cfunc, config, njit, types
 
 from wlnn.backend.buffers import BufferType, broadcast, load, splat, store
+from wlnn.backend.cache import drop_stale
 from wlnn.backend.operations import equal, quick_total, square_root
 from wlnn.backend.simd import add, divide, fma, maximum, multiply, negative, subtract
 from wlnn.networks.compiled import image_steps
@@ -239,6 +240,7 @@ def compiled_run():
     """
     if config.DISABLE_JIT:
         return run_steps
+    drop_stale()  # a cfunc is read from disk here, before any loop is asked for
     n, places = types.int64, BufferType(types.int64)
     numbers, gradient = BufferType(types.float32), BufferType(types.float64)
     signature = types.void(places, n, n, places, *[numbers] * 3, n, gradient)
