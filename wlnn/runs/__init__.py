@@ -1,0 +1,1 @@
+"""Whole runs: what run.json holds, how directories are called, where results are found."""
