@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from wlnn.base.archives import DamagedError, read_members
 from wlnn.base.errors import UserError
 
 FORMAT = 1  # raise it when a reader of the old number would misunderstand the file
@@ -29,8 +28,10 @@ def save(path, arrays: dict[str, np.ndarray], meta: dict) -> Path:
         UserError: the folder is missing, read-only or full; an earlier file of that name is then
             unchanged and no temporary file is left.
     """
-    text = json.dumps({"format": FORMAT, "meta": meta}, default=_plain)
     contents = {name: np.asarray(array) for name, array in arrays.items()}
+    text = json.dumps(
+        {"format": FORMAT, "meta": meta, "arrays": _inventory(contents)}, default=_plain
+    )
     if _META in contents or any(array.dtype.hasobject for array in contents.values()):
         raise ValueError(f"arrays must hold plain numbers and not be called '{_META}'")
     contents[_META] = np.frombuffer(text.encode(), dtype=np.uint8)
@@ -45,28 +46,41 @@ def load(path) -> tuple[dict[str, np.ndarray], dict]:
             version of this package.
     """
     path = Path(path)
+    begins = b""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            if _META not in archive.files:
-                raise _foreign(path)
-            header = json.loads(archive[_META].tobytes())
-            if header["format"] > FORMAT:
-                raise UserError(
-                    f"{path}: written by a later version of wlnn (file format {header['format']}, "
-                    f"this version reads up to {FORMAT}); upgrade wlnn."
-                )
-            return {name: archive[name] for name in archive.files if name != _META}, header["meta"]
-    except UserError:
-        raise
+        with open(path, "rb") as file:
+            begins = file.read(2)
+            # what is written here is not compressed: it cannot hold more bytes than the file has
+            arrays = read_members(file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {_reason(error)}.") from error
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: the file is cut short or damaged; delete it.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        # numpy says ValueError both for a text file and for a damaged array
-        if path.read_bytes()[:2] == b"PK":
-            raise UserError(f"{path}: the file is cut short or damaged; delete it.") from error
-        raise _foreign(path) from error
+    except DamagedError as error:
+        raise (_damaged if begins == b"PK" else _foreign)(path) from error
+    if _META not in arrays:
+        raise _foreign(path)
+    try:
+        header = json.loads(arrays.pop(_META).tobytes())
+        newer = header["format"] > FORMAT
+        meta, inventory = header["meta"], header.get("arrays")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path) from error
+    if newer:
+        raise UserError(
+            f"{path}: written by a later version of wlnn (file format {header['format']}, "
+            f"this version reads up to {FORMAT}); upgrade wlnn."
+        )
+    if not isinstance(meta, dict) or inventory not in (None, _inventory(arrays)):
+        raise _damaged(path)
+    return arrays, meta
+
+
+def _inventory(arrays: dict[str, np.ndarray]) -> dict[str, list]:
+    """Type and shape of every array by name; files of before this was recorded have none."""
+    return {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path}: the file is cut short or damaged; delete it.")
 
 
 def _foreign(path: Path) -> UserError:
