@@ -214,7 +214,7 @@ def test_nothing_that_a_pickle_names_is_run(tmp_path):
             cifar.python_batch(contents, "data_batch_1")
     assert not trace.exists()
     with pytest.raises(cifar._RefusedError):  # the stand-in for text takes one coding
-        cifar._encoded("x", "zlib")
+        cifar._ArrayUnpickler(io.BytesIO()).as_bytes("x", "zlib")
 
 
 PHOTOGRAPHS = {

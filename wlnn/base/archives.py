@@ -24,6 +24,10 @@ class DamagedError(Exception):
     """The bytes are no whole archive of plain arrays; the text says why, for a sentence."""
 
 
+class ObjectsError(DamagedError):
+    """Pickled Python objects are among the arrays."""
+
+
 def read_members(file, limit: int) -> dict[str, np.ndarray]:
     """Arrays of an open npz file by name.
 
@@ -86,7 +90,7 @@ def read_array(contents) -> np.ndarray:
     except Exception as error:  # a damaged header raises whatever its bytes happen to say
         raise damaged from error
     if dtype.hasobject:
-        raise DamagedError("holds Python objects, which are never loaded")
+        raise ObjectsError("holds Python objects, which are never loaded")
     sound = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
     data = memoryview(contents)[at + length :]
     if not sound or type(in_columns) is not bool or math.prod(shape) * dtype.itemsize != len(data):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wlnn.base.archives import DamagedError, read_members
+from wlnn.base.archives import DamagedError, ObjectsError, read_members
 from wlnn.base.errors import UserError
 
 FORMAT = 1  # raise it when a reader of the old number would misunderstand the file
@@ -55,7 +55,8 @@ def load(path) -> tuple[dict[str, np.ndarray], dict]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {_reason(error)}.") from error
     except DamagedError as error:
-        raise (_damaged if begins == b"PK" else _foreign)(path) from error
+        ours = begins == b"PK" and not isinstance(error, ObjectsError)
+        raise (_damaged if ours else _foreign)(path) from error
     if _META not in arrays:
         raise _foreign(path)
     try:

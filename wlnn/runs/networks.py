@@ -1,4 +1,4 @@
-"""The networks that a run kept, one of every macrostate: the nearest to a point, and out to a file."""
+"""The networks that a run kept, one of every macrostate: the nearest to a point, and to a file."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wlnn.base import store
+from wlnn.base import running, store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.tables import Settings, parse_overrides, read_table

@@ -74,6 +74,27 @@ def scaled_images(train: np.ndarray, test: np.ndarray, scale: str):
     return train, test, {}
 
 
+def whole_labels(where, labels: np.ndarray, n: int) -> np.ndarray:
+    """Labels ``(n,)`` as int64; floats that are whole numbers are taken too.
+
+    Raises:
+        UserError: another number of labels than images, or labels that are no whole numbers.
+    """
+    if labels.shape != (n,) or not n:
+        raise UserError(f"{where}: {n} images need as many labels, not {labels.shape}.")
+    if (
+        labels.dtype.kind == "f"
+        and (labels == np.round(labels)).all()
+        and np.abs(labels).max() < 2**53
+    ):
+        return labels.astype(np.int64)
+    if labels.dtype.kind not in "iu":
+        raise UserError(
+            f"{where}: the labels are of type {labels.dtype}; whole numbers are needed."
+        )
+    return labels.astype(np.int64)
+
+
 def image_dataset(pool: Pool, draw, published: np.ndarray, about: dict) -> Dataset:
     """The data set that ``draw`` (``settings.DataSettings``) asks for; ``about`` joins its source.
 

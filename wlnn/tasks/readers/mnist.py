@@ -15,7 +15,7 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.tasks.datasets import Dataset
 from wlnn.tasks.readers import files
-from wlnn.tasks.readers.images import Pool, image_dataset
+from wlnn.tasks.readers.images import Pool, image_dataset, whole_labels
 
 WANTED = "MNIST's training images (train-images-idx3-ubyte, .gz or not, or mnist.npz)"
 LABELS = "MNIST's training labels (train-labels-idx1-ubyte, .gz or not)"
@@ -98,15 +98,14 @@ def digits(path) -> Pool:
             f"{path}: images of shape {images.shape} and type {images.dtype}; bytes of (N, {SIDE}, "
             f"{SIDE}) are needed."
         )
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or not len(labels):
-        raise UserError(f"{path}: {len(images)} images need as many labels, not {labels.shape}.")
+    labels = whole_labels(path, labels, len(images))
     if labels.min() < 0 or labels.max() > 9:
         raise UserError(f"{path}: the labels must be 0..9; there is {labels.max()}.")
     if index is None:
         index = np.arange(len(images))
     if index.shape != labels.shape or index.dtype.kind not in "iu":
         raise UserError(f"{path}: 'index' must hold a whole number for each image.")
-    return Pool(images[:, None], labels.astype(np.int64), index, path.name)
+    return Pool(images[:, None], labels, index, path.name)
 
 
 def _labels_beside(path: Path) -> Path:
