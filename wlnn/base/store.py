@@ -10,6 +10,8 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -145,8 +147,8 @@ def open_run(directory, identity: dict, notes: dict) -> Path:
     """Make a run directory, or enter the one that an interrupted run of the same kind left.
 
     ``run.json`` holds ``identity``, what two runs must share to be one ("task" and whatever else),
-    and ``notes``, what may differ (versions, command line), of the first call. Several processes
-    may open one directory at a time.
+    and ``notes``, what may differ (command line), of the first call; of the note "versions" it
+    keeps a list of all that ever entered. Several processes may open one directory at a time.
 
     Raises:
         UserError: the directory belongs to a run of other identity (the sentence tells the first
@@ -161,17 +163,32 @@ def open_run(directory, identity: dict, notes: dict) -> Path:
         raise UserError(f"{directory}: cannot be used for a run: {_reason(error)}.") from error
     path = directory / "run.json"
     if path.exists():
-        found = read_run(directory)["identity"]
-        difference = _difference(found, identity)
+        contents = read_run(directory)
+        difference = _difference(contents["identity"], identity)
         if difference:
+            longer = difference.partition(" ")[0] in ("wlmc.steps", "wlmd.steps", "train.epochs")
             raise UserError(
-                f"{directory}: belongs to another run: {difference}; choose another directory."
+                f"{directory}: belongs to another run: {difference}; choose another directory"
+                + ("; a run cannot be lengthened, but other seeds add to it." if longer else ".")
             )
+        before, now = versions_of(contents), notes.get("versions")
+        if now and as_json(now) not in before:
+            with suppress(UserError):  # a finished run may lie where nothing can be written
+                change_notes(directory, {"versions": [*before, now]})
         return directory
     if present:
         raise UserError(f"{directory}: holds files but no run.json; choose another directory.")
+    if "versions" in notes:
+        notes = {**notes, "versions": [notes["versions"]]}
     _write_run(path, {"format": FORMAT, "identity": identity, **notes})
     return directory
+
+
+def versions_of(contents: dict) -> list[dict]:
+    """All versions that a run was entered with, of the contents of ``run.json``."""
+    found = contents.get("versions", [])
+    found = found if isinstance(found, list) else [found]  # once only the first was kept
+    return [versions for versions in found if isinstance(versions, dict)]
 
 
 def holds(path, kind: str, name: str, sampler: str) -> bool:
@@ -219,25 +236,41 @@ def read_run(directory) -> dict:
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
         newer = contents["format"] > FORMAT
-        contents["identity"]["task"]
+        sound = isinstance(contents["identity"], dict) and "task" in contents["identity"]
     except OSError as error:
         raise UserError(f"{directory}: is no run directory: no run.json can be read.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: this is no run.json of wlnn, or a damaged one.") from error
     if newer:
         raise UserError(f"{path}: written by a later version of wlnn; upgrade wlnn.")
+    if not sound:
+        raise UserError(f"{path}: this is no run.json of wlnn, or a damaged one.")
     return contents
 
 
 def versions() -> dict[str, str]:
-    """Versions a result depends on: wlnn, python, numpy, numba."""
+    """What the bits of a result depend on: wlnn, python, numpy, numba, and the type of the CPU."""
     import platform
     from importlib.metadata import version
 
     from wlnn import __version__
 
     packages = {name: version(name) for name in ("numpy", "numba")}
-    return {"wlnn": __version__, "python": platform.python_version(), **packages}
+    return {
+        "wlnn": __version__, "python": platform.python_version(), **packages, "cpu": _cpu(),
+    }  # fmt: skip
+
+
+@cache
+def _cpu() -> str:
+    """The type of the CPU, which decides on the instructions that Numba and NumPy use."""
+    import platform
+
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _difference(old, new, where: str = "") -> str:
@@ -251,4 +284,6 @@ def _difference(old, new, where: str = "") -> str:
             if found:
                 return found
         return ""
-    return "" if old == new else f"{where} is {json.dumps(old)} there and {json.dumps(new)} here"
+    old_text, new_text = json.dumps(old), json.dumps(new)  # in which NaN equals NaN
+    same = old == new or old_text == new_text
+    return "" if same else f"{where} is {old_text} there and {new_text} here"

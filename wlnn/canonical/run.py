@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted, stoppable
 from wlnn.canonical import columns, langevin
@@ -40,6 +41,7 @@ class Progress(NamedTuple):
     note: str
 
 
+@alone
 def simulate(
     problem: SmoothProblem,
     settings: MDSettings,

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted, stoppable
 from wlnn.canonical import columns, langevin
@@ -65,6 +66,7 @@ def make_plan(name: str, settings: SeekSettings) -> seek.Plan:
     return seek.tempering(settings.high, settings.low, replicas, n // replicas)
 
 
+@alone
 def search(
     problem: SmoothProblem,
     settings: Settings,

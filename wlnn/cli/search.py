@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
 from wlnn.cli.options import STOPPED, options_of, recipe_of, task_options, threads_option
@@ -110,6 +111,7 @@ def resume(recipe, directory: Path, threads) -> None:
     execute(recipe, directory, threads, methods, surface, str(path))
 
 
+@alone
 def execute(
     recipe, directory: Path, threads, methods, surface=None, name: str = "", asked=None
 ) -> None:

@@ -358,6 +358,16 @@ def scaled(train: np.ndarray, test: np.ndarray):
         return *scaled_sets, (mean * unit).tolist(), (std * unit).tolist()
 
 
+def standardised(values: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Numbers ``(N,)`` with mean 0 and deviation 1, and the mean and deviation that they had."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = values.mean(), values.std()
+    if LEAST_STD < std < MOST_STD:
+        return (values - mean) / std, float(mean), float(std)
+    found, _, mean, std = scaled(values[:, None], values[:, None])
+    return found[:, 0], mean[0], std[0]
+
+
 def _named(columns: list[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in columns[:8])
     return shown + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")

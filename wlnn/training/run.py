@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted, stoppable
 from wlnn.base.workers import one_thread_each
@@ -62,6 +63,7 @@ def parts_of(settings: TrainSettings, n_parameters: int, directory: Path | None)
     ]
 
 
+@alone
 def train_many(
     task: Task,
     settings: TrainSettings,

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.settings.tables import Settings, TrainSettings, TuneSettings
 from wlnn.tasks.task import Task
@@ -107,6 +108,7 @@ def grid(tune: TuneSettings) -> list[tuple[float, int]]:
     return [(float(f"{rate:.4g}"), batch) for batch in batches for rate in rates]
 
 
+@alone
 def tune(
     task: Task,
     settings: Settings,

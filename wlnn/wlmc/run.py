@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted, stoppable
 from wlnn.landscape.files import finished
@@ -49,6 +50,7 @@ class Report(NamedTuple):
     note: str = ""
 
 
+@alone
 def sample(
     problem: Problem,
     settings: WLMCSettings,

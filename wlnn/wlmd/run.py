@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted, stoppable
 from wlnn.landscape.files import finished
@@ -70,6 +71,7 @@ class Progress(NamedTuple):
         )
 
 
+@alone
 def sample(
     problem: SmoothProblem,
     settings: WLMDSettings,
