@@ -328,7 +328,8 @@ def test_a_read_only_directory(here):
 
 
 def test_a_function_that_fails_on_the_way(here):
-    late = BALL.replace("return float", "if theta[0] > 0.9:\n        1 / 0\n    return float")
+    late = BALL.replace("return float", "if next(calls) > 1500:\n        1 / 0\n    return float")
+    late = late.replace("import numpy", "import itertools\ncalls = itertools.count()\nimport numpy")
     (here / "ball.py").write_text(late)
     made = refused("ZeroDivisionError", *BALL_RUN, "--out", "new")
     assert "new/run.json" in made

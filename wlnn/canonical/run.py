@@ -25,6 +25,7 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import MDSettings
+from wlnn.tasks.check import checked_smooth
 from wlnn.tasks.problem import SmoothProblem
 from wlnn.wlmd.start import starting_below
 
@@ -64,6 +65,7 @@ def simulate(
         UserError: wrong settings, a directory of another run, or no walker left.
         Interrupted: on Ctrl-C; every finished record is saved.
     """
+    problem = checked_smooth(problem)
     report = report or (lambda _: None)
     compiling = Timer(1.5, lambda: report(Progress(0.0, "", COMPILING)))
     compiling.daemon = True

@@ -6,7 +6,6 @@ lie in one file. Nothing here decides when to save.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def run_identity(problem: Problem, settings: WLMCSettings) -> dict:
         "grid": {"x": list(problem.grid.x), "y": [str(v) for v in problem.grid.y]},
         "wlmc": asdict(settings),
     }
-    return json.loads(json.dumps(identity))
+    return store.as_json(identity)
 
 
 def save_walkers(

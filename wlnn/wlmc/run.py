@@ -23,6 +23,7 @@ from wlnn.base.running import Interrupted, stoppable
 from wlnn.landscape.files import finished
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.samplers import WLMCSettings
+from wlnn.tasks.check import checked
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
@@ -82,6 +83,7 @@ def sample(
         raise UserError(f"threads must be 1 or more, not {threads}.")
     report = report or (lambda _: None)
     plan = wlmc.make_plan(settings, driver)
+    problem = checked(problem)
     _check_kept(problem, settings)
     identity = run_identity(problem, settings)
     if directory is not None:

@@ -25,6 +25,7 @@ from wlnn.base.running import Interrupted, stoppable
 from wlnn.landscape.files import finished
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.samplers import WLMDSettings
+from wlnn.tasks.check import checked_smooth
 from wlnn.tasks.problem import SmoothProblem
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.checks import Report, advice, failure, summary, warnings
@@ -98,6 +99,7 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
+    problem = checked_smooth(problem)
     check_kept(problem, settings)
     report = report or (lambda _: None)
     _, surface = surface_of(problem, settings)
