@@ -12,7 +12,15 @@ import click
 
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.options import STOPPED, numbers, options_of, recipe_of, task_options, threads_option
+from wlnn.cli.options import (
+    STOPPED,
+    numbers,
+    options_of,
+    recipe_of,
+    task_options,
+    tell,
+    threads_option,
+)
 
 md_options = options_of(
     click.option("--temperature", type=float, metavar="T", help="In units of the train loss."),
@@ -78,13 +86,15 @@ def execute(recipe, directory: Path, threads: int | None, window=None) -> None:
     from wlnn.report import plot
     from wlnn.report.plot_canonical import plot_md
 
-    problem = recipe.problem(recipe.task())
+    task = recipe.task()
+    problem = recipe.problem(task)
     settings, threads = recipe.settings.md, threads or default_processes()
     click.echo(
         f"{directory}: {settings.walkers} walkers x {settings.steps:,} steps at T = "
         f"{settings.temperature:g}, {problem.n_parameters} parameters",
         err=True,
     )
+    tell(task)
 
     def report(state) -> None:
         if state.note:

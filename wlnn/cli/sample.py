@@ -16,6 +16,7 @@ from wlnn.cli.options import (
     recipe_of,
     sampler_options,
     task_options,
+    tell,
     threads_option,
     window_option,
 )
@@ -197,7 +198,8 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
     from wlnn.landscape.files import finished
     from wlnn.report.landscape import reached
 
-    problem = recipe.problem(recipe.task())
+    task = recipe.task()
+    problem = recipe.problem(task)
     had_finished = finished(directory) is not None
     said = set()
 
@@ -215,6 +217,7 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
         f"{problem.n_parameters} parameters, {threads} threads",
         err=True,
     )
+    tell(task)
     for note in problem.about.get("data", {}).get("notes", ()):
         click.echo(f"  note: {note}", err=True)
     try:

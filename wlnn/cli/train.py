@@ -12,7 +12,7 @@ import click
 
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.options import NUMBER, STOPPED, options_of, recipe_of, task_options
+from wlnn.cli.options import NUMBER, STOPPED, options_of, recipe_of, task_options, tell
 
 TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
 training_options = options_of(
@@ -165,6 +165,7 @@ def go_on(recipe, directory: Path, processes: int | None, again: str | None = No
     task = recipe.task()
     if not isinstance(task, Task):
         raise UserError(f"'{task.name}' is a bare function: only a Task with a network is trained.")
+    tell(task)
     about = recipe.problem(task).about
     settings, processes = recipe.settings, processes or default_processes()
     extra = {
