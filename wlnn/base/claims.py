@@ -169,7 +169,7 @@ def _read(path: Path) -> dict | None:
 
 def _is_stale(claim: dict, path: Path, now: float) -> bool:
     if claim.get("host") == _host():
-        return _began(claim["pid"]) != claim.get("began")
+        return (began := _began(claim["pid"])) is None or began != claim.get("began")
     try:
         return now - path.stat().st_mtime > STALE
     except OSError:

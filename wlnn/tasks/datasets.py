@@ -250,7 +250,7 @@ def read_csv(
         part: np.array(found.texts(target)) if names else found.numbers(target)
         for part, found in files.items()
     }
-    whole = names or all((part == np.round(part)).all() for part in y.values())
+    whole = names or all(_whole(part) for part in y.values())
     classes = np.unique(y["train"])
     if task == "classify" and not whole:
         raise UserError(f"{train}: the target '{target}' has numbers that are no whole classes.")
@@ -294,6 +294,11 @@ def read_csv(
     source["classes"] = said if names else [int(c) for c in classes]
     labels = {part: np.searchsorted(classes, found) for part, found in y.items()}
     return Dataset(x["train"], labels["train"], x["test"], labels["test"], source, tuple(notes))
+
+
+def _whole(values: np.ndarray) -> bool:
+    """Whether all are whole numbers, and not merely too large to have digits after the point."""
+    return bool((values == np.round(values)).all() and np.abs(values).max() < 2**53)
 
 
 def _check_names(train: Columns, test: Columns, target: str) -> None:
