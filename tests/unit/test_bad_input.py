@@ -209,6 +209,8 @@ def test_a_window_that_holds_no_state(here, monkeypatch):
     (here / "ball.py").write_text(BALL.replace('"square", 0.0, 2.5, 5', '"square", 5.0, 6.0, 5'))
     made = refused("[5, 6]", *BALL_RUN, "--out", "new")
     assert made == ["new/run.json"]
+    assert "square of uniform draws is 0.0" in run(*BALL_RUN, "--out", "new").err
+    assert "(set by --window)" in run(*BALL_RUN, "--out", "new").err
 
 
 def test_a_file_that_changed_since_the_run_began(here):

@@ -129,7 +129,7 @@ class Recipe:
         """The sentence for an error that comes from a line of the user's own file."""
         path = self.files.get("file")
         line = line_of(error, path) if path else ""
-        return UserError(f"{path}: {line}{reason_of(error)}.") if line else None
+        return UserError(f"{path}: {line}{reason_of(error, True)}.") if line else None
 
     def estimate(self, problem, threads: int) -> float:
         """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""

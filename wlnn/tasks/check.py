@@ -176,8 +176,10 @@ def _wrong(problem, words: str, name: str = "observe") -> UserError:
     return UserError(f"problem '{problem.name}': {name} {words}.")
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException, line_known: bool = False) -> str:
     """An error in one line: its type, the line of the user's file, and what it says.
+
+    The line is left out where it is told already (``line_known``).
 
     Numba's errors are pages; what matters is the first line that is no frame of the compiler, and
     the last line of the user's file that it names.
@@ -187,7 +189,7 @@ def reason_of(error: BaseException) -> str:
     if not type(error).__module__.startswith("numba"):
         where = ""
         frames = traceback.extract_tb(error.__traceback__)
-        if len(frames) > 1 and not isinstance(error, SyntaxError):  # the first is the call of it
+        if len(frames) > 1 and not line_known:  # the first is the call of it
             where = f" in line {frames[-1].lineno} of {frames[-1].filename.rpartition('/')[2]}"
         return f"{type(error).__name__}{where}: {_line(lines[0] if lines else '')}"
     frames = re.compile(

@@ -76,7 +76,7 @@ def task_from_file(reference: str) -> Task | Problem:
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(module_name, None)
-        raise UserError(f"{path}: {line_of(error, file)}{reason_of(error)}.") from error
+        raise UserError(f"{path}: {line_of(error, file)}{reason_of(error, True)}.") from error
     finally:
         if str(file.parent) in sys.path:  # the file may have put it in order itself
             sys.path.remove(str(file.parent))
