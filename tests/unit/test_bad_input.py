@@ -209,6 +209,8 @@ def test_a_window_that_holds_no_state(here, monkeypatch):
     (here / "ball.py").write_text(BALL.replace('"square", 0.0, 2.5, 5', '"square", 5.0, 6.0, 5'))
     made = refused("[5, 6]", *BALL_RUN, "--out", "new")
     assert made == ["new/run.json"]
+    assert "square of uniform draws is 0.0" in run(*BALL_RUN, "--out", "new").err
+    assert "(set by --window)" in run(*BALL_RUN, "--out", "new").err
 
 
 def test_a_file_that_changed_since_the_run_began(here):
@@ -328,7 +330,8 @@ def test_a_read_only_directory(here):
 
 
 def test_a_function_that_fails_on_the_way(here):
-    late = BALL.replace("return float", "if theta[0] > 0.9:\n        1 / 0\n    return float")
+    late = BALL.replace("return float", "if next(calls) > 1500:\n        1 / 0\n    return float")
+    late = late.replace("import numpy", "import itertools\ncalls = itertools.count()\nimport numpy")
     (here / "ball.py").write_text(late)
     made = refused("ZeroDivisionError", *BALL_RUN, "--out", "new")
     assert "new/run.json" in made

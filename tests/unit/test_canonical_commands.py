@@ -271,7 +271,8 @@ def test_a_landscape_of_something_else_is_refused_before_anything_runs(tmp_path)
     ("words", "sentence"),
     [
         (("md", "--temperature", "0"), "md.temperature must be above 0"),
-        (("md", "--steps", "1001"), "md.steps must be a multiple of md.record"),
+        (("md", "--steps", "1001"), "md.steps = 1001 is too short: give 4000 or more"),
+        (("md", "--steps", "4001"), "md.steps must be a multiple of md.record"),
         (("md", "--loss-window", "3"), "--loss-window must be 2 numbers"),
         (("md", "--loss-window", "2,1"), "--loss-window 2,1 is empty"),
         (("seek", "--low", "1"), "seek.low must be below seek.high"),

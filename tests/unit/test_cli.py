@@ -70,7 +70,7 @@ def test_a_run_leaves_its_settings_checkpoints_result_and_pictures(here):
     stored = json.loads((here / folder / "run.json").read_text())
     assert stored["identity"]["wlmc"]["seed"] == 3
     assert stored["identity"]["problem"]["files"]["file"]
-    assert {"wlnn", "python", "numpy", "numba"} == set(stored["versions"])
+    assert {"wlnn", "python", "numpy", "numba", "cpu"} == set(stored["versions"][0])
     landscape = Landscape.load(f"{folder}/landscape.npz")
     assert landscape.visits.sum() == 2 * 1000
     lines = [line for line in result.err.splitlines() if "%," in line or "100 %" in line]

@@ -214,7 +214,7 @@ def test_nothing_that_a_pickle_names_is_run(tmp_path):
             cifar.python_batch(contents, "data_batch_1")
     assert not trace.exists()
     with pytest.raises(cifar._RefusedError):  # the stand-in for text takes one coding
-        cifar._encoded("x", "zlib")
+        cifar._ArrayUnpickler(io.BytesIO()).as_bytes("x", "zlib")
 
 
 PHOTOGRAPHS = {
@@ -282,3 +282,16 @@ def test_the_real_photographs():
     assert data.x_train.shape == (100, 3, 32, 32)
     assert set(data.y_train) == set(data.y_test) == {0, 1}
     assert data.source["class_names"] == ["deer", "frog"]
+
+
+def test_labels_of_another_type_are_taken_if_whole_and_else_named(tmp_path, digits):
+    images, labels = digits
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=labels.astype(np.float32))
+    np.testing.assert_array_equal(mnist.digits(tmp_path / "a.npz").labels, labels)
+    for wrong, words in (
+        (labels.astype(str), "the labels are of type <U"),
+        (labels + 0.5, "the labels are of type float64; whole numbers are needed"),
+        (labels[1:], "as many labels"),
+    ):
+        np.savez(tmp_path / "b.npz", x_train=images, y_train=wrong)
+        refused(lambda: mnist.digits(tmp_path / "b.npz"), "b.npz", words)

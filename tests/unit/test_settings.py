@@ -98,7 +98,7 @@ def test_values_of_overrides():
         ("wlmc.steps=inf", "wlmc.steps must be a whole number"),
         ("wlmc.steps=many", "wlmc.steps must be a whole number, not 'many'"),
         ("wlmc.steps=true", "wlmc.steps must be a whole number"),
-        ("wlmc.steps=100", "wlmc.stages must be at most"),
+        ("wlmc.steps=100", "wlmc.steps = 100 is too short: give 500 or more"),
         ("wlmc.production=nan", "wlmc.production must be a number"),
         ("wlmc.production=1", "wlmc.production must be 0.95 or less"),
         ("wlmc.schedule=1/t", "wlmc.schedule must be one of 'one-over-t', 'paper', 'halving'"),

@@ -184,7 +184,7 @@ def test_a_run_directory_is_made_and_entered_again(tmp_path):
     run = store.read_run(folder)
     assert run["identity"] == IDENTITY
     assert run["command"] == ["wlnn", "sample"]
-    assert set(run["versions"]) == {"wlnn", "python", "numpy", "numba"}
+    assert set(run["versions"][0]) == {"wlnn", "python", "numpy", "numba", "cpu"}
     assert store.checkpoint_path(folder, 3).name == "walker-003.npz"
 
 

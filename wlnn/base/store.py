@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from wlnn.base.archives import DamagedError, ObjectsError, read_members
 from wlnn.base.errors import UserError
 
 FORMAT = 1  # raise it when a reader of the old number would misunderstand the file
@@ -29,8 +30,10 @@ def save(path, arrays: dict[str, np.ndarray], meta: dict) -> Path:
         UserError: the folder is missing, read-only or full; an earlier file of that name is then
             unchanged and no temporary file is left.
     """
-    text = json.dumps({"format": FORMAT, "meta": meta}, default=_plain)
     contents = {name: np.asarray(array) for name, array in arrays.items()}
+    text = json.dumps(
+        {"format": FORMAT, "meta": meta, "arrays": _inventory(contents)}, default=_plain
+    )
     if _META in contents or any(array.dtype.hasobject for array in contents.values()):
         raise ValueError(f"arrays must hold plain numbers and not be called '{_META}'")
     contents[_META] = np.frombuffer(text.encode(), dtype=np.uint8)
@@ -45,28 +48,42 @@ def load(path) -> tuple[dict[str, np.ndarray], dict]:
             version of this package.
     """
     path = Path(path)
+    begins = b""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            if _META not in archive.files:
-                raise _foreign(path)
-            header = json.loads(archive[_META].tobytes())
-            if header["format"] > FORMAT:
-                raise UserError(
-                    f"{path}: written by a later version of wlnn (file format {header['format']}, "
-                    f"this version reads up to {FORMAT}); upgrade wlnn."
-                )
-            return {name: archive[name] for name in archive.files if name != _META}, header["meta"]
-    except UserError:
-        raise
+        with open(path, "rb") as file:
+            begins = file.read(2)
+            # what is written here is not compressed: it cannot hold more bytes than the file has
+            arrays = read_members(file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {_reason(error)}.") from error
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: the file is cut short or damaged; delete it.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        # numpy says ValueError both for a text file and for a damaged array
-        if path.read_bytes()[:2] == b"PK":
-            raise UserError(f"{path}: the file is cut short or damaged; delete it.") from error
-        raise _foreign(path) from error
+    except DamagedError as error:
+        ours = begins == b"PK" and not isinstance(error, ObjectsError)
+        raise (_damaged if ours else _foreign)(path) from error
+    if _META not in arrays:
+        raise _foreign(path)
+    try:
+        header = json.loads(arrays.pop(_META).tobytes())
+        newer = header["format"] > FORMAT
+        meta, inventory = header["meta"], header.get("arrays")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path) from error
+    if newer:
+        raise UserError(
+            f"{path}: written by a later version of wlnn (file format {header['format']}, "
+            f"this version reads up to {FORMAT}); upgrade wlnn."
+        )
+    if not isinstance(meta, dict) or inventory not in (None, _inventory(arrays)):
+        raise _damaged(path)
+    return arrays, meta
+
+
+def _inventory(arrays: dict[str, np.ndarray]) -> dict[str, list]:
+    """Type and shape of every array by name; files of before this was recorded have none."""
+    return {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path}: the file is cut short or damaged; delete it.")
 
 
 def _foreign(path: Path) -> UserError:
@@ -130,8 +147,8 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
     """Make a run directory, or enter the one that an interrupted run of the same kind left.
 
     ``run.json`` holds ``identity``, what two runs must share to be one ("task" and whatever else),
-    the :func:`versions` and ``notes``, what may differ (command line), of the first call. Several
-    processes may open one directory at a time.
+    and ``notes``, what may differ (command line), of the first call; "versions" is a list of all
+    :func:`versions` that ever entered. Several processes may open one directory at a time.
 
     Raises:
         UserError: the directory belongs to a run of other identity (the sentence tells the first
@@ -146,19 +163,32 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
         raise UserError(f"{directory}: cannot be used for a run: {_reason(error)}.") from error
     path = directory / "run.json"
     if path.exists():
-        found = read_run(directory)["identity"]
-        difference = _difference(found, identity)
+        contents = read_run(directory)
+        difference = _difference(contents["identity"], identity)
         if difference:
+            longer = difference.partition(" ")[0] in ("wlmc.steps", "wlmd.steps", "train.epochs")
             raise UserError(
-                f"{directory}: belongs to another run: {difference}; choose another directory."
+                f"{directory}: belongs to another run: {difference}; choose another directory"
+                + ("; a run cannot be lengthened, but other seeds add to it." if longer else ".")
             )
+        before, now = versions_of(contents), as_json(versions())
+        if now not in before:
+            with suppress(UserError):  # a finished run may lie where nothing can be written
+                change_notes(directory, {"versions": [*before, now]})
         return directory
     if present:
         raise UserError(f"{directory}: holds files but no run.json; choose another directory.")
     _write_run(
-        path, {"format": FORMAT, "identity": identity, **(notes or {}), "versions": versions()}
+        path, {"format": FORMAT, "identity": identity, **(notes or {}), "versions": [versions()]}
     )
     return directory
+
+
+def versions_of(contents: dict) -> list[dict]:
+    """All versions that a run was entered with, of the contents of ``run.json``."""
+    found = contents.get("versions", [])
+    found = found if isinstance(found, list) else [found]  # once only the first was kept
+    return [versions for versions in found if isinstance(versions, dict)]
 
 
 def holds(path, kind: str, name: str, sampler: str) -> bool:
@@ -206,25 +236,41 @@ def read_run(directory) -> dict:
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
         newer = contents["format"] > FORMAT
-        contents["identity"]["task"]
+        sound = isinstance(contents["identity"], dict) and "task" in contents["identity"]
     except OSError as error:
         raise UserError(f"{directory}: is no run directory: no run.json can be read.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: this is no run.json of wlnn, or a damaged one.") from error
     if newer:
         raise UserError(f"{path}: written by a later version of wlnn; upgrade wlnn.")
+    if not sound:
+        raise UserError(f"{path}: this is no run.json of wlnn, or a damaged one.")
     return contents
 
 
 def versions() -> dict[str, str]:
-    """Versions a result depends on: wlnn, python, numpy, numba."""
+    """What the bits of a result depend on: wlnn, python, numpy, numba, and the type of the CPU."""
     import platform
     from importlib.metadata import version
 
     from wlnn import __version__
 
     packages = {name: version(name) for name in ("numpy", "numba")}
-    return {"wlnn": __version__, "python": platform.python_version(), **packages}
+    return {
+        "wlnn": __version__, "python": platform.python_version(), **packages, "cpu": _cpu(),
+    }  # fmt: skip
+
+
+@cache
+def _cpu() -> str:
+    """The type of the CPU, which decides on the instructions that Numba and NumPy use."""
+    import platform
+
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _difference(old, new, where: str = "") -> str:
@@ -238,4 +284,6 @@ def _difference(old, new, where: str = "") -> str:
             if found:
                 return found
         return ""
-    return "" if old == new else f"{where} is {json.dumps(old)} there and {json.dumps(new)} here"
+    old_text, new_text = json.dumps(old), json.dumps(new)  # in which NaN equals NaN
+    same = old == new or old_text == new_text
+    return "" if same else f"{where} is {old_text} there and {new_text} here"

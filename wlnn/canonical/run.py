@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import executor_of
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
@@ -21,10 +22,12 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import MDSettings
+from wlnn.tasks.check import checked_smooth
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
 
 
+@alone
 def simulate(
     problem: Problem,
     settings: MDSettings,
@@ -47,7 +50,7 @@ def simulate(
         UserError: wrong settings, a directory of another run, or no walker left.
         Interrupted: on Ctrl-C; every finished record is saved.
     """
-    clocks = Clocks(report, None)
+    problem, clocks = checked_smooth(problem), Clocks(report, None)
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         motion = langevin.make_motion(settings.dt, settings.friction, settings.thermostat_every)

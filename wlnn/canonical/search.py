@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import executor_of
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
@@ -61,6 +62,7 @@ def make_plan(name: str, settings: SeekSettings) -> seek.TemperaturePlan:
     return seek.tempering(settings.high, settings.low, replicas, n // replicas)
 
 
+@alone
 def search(
     problem: Problem,
     settings: Settings,

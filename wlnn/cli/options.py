@@ -222,6 +222,12 @@ def _source(kind: str, given: dict) -> dict:
     return {**source, "hidden": [int(units) for units in hidden]}
 
 
+def tell(task) -> None:
+    """Print how the files of a task were understood, before a run begins."""
+    for note in getattr(getattr(task, "data", None), "notes", ()):
+        click.echo(f"  {note}", err=True)
+
+
 def _named(given: dict, *names: str) -> dict:
     return {name: given[name] for name in names if name in given}
 

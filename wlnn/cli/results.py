@@ -33,7 +33,8 @@ def info(result, per, every):
     """Show a run (directory or landscape.npz): settings, trust, curves with 95 % intervals.
 
     Also of a run that is still going on, or was killed: it then reads the checkpoints. Of trainings
-    (wlnn train) it shows where they end and their mean curve, with standard errors.
+    (wlnn train) it shows where they end and their mean curve, with standard errors; of wlnn md its
+    averages, of wlnn tune its table.
 
     \b
     What to look at:
@@ -43,6 +44,7 @@ def info(result, per, every):
       zero of S    absolute entropies, or relative ones where uniform draws never reach the window
     """
     from wlnn.report.landscape import summary
+    from wlnn.report.other_runs import other_run, versions_in_words
     from wlnn.report.training import curve_in_words, in_words
     from wlnn.runs.find import find_landscape
     from wlnn.training.trained import Trained, is_trained
@@ -53,7 +55,8 @@ def info(result, per, every):
         y = trained.meta["task"]["y"]
         lines = [*in_words(trained, y), "", *curve_in_words(trained, y, rows)]
     else:
-        lines = summary(find_landscape(result), per, rows)
+        lines = other_run(result) or summary(find_landscape(result), per, rows)
+    lines += versions_in_words(result)
     click.echo("\n".join(lines))
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import click
 
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.options import STOPPED, threads_option
+from wlnn.cli.options import STOPPED, tell, threads_option
 
 METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 
@@ -79,13 +80,15 @@ def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
     from wlnn.landscape.landscape import finished
     from wlnn.report.landscape import reached
 
-    problem, had_finished = recipe.problem(recipe.task()), finished(directory) is not None
+    task = recipe.task()
+    problem, had_finished = recipe.problem(task), finished(directory) is not None
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo(
         f"{directory}: {settings.who} x {settings.steps:.3g} steps, "
         f"{problem.n_parameters} parameters, {threads} threads",
         err=True,
     )
+    tell(task)
     for note in problem.about.get("data", {}).get("notes", ()):
         click.echo(f"  note: {note}", err=True)
     with _followed(directory, again, directory.name if again else "", quiet=0) as progress:
@@ -103,12 +106,14 @@ def _motion(recipe, directory: Path, threads: int, again: str, window=None) -> N
     from wlnn.report import canonical, plot
     from wlnn.report.plot_canonical import plot_md
 
-    problem, settings = recipe.problem(recipe.task()), recipe.settings.md
+    task, settings = recipe.task(), recipe.settings.md
+    problem = recipe.problem(task)
     click.echo(
         f"{directory}: {settings.walkers} walkers x {settings.steps:,} steps at T = "
         f"{settings.temperature:g}, {problem.n_parameters} parameters",
         err=True,
     )
+    tell(task)
     with _followed(directory, again) as progress:
         notes = {"recipe": recipe.to_dict()}
         found = simulate(problem, settings, directory, threads, progress.report, notes)
@@ -117,6 +122,7 @@ def _motion(recipe, directory: Path, threads: int, again: str, window=None) -> N
     click.echo(plot.save(plot_md(found, window), directory / "md.png"))
 
 
+@alone
 def _search(recipe, directory: Path, threads: int, again: str, asked=None) -> None:
     """``asked``: methods and landscape of this call; those of the last call if None."""
     from wlnn.base import store
@@ -233,6 +239,7 @@ def _trainable(recipe):
     task = recipe.task()
     if not isinstance(task, Task):
         raise UserError(f"'{task.name}' is a bare function: only a Task with a network is trained.")
+    tell(task)
     return task
 
 

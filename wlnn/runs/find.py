@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.runs.recipe import read_recipe
+
+READ_BY = {  # what a run without a landscape is made by, and which commands show it
+    "md": "wlnn info, or wlnn canonical LANDSCAPE --md",
+    "train": "wlnn info, or wlnn advantage LANDSCAPE",
+    "tune": "wlnn info, or wlnn train --tuned",
+    "seek": "wlnn info, or wlnn resume",
+}
 
 
 def find_landscape(path) -> Landscape:
@@ -21,6 +29,8 @@ def find_landscape(path) -> Landscape:
     path = Path(path)
     if not path.is_dir():
         return Landscape.load(path)
+    if (path / "run.json").exists():
+        refuse_other_runs(path)
     file = path / "landscape.npz"
     checkpoints = [*path.glob("walker-*.npz"), *path.glob("walkers.npz")]
     newest = max((checkpoint.stat().st_mtime for checkpoint in checkpoints), default=0.0)
@@ -38,8 +48,9 @@ def landscape_so_far(directory) -> Landscape:
     """The landscape of the checkpoints in a run directory, in the relative gauge.
 
     Raises:
-        UserError: no checkpoint yet, or a damaged one.
+        UserError: a run that samples no landscape, no checkpoint yet, or a damaged one.
     """
+    refuse_other_runs(directory)
     recipe = read_recipe(directory)
     problem, settings = recipe.problem(recipe.task()), getattr(recipe.settings, recipe.sampler)
     if recipe.sampler == "wlmd":
@@ -55,3 +66,19 @@ def landscape_so_far(directory) -> Landscape:
     if landscape is None:
         raise UserError(f"{directory}: holds no checkpoint of a walker yet.")
     return landscape
+
+
+def kind_of(directory) -> str:
+    """The sampler of a run directory, "" where its run.json names none; UserError without one."""
+    sampler = store.read_run(directory)["identity"].get("sampler")
+    return sampler if isinstance(sampler, str) else ""
+
+
+def refuse_other_runs(directory) -> None:
+    """UserError, with the command that reads it, for a run that samples no landscape."""
+    kind = kind_of(directory)
+    if kind in READ_BY:
+        raise UserError(
+            f"{directory}: is a run of 'wlnn {kind}' and has no landscape; read it with "
+            f"{READ_BY[kind]}."
+        )

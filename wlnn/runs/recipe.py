@@ -17,12 +17,15 @@ from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.tables import Settings, parse_overrides, read_table
 from wlnn.tasks.catalogue import TASKS, load_task
+from wlnn.tasks.check import checked, reason_of
+from wlnn.tasks.loaded import loaded_files
 from wlnn.tasks.own import line_of, task_from_csv, task_from_file
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.readers import catalogue
 from wlnn.tasks.task import Task
 
 USUAL_SAMPLER = dict.fromkeys(("spiral-regress", *catalogue.FILES), "wlmd")  # others: "wlmc"
+SAMPLERS = ("wlmc", "wlmd", "md", "seek", "train", "tune")
 PATHS = ("train", "test", "file", "data", "embedding")  # of a source
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
 
@@ -39,12 +42,14 @@ class Recipe:
         sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "md", "seek", "train" or
             "tune" where no landscape is sampled.
         preset: of the table, "default", "quick" or "paper".
+        recorded: of a run that is resumed, the names of the files it depended on when it began.
     """
 
     source: dict
     settings: Settings
     sampler: str
     preset: str
+    recorded: tuple[str, ...] | None = None
 
     @property
     def files(self) -> dict[str, Path]:
@@ -64,7 +69,10 @@ class Recipe:
         if "file" in source:
             task = task_from_file(source["file"])
             if isinstance(task, Problem):
-                self._try_function(task)
+                try:  # so that a mistake is told before a run begins
+                    checked(task)
+                except UserError as error:
+                    raise UserError(f"{self.files['file']}: {error}") from error
             return task
         return task_from_csv(**source, settings=settings)
 
@@ -91,6 +99,10 @@ class Recipe:
         about = {"task": problem.name, **problem.about}
         if self.files:
             about["files"] = {name: fingerprint(path) for name, path in self.files.items()}
+        if "file" in self.source:  # what it imports and reads beside itself
+            for name, path in loaded_files(self.files["file"]).items():
+                if self.recorded is None or name in self.recorded:
+                    about["files"][name] = fingerprint(path)
         return replace(problem, about=about)
 
     def open(self, problem: Problem, directory: Path) -> None:
@@ -120,20 +132,7 @@ class Recipe:
         """The sentence for an error that comes from a line of the user's own file."""
         path = self.files.get("file")
         line = line_of(error, path) if path else ""
-        reason = (str(error).splitlines() or [""])[0]
-        return UserError(f"{path}: {line}{type(error).__name__}: {reason}") if line else None
-
-    def _try_function(self, problem: Problem) -> None:
-        """One call of a user's function, so that a mistake in it is told before a run begins."""
-        try:
-            x, y = problem.observe((problem.lo + problem.hi) / 2)
-            float(x), float(y)
-        except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
-            raise self._of_the_user(error) or UserError(
-                f"{self.source['file']}: its function must take theta (P,) and return two numbers, "
-                f"x and y ({type(error).__name__}: {reason})."
-            ) from error
+        return UserError(f"{path}: {line}{reason_of(error, True)}.") if line else None
 
     def to_dict(self) -> dict:
         """As JSON, with the versions of the files at this moment left out: see :meth:`problem`."""
@@ -192,17 +191,42 @@ def read_recipe(directory) -> Recipe:
         raise UserError(
             f"{directory}: was not made by 'wlnn sample'; run the program again that made it."
         )
-    stored = contents["recipe"]
-    settings = Settings().with_values(stored["settings"], f"{directory}/run.json")
-    recipe = Recipe(stored["source"], settings, stored["sampler"], stored["preset"])
-    before = contents["identity"]["problem"].get("files", {})
-    for name, path in recipe.files.items():
+    stored, where = contents["recipe"], f"{directory}/run.json"
+    problem = contents["identity"].get("problem")
+    before = problem.get("files", {}) if isinstance(problem, dict) else None
+    if not (_is_sound(stored) and isinstance(before, dict)):
+        raise UserError(f"{where}: is damaged: its recipe is none of 'wlnn'; sample again.")
+    settings = Settings().with_values(stored["settings"], where)
+    names = stored["source"], settings, stored["sampler"], stored["preset"]
+    recipe = Recipe(*names, recorded=tuple(before))
+    files = recipe.files
+    if "file" in files:
+        files |= {name: files["file"].parent / name for name in before if name not in files}
+    for name, path in files.items():
         if fingerprint(path) != before.get(name):
             raise UserError(
                 f"{path}: has changed since the run in {directory} began; put the old file back, "
                 "or sample into another directory."
             )
     return recipe
+
+
+def _is_sound(stored) -> bool:
+    """Whether the recipe of a ``run.json`` is one that :meth:`Recipe.to_dict` could have given."""
+    if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
+        return False
+    source, texts = stored.get("source"), ("task", *PATHS, "target")
+    if not isinstance(source, dict) or stored.get("sampler") not in SAMPLERS:
+        return False
+    kinds = {**dict.fromkeys(texts, str), "hidden": list, "kind": str | None, "standardise": bool}
+    return (
+        isinstance(stored.get("preset"), str)
+        and all(isinstance(part, dict) for part in stored["settings"].values())
+        and all(name in kinds and isinstance(source[name], kinds[name]) for name in source)
+        and all(type(units) is int for units in source.get("hidden", ()))
+        and (set(source) & {"task", "file"} or {"train", "test", "target"} <= set(source))
+        and source.get("task", "mnist") in TASKS
+    )
 
 
 def fingerprint(path: Path) -> str:

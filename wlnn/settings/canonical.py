@@ -38,10 +38,14 @@ class MDSettings(Section):
                 f"md.record must be a multiple of md.thermostat_every = {self.thermostat_every}, "
                 f"not {self.record}."
             )
-        if self.steps % self.record or self.steps < 20 * self.record:
+        if self.steps < 20 * self.record:
             raise UserError(
-                f"md.steps must be a multiple of md.record = {self.record}, 20 or more of it, not "
-                f"{self.steps}."
+                f"md.steps = {self.steps} is too short: give {20 * self.record} or more, 20 times "
+                f"md.record = {self.record}."
+            )
+        if self.steps % self.record:
+            raise UserError(
+                f"md.steps must be a multiple of md.record = {self.record}, not {self.steps}."
             )
 
 

@@ -38,8 +38,8 @@ class WLMCSettings(Section):
         super().__post_init__()
         if self.steps < 10 * self.stages:
             raise UserError(
-                f"wlmc.stages must be at most wlmc.steps / 10 = {self.steps // 10}, not "
-                f"{self.stages}."
+                f"wlmc.steps = {self.steps} is too short: give {10 * self.stages} or more for "
+                f"wlmc.stages = {self.stages}, or fewer stages."
             )
         if self.merge_every and self.walkers % self.groups:
             raise UserError(

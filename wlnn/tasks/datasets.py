@@ -5,14 +5,15 @@ A reader returns arrays and a note of where they come from; nothing here knows n
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.tasks.columns import Columns, counts_rows, is_row_number, read_columns
 
+LEAST_STD, MOST_STD = 1e-140, 1e140  # of a column whose squares are ordinary numbers
 MOST_CLASSES = 20  # more distinct integers than this are probably not classes: ask
 
 
@@ -25,6 +26,7 @@ class Dataset:
             (channels, rows, columns), float64.
         y_train, y_test: labels 0..K-1 as int64 ``(N,)``, or real targets as float64 ``(N,)``.
         source: JSON description that is stored with every result: law, seed, file names, scaling.
+        notes: sentences on how the files were understood, told when a run begins and not stored.
     """
 
     x_train: np.ndarray
@@ -32,12 +34,24 @@ class Dataset:
     x_test: np.ndarray
     y_test: np.ndarray
     source: dict
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         for part in ("train", "test"):
-            x = np.asarray(getattr(self, f"x_{part}"), dtype=np.float64)
-            y = np.asarray(getattr(self, f"y_{part}"))
+            x, y = np.asarray(getattr(self, f"x_{part}")), np.asarray(getattr(self, f"y_{part}"))
+            for what, array in (("inputs", x), ("targets", y)):
+                if array.dtype.kind not in "iubf":
+                    raise UserError(
+                        f"the {part} set has {what} of type {array.dtype}; give real numbers"
+                        + (", or labels 0..K-1 for classes." if what == "targets" else ".")
+                    )
+            x = x.astype(np.float64)
             y = y.astype(np.int64 if y.dtype.kind in "iub" else np.float64)
+            if y.ndim == 2 and len(y) == len(x):
+                raise UserError(
+                    f"the {part} set has {y.shape[1]} targets a row; one target only, and a class "
+                    "as its number 0..K-1 (targets.argmax(axis=1) of one-hot rows)."
+                )
             if x.ndim not in (2, 4) or y.shape != (len(x),) or not x.size:
                 raise UserError(
                     f"the {part} set needs inputs (N, d), or images (N, C, H, W), and one target a "
@@ -61,6 +75,20 @@ class Dataset:
             raise UserError("one of the two sets has integer labels and the other real targets.")
         if self.classes and min(self.y_train.min(), self.y_test.min()) < 0:
             raise UserError("labels must be the integers 0..K-1; there is a negative one.")
+        if self.classes and self.x_train.ndim == 2:  # images keep the numbers of their whole set
+            known = np.unique(self.y_train)
+            missing = np.setdiff1d(np.arange(min(self.classes, len(known) + 1)), known)
+            unknown = np.setdiff1d(self.y_test, known)
+            if unknown.size:
+                raise UserError(
+                    f"class {unknown[0]} is in the test set and not in the training set; leave it "
+                    "out, or move some of it there."
+                )
+            if missing.size:
+                raise UserError(
+                    f"labels must be 0..K-1 without gaps: {missing[0]} never occurs in training; "
+                    "np.unique(labels, return_inverse=True)[1] renumbers them."
+                )
 
     @property
     def classes(self) -> int:
@@ -174,137 +202,177 @@ def read_csv(
     """Training and test set from two CSV files of numbers with one and the same header.
 
     Args:
-        train, test: paths; comma-separated, first line = column names, UTF-8. The columns of the
-            test file may come in another order.
+        train, test: paths; separated by commas, semicolons or tabs, first line = column names,
+            UTF-8. The columns of the test file may come in another order.
         target: name of the target column; every other column is an input.
-        task: "classify" (integer classes, mapped in rising order to labels 0..K-1), "regress", or
-            None: classify when every target is an integer and there are at most 20 different ones.
+        task: "classify" (integer classes or names, mapped in rising order to labels 0..K-1),
+            "regress", or None: classify when every target is an integer, or none is a number, and
+            there are at most 20 different ones.
         standardise: subtract the training mean of each input (and of a real target) and divide by
             its standard deviation (population; a constant input becomes 0). The numbers used are
             in ``source``, as are the class values.
 
     Raises:
         UserError: a missing, empty or unreadable file, text or NaN in a cell, a row of another
-            length, a missing or doubled column, different columns in the two files, a single
-            class, a test class that training never shows, targets that are no classes.
+            length, a missing or doubled column, different columns in the two files, row numbers
+            among the inputs, a single class, a test class that training never shows, targets that
+            are no classes, numbers too far apart to be standardised.
     """
     if task not in (None, "classify", "regress"):
         raise UserError(f"task must be 'classify' or 'regress', not {task!r}.")
-    columns, rows = _numbers(train)
-    test_columns, test_rows = _numbers(test)
-    for name in columns:
-        if name not in test_columns:
-            raise UserError(f"{test}: there is no column '{name}', which {train} has.")
-    for name in test_columns:
-        if name not in columns:
-            raise UserError(f"{train}: there is no column '{name}', which {test} has.")
-    if target not in columns:
-        raise UserError(
-            f"{train}: there is no target column '{target}'; the columns are {_named(columns)}."
-        )
-    if len(columns) < 2:
-        raise UserError(f"{train}: '{target}' is the only column; at least one input is needed.")
-    test_rows = test_rows[:, [test_columns.index(name) for name in columns]]
-    at = columns.index(target)
-    x_train, x_test = np.delete(rows, at, axis=1), np.delete(test_rows, at, axis=1)
+    files = {"train": read_columns(train), "test": read_columns(test)}
+    names = files["train"].names
+    _check_names(*files.values(), target)
+    inputs = [name for name in names if name != target]
+    x = {
+        part: np.stack([found.numbers(name) for name in inputs], axis=1)
+        for part, found in files.items()
+    }
+    notes = [found.note for found in files.values() if found.note]
+    notes += _row_numbers(files["train"], inputs, x["train"], x["test"])
     source = {
         "train": Path(train).name,
         "test": Path(test).name,
         "target": target,
-        "inputs": [name for name in columns if name != target],
+        "inputs": inputs,
     }
     if standardise:
-        x_train, x_test, source["input_mean"], source["input_std"] = scaled(x_train, x_test)
-
-    y_train, y_test = rows[:, at], test_rows[:, at]
-    whole = all((y == np.round(y)).all() for y in (y_train, y_test))
-    classes = np.unique(y_train)
+        x["train"], x["test"], mean, std = scaled(x["train"], x["test"])
+        source |= {"input_mean": mean, "input_std": std}
+        for part, found in x.items():
+            for at in np.flatnonzero(~np.isfinite(found).all(axis=0)):
+                raise UserError(
+                    f"{files[part].path}: column '{inputs[at]}' has numbers too far from those of "
+                    "training to be standardised; look for a wrong one, or take its logarithm."
+                )
+    names = task != "regress" and files["train"].is_text(target)
+    y = {
+        part: np.array(found.texts(target)) if names else found.numbers(target)
+        for part, found in files.items()
+    }
+    whole = names or all(_whole(part) for part in y.values())
+    classes = np.unique(y["train"])
     if task == "classify" and not whole:
         raise UserError(f"{train}: the target '{target}' has numbers that are no whole classes.")
     if task is None and whole and len(classes) > MOST_CLASSES:
+        kind = "names" if names else "whole numbers"
         raise UserError(
-            f"{train}: the target '{target}' has {len(classes)} different whole numbers; say "
-            "whether to classify or to regress."
+            f"{train}: the target '{target}' has {len(classes)} different {kind}; say "
+            + ("--kind classify if they are classes." if names else "--kind classify or regress.")
         )
+    told = f"{len(inputs)} input{'s' * (len(inputs) > 1)} {_named(inputs)}; the target '{target}' "
     if task == "regress" or not whole:
-        if np.ptp(y_train) == 0:
+        if not np.ptp(y["train"] / 2):
             raise UserError(f"{train}: the target '{target}' is the same in every row.")
         if standardise:
-            y_train, y_test, mean, std = scaled(y_train[:, None], y_test[:, None])
-            y_train, y_test = y_train[:, 0], y_test[:, 0]
+            parts = (y["train"][:, None], y["test"][:, None])
+            y["train"], y["test"], mean, std = scaled(*parts)
+            y = {part: found[:, 0] for part, found in y.items()}
             source |= {"target_mean": mean[0], "target_std": std[0]}
-        return Dataset(x_train, y_train, x_test, y_test, source)
+            if not np.isfinite(y["test"]).all():
+                raise UserError(
+                    f"{test}: the target '{target}' has numbers too far from those of training to "
+                    "be standardised; look for a wrong one."
+                )
+        notes.append(f"{told}is a quantity")
+        return Dataset(x["train"], y["train"], x["test"], y["test"], source, tuple(notes))
+    said = [str(name) if names else f"{name:.0f}" for name in classes]
     if len(classes) < 2:
         raise UserError(
-            f"{train}: the target '{target}' is {classes[0]:.0f} in every row; two classes or more "
-            "are needed."
+            f"{train}: the target '{target}' is {said[0]} in every row; two classes or more are "
+            "needed."
         )
-    unknown = np.setdiff1d(y_test, classes)
+    instead = "" if names or task else "; if it is a quantity, give --kind regress"
+    unknown = np.setdiff1d(y["test"], classes)
     if unknown.size:
+        first = unknown[0] if names else f"{unknown[0]:.0f}"
         raise UserError(
-            f"{test}: the target '{target}' has class {unknown[0]:.0f}, which {train} never shows."
+            f"{test}: the target '{target}' has class {first}, which {train} never shows{instead}."
         )
-    source["classes"] = [int(c) for c in classes]
-    labels = np.searchsorted(classes, y_train), np.searchsorted(classes, y_test)
-    return Dataset(x_train, labels[0], x_test, labels[1], source)
+    shown = ", ".join(said[:8]) + ", ..." * (len(said) > 8)
+    notes.append(f"{told}has {len(classes)} classes, {shown}{instead}")
+    source["classes"] = said if names else [int(c) for c in classes]
+    labels = {part: np.searchsorted(classes, found) for part, found in y.items()}
+    return Dataset(x["train"], labels["train"], x["test"], labels["test"], source, tuple(notes))
+
+
+def _whole(values: np.ndarray) -> bool:
+    """Whether all are whole numbers, and not merely too large to have digits after the point."""
+    return bool((values == np.round(values)).all() and np.abs(values).max() < 2**53)
+
+
+def _check_names(train: Columns, test: Columns, target: str) -> None:
+    """Both files need the same columns, the target and one input at least."""
+    for this, other in ((train, test), (test, train)):
+        for name in this.names:
+            if name not in other.names:
+                raise UserError(
+                    f"{other.path}: there is no column '{name}', which {this.path} has."
+                )
+    if target not in train.names:
+        several = [name.strip() for name in target.split(",")]
+        only = len(several) > 1 and set(several) <= set(train.names)
+        raise UserError(
+            f"{train.path}: there is no target column '{target}'; the columns are "
+            f"{_named(train.names)}"
+            + ("; one target only, and no other target among the inputs." if only else ".")
+        )
+    if len(train.names) < 2:
+        raise UserError(
+            f"{train.path}: '{target}' is the only column; at least one input is needed."
+        )
+
+
+def _row_numbers(train: Columns, inputs: list[str], x_train, x_test) -> list[str]:
+    """Notes on inputs that rise by one from row to row; UserError for an index by its name.
+
+    A network would learn the order of the file, from which nothing of the test set follows.
+    """
+    notes = []
+    for name, of_train, of_test in zip(inputs, x_train.T, x_test.T, strict=True):
+        if is_row_number(of_train, name) and is_row_number(of_test, name):
+            raise UserError(
+                f"{train.path}: the column '{name}' numbers the rows and is no input; leave it out "
+                "of both files (pandas: to_csv(..., index=False))."
+            )
+        if counts_rows(of_train):
+            notes.append(
+                f"the input '{name}' rises by one from row to row of {train.path.name}: leave it "
+                "out if it numbers the rows"
+            )
+    return notes
 
 
 def scaled(train: np.ndarray, test: np.ndarray):
-    """Both sets standardised by the training columns, and the means and deviations as lists."""
-    mean, std = train.mean(axis=0), train.std(axis=0)
-    constant = np.ptp(train, axis=0) == 0  # exactly: the rounded mean may differ from the value
-    mean, std = np.where(constant, train[0], mean), np.where(constant, 1.0, std)
-    return (train - mean) / std, (test - mean) / std, mean.tolist(), std.tolist()
+    """Both sets standardised by the training columns, and the means and deviations as lists.
+
+    Columns whose squares leave the range of floating-point numbers are first divided by a power of
+    two. What is still not finite lies further from the training mean than any number can tell.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        mean, std = train.mean(axis=0), train.std(axis=0)
+        unit = np.ones(mean.shape)
+        for at in np.flatnonzero(~((std > LEAST_STD) & (std < MOST_STD))):
+            unit[at] = 2.0 ** np.frexp(np.abs(train[:, at]).max() or 1.0)[1].clip(-1000, 1000)
+            column = train[:, at] / unit[at]
+            mean[at], std[at] = column.mean(), column.std()
+        constant = (train == train[0]).all(axis=0)  # exactly: the mean may be rounded
+        mean = np.where(constant, train[0] / unit, mean)
+        std = np.where(constant | (std == 0), 1.0, std)
+        scaled_sets = [(part / unit - mean) / std for part in (train, test)]
+        return *scaled_sets, (mean * unit).tolist(), (std * unit).tolist()
+
+
+def standardised(values: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Numbers ``(N,)`` with mean 0 and deviation 1, and the mean and deviation that they had."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = values.mean(), values.std()
+    if LEAST_STD < std < MOST_STD:
+        return (values - mean) / std, float(mean), float(std)
+    found, _, mean, std = scaled(values[:, None], values[:, None])
+    return found[:, 0], mean[0], std[0]
 
 
 def _named(columns: list[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in columns[:8])
     return shown + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
-
-
-def _numbers(path) -> tuple[list[str], np.ndarray]:
-    """Column names and rows ``(N, columns)`` of one CSV file, every cell a finite number."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            lines = [
-                (reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"no CSV text in UTF-8 ({error})"
-        raise UserError(f"{path}: cannot be read: {reason}.") from error
-    if not lines:
-        raise UserError(f"{path}: the file is empty; a header and rows of numbers are needed.")
-    columns = [cell.strip() for cell in lines[0][1]]
-    if all(_number(cell) is not None for cell in columns):
-        raise UserError(f"{path}: line 1 holds numbers; a header with column names is needed.")
-    for name in columns:
-        if not name or columns.count(name) > 1:
-            raise UserError(
-                f"{path}: the header has {'two columns' if name else 'a column'} named '{name}'; "
-                "every column needs a name of its own."
-            )
-    if len(lines) < 2:
-        raise UserError(f"{path}: there is a header but no row of numbers.")
-    rows = np.empty((len(lines) - 1, len(columns)))
-    for k, (line, cells) in enumerate(lines[1:]):
-        if len(cells) != len(columns):
-            raise UserError(
-                f"{path}: line {line} has {len(cells)} cells, the header {len(columns)}."
-            )
-        for j, cell in enumerate(cells):
-            value = _number(cell)
-            if value is None or not np.isfinite(value):
-                raise UserError(
-                    f"{path}: line {line}, column '{columns[j]}': "
-                    + (f"'{cell}' is no finite number." if cell.strip() else "the cell is empty.")
-                )
-            rows[k, j] = value
-    return columns, rows
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None

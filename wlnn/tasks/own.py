@@ -14,6 +14,8 @@ from wlnn.base.errors import UserError
 from wlnn.settings.tables import Settings, read_table
 from wlnn.tasks import datasets
 from wlnn.tasks.catalogue import _fnn_task, _with_options
+from wlnn.tasks.check import reason_of
+from wlnn.tasks.loaded import watched
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.task import Task
 
@@ -70,12 +72,14 @@ def task_from_file(reference: str) -> Task | Problem:
     sys.modules[module_name] = module  # Numba and pickle look a system's class up by module name
     sys.path.insert(0, str(file.parent))
     try:
-        spec.loader.exec_module(module)
+        with watched(file):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        del sys.modules[module_name]
-        raise UserError(f"{path}: {line_of(error, file)}{type(error).__name__}: {error}") from error
+        sys.modules.pop(module_name, None)
+        raise UserError(f"{path}: {line_of(error, file)}{reason_of(error, True)}.") from error
     finally:
-        sys.path.remove(str(file.parent))
+        if str(file.parent) in sys.path:  # the file may have put it in order itself
+            sys.path.remove(str(file.parent))
     if not hasattr(module, name):
         offered = [k for k, v in vars(module).items() if isinstance(v, Task | Problem)]
         raise UserError(

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
@@ -58,6 +59,7 @@ def parts_of(settings: TrainSettings, n_parameters: int, directory: Path | None)
     ]
 
 
+@alone
 def train_many(
     task: Task,
     settings: TrainSettings,

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import itself
 from wlnn.base.running import Report
@@ -106,6 +107,7 @@ def grid(tune: TuneSettings) -> list[tuple[float, int]]:
     return [(float(f"{rate:.4g}"), batch) for batch in batches for rate in rates]
 
 
+@alone
 def tune(
     task: Task,
     settings: Settings,

@@ -6,7 +6,6 @@ lie in one file. Nothing here decides when to save.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from wlnn.base import store
@@ -23,7 +22,7 @@ TOGETHER = "walkers.npz"
 def run_identity(problem: Problem, settings: WLMCSettings) -> dict:
     """What two runs must share to be one run, as it comes back from JSON."""
     grid = {"x": list(problem.grid.x), "y": [str(v) for v in problem.grid.y]}
-    return json.loads(json.dumps(problem.identity("wlmc", wlmc=settings) | {"grid": grid}))
+    return store.as_json(problem.identity("wlmc", wlmc=settings) | {"grid": grid})
 
 
 def save_walkers(

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMCSettings
+from wlnn.tasks.check import checked
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
@@ -53,6 +55,7 @@ class Walk:
         return self.systems[number]
 
 
+@alone
 def sample(
     problem: Problem,
     settings: WLMCSettings,
@@ -82,6 +85,7 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
+    problem = checked(problem)
     walk = Walk(problem, settings, driver)
     _check_kept(problem, settings)
     if directory is not None:

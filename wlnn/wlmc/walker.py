@@ -85,10 +85,11 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     """
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(number, 0)))
     x_axis, y_axis = problem.grid
-    best, theta = math.inf, None
+    best, theta, drawn = math.inf, None, []
     for _ in range(START_DRAWS):
         candidate = rng.uniform(problem.lo, problem.hi)
-        distance = _distance(problem, candidate)
+        drawn.append(problem.observe(candidate))
+        distance = _distance(problem, drawn[-1])
         if distance < best:
             best, theta = distance, candidate
         if best == 0:
@@ -101,7 +102,7 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
         i = rng.integers(theta.size)
         candidate[i] += width * (problem.hi[i] - problem.lo[i]) * rng.uniform(-1, 1)
         if problem.lo[i] <= candidate[i] <= problem.hi[i]:
-            distance = _distance(problem, candidate)
+            distance = _distance(problem, problem.observe(candidate))
             width = min(0.5, width * 1.1) if distance < best else max(0.01, width * 0.98)
             if distance <= best:
                 best, theta = distance, candidate
@@ -111,7 +112,8 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
         y_text = f", {y_axis.name} [{y_axis.lo:g}, {y_axis.hi:g}]" if y_axis.n > 1 else ""
         raise UserError(
             f"the window {x_axis.name} [{x_axis.lo:g}, {x_axis.hi:g}]{y_text} seems to hold no "
-            f"state: none in {START_DRAWS} draws and {START_MOVES} moves towards it; widen it."
+            f"state: none in {START_DRAWS} draws and {START_MOVES} moves towards it; widen it"
+            f"{_missed(problem, np.array(drawn, dtype=float))}."
         )
     shape = problem.grid.shape
     kept = (shape[0] * shape[1], theta.size) if settings.keep_networks and number == 0 else (0, 0)
@@ -122,10 +124,24 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     )  # fmt: skip
 
 
-def _distance(problem: Problem, theta: np.ndarray) -> float:
+def _missed(problem: Problem, drawn: np.ndarray) -> str:
+    """Where uniform draws ``(n, 2)`` lie on the axes that most of them miss, and what to do."""
+    words, names = [], ("--window", "grid.y_low and grid.y_high")
+    for axis, values, name in zip(problem.grid, drawn.T, names, strict=True):
+        inside = (values >= axis.lo) & (values < axis.hi)
+        finite = values[np.isfinite(values)]
+        if np.isfinite(axis.lo) and finite.size and inside.mean() < 0.05:
+            low, high = np.quantile(finite, [0.0, 0.95])
+            words.append(f"{axis.name} of uniform draws is {low:.4g} to {high:.4g} (set by {name})")
+    huge = problem.about.get("x") == "ln-train-loss" and drawn[:, 0].min() > problem.grid.x.hi
+    raw = "; standardised data (no --raw) have ln losses near 0" * bool(huge)
+    return ("; " if words else "") + ", ".join(words) + raw
+
+
+def _distance(problem: Problem, values: tuple[float, float]) -> float:
     """Distance of a state from the window, in widths of its axes; infinite where not finite."""
     total = 0.0
-    for axis, value in zip(problem.grid, problem.observe(theta), strict=True):
+    for axis, value in zip(problem.grid, values, strict=True):
         if np.isfinite(axis.lo):
             if not np.isfinite(value):
                 return math.inf

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
+from wlnn.tasks.check import checked_smooth
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.checks import Period, advice, failure, summary, warnings
@@ -57,6 +59,7 @@ class Fly:
         return self.systems[number]
 
 
+@alone
 def sample(
     problem: Problem,
     settings: WLMDSettings,
@@ -83,7 +86,7 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
-    setup = make_setup(problem, settings)
+    setup = make_setup(checked_smooth(problem), settings)
     check_kept(setup)
     if directory is not None:
         directory = store.open_run(directory, problem.identity("wlmd", wlmd=settings), notes)

@@ -2,13 +2,15 @@
 
 The python batches are pickles. They are read by an unpickler that knows five names, those of the
 arrays expected, and gives each a stand-in of its own that only records: nothing that a file names
-is ever run. Whatever else a file asks for is refused.
+is ever run. Whatever else a file asks for is refused, and so is a file that would make the
+unpickler take memory that its own bytes do not account for.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
@@ -58,20 +60,15 @@ def _array(*_):
     return _Array()
 
 
-def _encoded(text, coding="latin1"):
-    """Bytes as Python 3 writes them for readers of protocol 2."""
-    if coding != "latin1" or not isinstance(text, str):
-        raise _RefusedError("it has bytes in another coding than latin1")
-    return text.encode("latin1")
-
-
 _KNOWN = {
     ("numpy.core.multiarray", "_reconstruct"): _array,
     ("numpy._core.multiarray", "_reconstruct"): _array,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Kind,
-    ("_codecs", "encode"): _encoded,
 }
+MOST_BYTES = 2**26  # a batch has 31 MB of images and some names
+MOST_STEPS = 1_000_000  # of the unpickler; a batch takes some 60,000
+PLACES = ("BINPUT", "LONG_BINPUT", "PUT")  # whose argument is a place in a table of objects
 
 
 class _RefusedError(Exception):
@@ -79,13 +76,35 @@ class _RefusedError(Exception):
 
 
 class _ArrayUnpickler(pickle.Unpickler):
+    encoded = 0  # bytes so far: one text can be asked for any number of times
+
     def find_class(self, module, name):
+        if (module, name) == ("_codecs", "encode"):
+            return self.as_bytes
         if (module, name) not in _KNOWN:
             raise _RefusedError(f"it asks for {module}.{name}")
         return _KNOWN[module, name]
 
+    def as_bytes(self, text, coding="latin1"):
+        """Bytes as Python 3 writes them for readers of protocol 2."""
+        if coding != "latin1" or not isinstance(text, str):
+            raise _RefusedError("it has bytes in another coding than latin1")
+        self.encoded += len(text)
+        if self.encoded > MOST_BYTES:
+            raise _RefusedError("it asks for more bytes than it has")
+        return text.encode("latin1")
+
     def persistent_load(self, pid):
         raise _RefusedError("it refers to objects elsewhere")
+
+
+def _look_through(contents: bytes) -> None:
+    """Read the steps of a pickle without doing them: ten bytes can ask for a table of 4 GB."""
+    if len(contents) > MOST_BYTES:
+        raise _RefusedError(f"it has {len(contents):,} bytes")
+    for step, (code, argument, _) in enumerate(pickletools.genops(contents)):
+        if step > MOST_STEPS or (code.name in PLACES and argument > MOST_STEPS):
+            raise _RefusedError("it asks for more places than it has objects")
 
 
 class Batch(NamedTuple):
@@ -103,6 +122,7 @@ def python_batch(contents: bytes, where) -> Batch:
             contents than 10,000 images and labels.
     """
     try:
+        _look_through(contents)
         found = _ArrayUnpickler(io.BytesIO(contents), encoding="bytes").load()
     except _RefusedError as error:
         raise UserError(
@@ -211,8 +231,14 @@ def _archived(path: Path):
             for member in archive:
                 name = Path(member.name).name
                 if name in (*PYTHON_NAMES, *BINARY_NAMES) and member.isfile():
+                    if member.size > MOST_BYTES:  # a sparse one costs no bytes in the archive
+                        raise UserError(
+                            f"{path}: {name} has {member.size:,} bytes; {WANTED} is needed."
+                        )
                     found[name] = archive.extractfile(member).read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a damaged archive raises whatever its bytes happen to say
         raise UserError(
             f"{path}: the archive is cut short or damaged; download it again."
         ) from error

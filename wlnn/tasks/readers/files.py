@@ -8,15 +8,17 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from wlnn.base.archives import DamagedError, read_any
 from wlnn.base.errors import UserError
 
+LIMIT = 2**30  # most bytes of a file, unpacked: six times the largest that any task needs
+CHUNK = 2**20
 POINTER = b"version https://git-lfs"  # first bytes of what Git LFS leaves in place of a file
 GZIP, ZIP, NPY = b"\x1f\x8b", b"PK", b"\x93NUMPY"
 
@@ -28,16 +30,20 @@ def read_bytes(path, wanted: str) -> bytes:
         wanted: what the file should be, for the sentences.
 
     Raises:
-        UserError: missing, unreadable, empty, a Git LFS pointer, or a gzip archive that is damaged.
+        UserError: missing, unreadable, empty, larger than :data:`LIMIT`, a Git LFS pointer, or a
+            gzip archive that is damaged or unpacks to more than that.
     """
     path = Path(path)
     try:
-        contents = path.read_bytes()
+        with open(path, "rb") as file:
+            contents = file.read(LIMIT + 1)
     except OSError as error:
         reason = (error.strerror or "").lower()
         raise UserError(f"{path}: cannot be read: {reason}; {wanted} is needed.") from error
     if not contents:
         raise UserError(f"{path}: the file is empty; {wanted} is needed.")
+    if len(contents) > LIMIT:
+        raise _too_large(path, wanted)
     if contents.startswith(POINTER):
         raise UserError(
             f"{path}: is a Git LFS pointer, not the file itself; run 'git lfs pull' where it comes "
@@ -45,12 +51,22 @@ def read_bytes(path, wanted: str) -> bytes:
         )
     if contents[:2] != GZIP:
         return contents
+    unpacked = bytearray()
     try:
-        return gzip.decompress(contents)
+        with gzip.open(io.BytesIO(contents)) as stream:
+            while len(unpacked) <= LIMIT and (part := stream.read(CHUNK)):
+                unpacked += part
     except (EOFError, OSError, zlib.error) as error:
         raise UserError(
             f"{path}: the gzip archive is cut short or damaged; download {wanted} again."
         ) from error
+    if len(unpacked) > LIMIT:
+        raise _too_large(path, wanted)
+    return bytes(unpacked)
+
+
+def _too_large(path: Path, wanted: str) -> UserError:
+    return UserError(f"{path}: holds more than {LIMIT >> 20:,} MB unpacked; {wanted} is needed.")
 
 
 def read_arrays(path, wanted: str) -> dict[str, np.ndarray]:
@@ -63,16 +79,9 @@ def read_arrays(path, wanted: str) -> dict[str, np.ndarray]:
     if contents[:2] != ZIP and contents[:6] != NPY:
         raise UserError(f"{path}: is no file of NumPy arrays; {wanted} is needed.")
     try:
-        found = np.load(io.BytesIO(contents), allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return {"": found}
-        return {name: found[name] for name in found.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError) as error:
-        if "pickle" in str(error):
-            reason = "holds Python objects, which are never loaded"
-        else:
-            reason = "the file is cut short or damaged"
-        raise UserError(f"{path}: {reason}; {wanted} is needed.") from error
+        return read_any(contents, LIMIT)
+    except DamagedError as error:
+        raise UserError(f"{path}: {error}; {wanted} is needed.") from error
 
 
 def read_rows(path, wanted: str) -> list[tuple[int, list[str]]]:

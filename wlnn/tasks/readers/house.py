@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.tasks.datasets import Dataset, seeded_split
+from wlnn.tasks.datasets import Dataset, seeded_split, standardised
 from wlnn.tasks.readers import files
 
 WANTED = "train.csv of Kaggle's 'House Prices: Advanced Regression Techniques'"
@@ -112,10 +112,10 @@ def _word(path, line: int, column: str, cell: str) -> str:
 
 def _standardised(values: np.ndarray) -> np.ndarray:
     """Mean 0 and population deviation 1 over the known values; 0 for NaN and for a constant."""
-    known = values[~np.isnan(values)]
-    if not known.size or np.ptp(known) == 0:
-        return np.zeros(values.shape)
-    return np.nan_to_num((values - known.mean()) / known.std())
+    known, found = ~np.isnan(values), np.zeros(values.shape)
+    if known.any() and (values[known] != values[known][0]).any():
+        found[known] = standardised(values[known])[0]
+    return found
 
 
 def read_house(path, seed: int = 0, points: int = 730, test_points: int = 730) -> Dataset:

@@ -23,10 +23,18 @@ class Pool(NamedTuple):
 
 
 def checked_labels(labels: np.ndarray, n: int, where) -> np.ndarray:
-    """Labels of ``n`` images as int64; UserError if they are not as many whole numbers 0..9."""
-    whole = labels.dtype.kind in "iuO"  # "O": Python's numbers of more than 64 bits
-    if labels.shape != (n,) or not whole or not n:
+    """Labels ``(n,)`` as int64; floats that are whole numbers are taken too.
+
+    Raises:
+        UserError: another number of labels than images, or labels that are not 0..9.
+    """
+    if labels.shape != (n,) or not n:
         raise UserError(f"{where}: {n} images need as many labels, not {labels.shape}.")
+    whole = labels.dtype.kind in "iuO"  # "O": Python's numbers of more than 64 bits
+    if not whole and not (labels.dtype.kind == "f" and (labels == np.round(labels)).all()):
+        raise UserError(
+            f"{where}: the labels are of type {labels.dtype}; whole numbers are needed."
+        )
     if labels.min() < 0 or labels.max() > 9:
         raise UserError(f"{where}: the labels must be 0..9; there is {labels.max()}.")
     return labels.astype(np.int64)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.tasks.datasets import Dataset, scaled, seeded_split
+from wlnn.tasks.datasets import Dataset, scaled, seeded_split, standardised
 from wlnn.tasks.readers import files
 
 WANTED = "a CSV file with the columns smiles,value (Egb.csv of TransPolymer, say)"
@@ -47,7 +47,7 @@ def read_smiles(path) -> tuple[list[str], np.ndarray]:
             raise UserError(f"{path}: line {line}, column 'smiles': the cell is empty.")
         smiles.append(cells[text])
         values.append(files.number_in(path, line, "value", cells[number]))
-    if np.ptp(values) == 0:
+    if min(values) == max(values):
         raise UserError(f"{path}: column 'value' is the same in every row.")
     return smiles, np.array(values)
 
@@ -152,14 +152,13 @@ def read_polymer(
     x_train, x_test = x[train], x[test]
     if scale == "standard":
         x_train, x_test, _, _ = scaled(x_train, x_test)
-    mean, std = values.mean(), values.std()
-    y = (values - mean) / std
+    y, mean, std = standardised(values)
     source = {
         "file": path.name,
         "inputs": "hashed SMILES n-grams" if embedding is None else Path(str(embedding)).name,
         "scale": scale,
-        "target_mean": float(mean),
-        "target_std": float(std),
+        "target_mean": mean,
+        "target_std": std,
         "seed": int(seed),
         "points": int(points),
         "test_points": int(test_points),
