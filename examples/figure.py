@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 import wlnn
-from wlnn.report.plot import save as save_picture
 
 QUICK = (  # samplers that hardly leave their start, few and short trainings
     "wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
@@ -40,7 +39,7 @@ def options(doc, files=False, paths=(), **numbers):
 def save(figure, name, chosen):
     """Write a picture and say where."""
     chosen.out.mkdir(parents=True, exist_ok=True)
-    print(save_picture(figure, chosen.out / f"{name}.png"))
+    print(wlnn.save_picture(figure, chosen.out / f"{name}.png"))
 
 
 def landscape_and_trainings(task, chosen, *overrides, batches=(), **files):

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wlnn.base.progress import Progress
+from wlnn import Progress, WLMCSettings
+from wlnn import plot_maxent as figures
 from wlnn.maxent import (
     agreement,
     compare,
@@ -32,8 +33,6 @@ from wlnn.maxent import (
     solve,
     solve_box,
 )
-from wlnn.report import plot_maxent as figures
-from wlnn.settings.samplers import WLMCSettings
 
 SCALES = [0.25, 0.5, 1, 2]
 

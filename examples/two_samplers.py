@@ -14,14 +14,16 @@ import argparse
 import numpy as np
 from matplotlib.figure import Figure
 
-from wlnn.landscape.compare import compare
-from wlnn.landscape.landscape import Landscape
-from wlnn.report import plot
-from wlnn.settings.tables import read_table
-from wlnn.tasks.catalogue import load_task
-from wlnn.tasks.smooth import NetworkVariables
-from wlnn.wlmc import run
-from wlnn.wlmd import run as run_wlmd
+from wlnn import (
+    Landscape,
+    NetworkVariables,
+    compare,
+    load_task,
+    read_table,
+    sample,
+    sample_wlmd,
+    save_picture,
+)
 
 SETTINGS = [
     "network.width=6",
@@ -74,8 +76,8 @@ def sample_both(threads: int = 2, seed: int = 0) -> tuple[Landscape, Landscape]:
     overrides = [*SETTINGS, f"wlmc.seed={seed}", f"wlmd.seed={seed}"]
     settings = read_table("spiral-regress", None, overrides)
     task = load_task("spiral-regress", settings=settings)
-    monte_carlo = run.sample(task.problem(), settings.wlmc, threads=threads)
-    dynamics = run_wlmd.sample(NetworkVariables(task).problem(), settings.wlmd, threads=threads)
+    monte_carlo = sample(task.problem(), settings.wlmc, threads=threads)
+    dynamics = sample_wlmd(NetworkVariables(task).problem(), settings.wlmd, threads=threads)
     return aligned(monte_carlo), aligned(binned(dynamics, task.grid))
 
 
@@ -128,7 +130,7 @@ def main() -> None:
         f"(difference / error)^2 {found.chi_square:.2f} on average, {found.expected:.2f} expected, "
         f"largest |difference / error| {found.worst:.1f}"
     )
-    print(plot.save(picture(first, second), options.out))
+    print(save_picture(picture(first, second), options.out))
 
 
 if __name__ == "__main__":

@@ -18,12 +18,16 @@ import math
 
 import numpy as np
 
-from wlnn.landscape.grid import Axis, Grid
-from wlnn.landscape.landscape import Landscape
-from wlnn.report import plot
-from wlnn.runs.find import find_landscape
-from wlnn.runs.recipe import read_recipe
-from wlnn.tasks.smooth import NetworkVariables
+from wlnn import (
+    Axis,
+    Grid,
+    Landscape,
+    NetworkVariables,
+    find_landscape,
+    plot_landscape,
+    read_recipe,
+    save_picture,
+)
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.surface import Walls, make_surface
 
@@ -42,7 +46,7 @@ def langevin(problem, kt: float, steps: int, seed: int) -> tuple[np.ndarray, flo
     state = wlmd.start(problem, surface, 1, np.random.default_rng([seed, 0]))
     state = state._replace(table=np.exp(grid.x.centres)[:, None] / kt)
     motion = wlmd.make_motion(problem, DT, FRICTION)
-    systems, traces = [problem.system()], []
+    systems, traces = [problem.gradient_system()], []
     while state.t < steps:
         done = wlmd.advance(
             problem,
@@ -110,7 +114,7 @@ def main() -> None:
     for at in (-1.0, -2.0, -3.0, -4.0):
         print(f"{at:15.1f}  {with_error(ridge(landscape, at), factor)}")
     problem = NetworkVariables(read_recipe(options.run).task()).problem()
-    axes = plot.plot_landscape(landscape)
+    axes = plot_landscape(landscape)
     print(
         f"\n{'kT':>8}  {'<x> predicted':>16}  {'walked':>13}  {'<y> predicted':>16}  {'walked':>13}"
     )
@@ -127,7 +131,7 @@ def main() -> None:
         some = points[:: len(points) // 150]
         axes.plot(*some.T, ".", color="white", markersize=2.5, markeredgewidth=0)
         axes.plot(*points.mean(0), "o", color="black", markersize=4)
-    plot.save(axes.figure, options.out)
+    save_picture(axes.figure, options.out)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Importing this package loads no numerical library; the names below are loaded wh
 
 __version__ = "0.1.0"
 
+# name -> module, or module:name there, or module:* for the module itself
 _HOMES = {
     "Axis": "wlnn.landscape.grid",
     "CNN": "wlnn.networks.images",
@@ -13,32 +14,44 @@ _HOMES = {
     "Grid": "wlnn.landscape.grid",
     "Interrupted": "wlnn.base.running",
     "Landscape": "wlnn.landscape.landscape",
+    "LayerNetwork": "wlnn.networks.layered",
+    "MDSettings": "wlnn.settings.canonical",
+    "NetworkVariables": "wlnn.tasks.smooth",
     "Problem": "wlnn.tasks.problem",
+    "Progress": "wlnn.base.progress",
     "ResNet10": "wlnn.networks.images",
     "Settings": "wlnn.settings.tables",
+    "Sketch": "wlnn.networks.layered",
     "Task": "wlnn.tasks.task",
     "TrainSettings": "wlnn.settings.tables",
     "Trained": "wlnn.training.trained",
     "UserError": "wlnn.base.errors",
     "WLMCSettings": "wlnn.settings.samplers",
+    "WLMDSettings": "wlnn.settings.samplers",
     "advantage_in_words": "wlnn.report.training",
     "best_of": "wlnn.training.baseline",
     "by_network": "wlnn.training.advantage",
     "compare": "wlnn.landscape.compare",
     "compare_trained": "wlnn.training.difference",
+    "find_landscape": "wlnn.runs.find",
     "load_task": "wlnn.tasks.catalogue",
     "plot_advantage": "wlnn.report.plot_training",
     "plot_diagnostics": "wlnn.report.plot",
     "plot_differences": "wlnn.report.plot_training",
     "plot_endings": "wlnn.report.plot_training",
     "plot_landscape": "wlnn.report.plot",
+    "plot_maxent": "wlnn.report.plot_maxent:*",
     "plot_md": "wlnn.report.plot_canonical",
     "plot_widths": "wlnn.report.plot_training",
+    "read_recipe": "wlnn.runs.recipe",
     "read_table": "wlnn.settings.tables",
     "run_landscape": "wlnn.runs.experiment",
     "run_motion": "wlnn.runs.experiment",
     "run_trainings": "wlnn.runs.experiment",
     "sample": "wlnn.wlmc.run",
+    "sample_wlmd": "wlnn.wlmd.run:sample",
+    "save_picture": "wlnn.report.plot:save",
+    "simulate": "wlnn.canonical.run",
     "task_from_csv": "wlnn.tasks.own",
     "train_many": "wlnn.training.run",
     "tune": "wlnn.training.tuning",
@@ -51,7 +64,9 @@ def __getattr__(name: str):
     if name in _HOMES:
         from importlib import import_module
 
-        return getattr(import_module(_HOMES[name]), name)
+        home, _, there = _HOMES[name].partition(":")
+        module = import_module(home)
+        return module if there == "*" else getattr(module, there or name)
     raise AttributeError(f"module 'wlnn' has no attribute '{name}'")
 
 

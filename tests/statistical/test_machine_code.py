@@ -45,7 +45,7 @@ def wlmd_walk():
     motion, rng = wlmd.make_motion(problem, 1e-3, 0.01), np.random.default_rng(2)
     f = np.full(2000, 100.0)
     found = wlmd.advance(
-        problem, surface, motion, state, f, lambda k: rng, [problem.system()]
+        problem, surface, motion, state, f, lambda k: rng, [problem.gradient_system()]
     )
     return found.state.theta, found.traces, found.state.table
 
@@ -53,7 +53,7 @@ def md_walk():
     problem = smooth()
     walkers = langevin.start(problem, np.array([0.01]), [np.random.default_rng(1)])
     motion, rng = langevin.make_motion(1e-2, 0.01), np.random.default_rng(2)
-    found = langevin.advance(problem, walkers, motion, 2000, [rng], [problem.system()])
+    found = langevin.advance(problem, walkers, motion, 2000, [rng], [problem.gradient_system()])
     return found.walkers.theta, found.walkers.u, found.records
 
 def descent():

@@ -155,9 +155,15 @@ SMOOTH = {
     "whole arrays": ({"evaluate": lambda xp, t: (t, t, None, t)}, r"of shape \(2,\), not an array"),
     "NaN": ({"evaluate": lambda xp, t: (t[:, 0] * np.nan, t[:, 1], None, t)}, "returned NaN"),
     "a changed argument": ({"evaluate": in_place_too}, "changes the parameters"),
-    "a wrong gradient": ({"backward": lambda xp, tape, ux, uy: ux}, r"backward must return .*\(2, 2\)"),
+    "a wrong gradient": (
+        {"backward": lambda xp, tape, ux, uy: ux},
+        r"backward must return .*\(2, 2\)",
+    ),
     "no start": ({"start": lambda rng, r: None}, "start must return real numbers"),
-    "an error": ({"backward": lambda xp, tape, ux, uy: 1 / 0}, "backward failed with ZeroDivisionError"),
+    "an error": (
+        {"backward": lambda xp, tape, ux, uy: 1 / 0},
+        "backward failed with ZeroDivisionError",
+    ),
 }
 
 
