@@ -25,10 +25,10 @@ def sweep(system, ux, uy):
     """Fill ``system.gradient`` with the gradient of ux x + uy y at the last evaluated theta."""
 
 
+_ASKED = evaluate, sweep
+
+
 def register(kind: type, *, evaluate, sweep) -> None:
     """Teach the driver a system: the NamedTuple class ``kind`` and its two functions."""
-    _ASKED[0].register(kind, evaluate)
-    _ASKED[1].register(kind, sweep)
-
-
-_ASKED = evaluate, sweep
+    for function, taught in zip(_ASKED, (evaluate, sweep), strict=True):
+        function.register(kind)(taught)
