@@ -6,6 +6,8 @@ sampler knows nothing else. This file moves nothing.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from wlnn.base.accuracy_axes import ACCURACY_AXES
@@ -40,7 +42,6 @@ class NetworkVariables:
         self.axis_name = accuracy_axis
         self.axis = ACCURACY_AXES[accuracy_axis] if task.y == "smoothed-accuracy" else None
         self.dtype = np.dtype(dtype)
-        self.image_blocks = None  # images as the compiled systems want them, which share them
         self.n_train = len(task.data.x_train)
         self.inputs = np.concatenate([task.data.x_train, task.data.x_test]).astype(dtype)
         regress = task.loss == "squared-error"
@@ -150,4 +151,11 @@ class NetworkVariables:
     def _layer_system(self):
         from wlnn.networks.compiled.layered import layer_system
 
-        return layer_system(self)
+        return layer_system(self, self._shared)
+
+    @cached_property
+    def _shared(self):
+        """What the systems of all walkers share."""
+        from wlnn.networks.compiled.layered import shared
+
+        return shared(self.task)
