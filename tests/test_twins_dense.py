@@ -1,5 +1,8 @@
 """The loops for many inputs equal the matrix products they stand for, alone and in a network."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,3 +60,20 @@ def test_a_network_with_many_inputs_is_the_same_function(sizes, activation):
     wlmd_kernels.backward(system, 1.3, -0.7)
     np.testing.assert_allclose(found, (x[0], y[0], 0.0), rtol=1e-5, atol=5e-6)
     np.testing.assert_allclose(system.gradient, gradient, atol=2e-5 * np.abs(gradient).max())
+
+
+IMPORTED = """
+import os
+before = dict(os.environ)
+from wlnn.networks.compiled import fnn
+from wlnn.base.workers import load_with_one_thread
+load_with_one_thread("scipy.linalg.cython_blas")
+print(before == dict(os.environ))
+"""
+
+
+def test_importing_and_loading_leave_the_environment_as_it_was():
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IMPORTED], capture_output=True, text=True
+    )
+    assert found.stdout == "True\n", found.stderr

@@ -16,9 +16,11 @@ from numba.extending import (
     lower_builtin,
     models,
     register_model,
+    type_callable,
     typeof_impl,
     unbox,
 )
+from numba.np.arrayobj import make_array
 
 from wlnn.backend.simd import VECTOR_BYTES, VECTORS, Vector, llvm, lowered, repeat
 
@@ -53,6 +55,30 @@ class Buffer:
     def __setitem__(self, i, value):
         self.array[i] = value
 
+    def __reduce__(self):  # in another process the numbers lie elsewhere
+        return Buffer, (self.array,)
+
+
+class Rows(Buffer):
+    """NamedTuples of whole numbers, all of one class; a subscript reads a whole one.
+
+    Its fields are then in registers, where those of a record would be read again and again.
+    """
+
+    __slots__ = ("kind",)
+
+    def __init__(self, rows: list):
+        super().__init__(np.array(rows, np.int64))
+        self.kind = type(rows[0])
+
+    def __getitem__(self, k):
+        n = len(self.kind._fields)
+        return self.kind(*self.array[k * n : (k + 1) * n].tolist())
+
+    def __reduce__(self):
+        n = len(self.kind._fields)
+        return Rows, ([self[k] for k in range(len(self.array) // n)],)
+
 
 class BufferType(types.Type):
     """Numba type of a :class:`Buffer` of numbers of type ``dtype``."""
@@ -73,12 +99,33 @@ def _typeof_buffer(value, context):
     return BufferType(from_dtype(value.dtype))
 
 
+@typeof_impl.register(Rows)
+def _typeof_rows(value, context):
+    return BufferType(types.NamedUniTuple(types.int64, len(value.kind._fields), value.kind))
+
+
 @unbox(BufferType)
 def _unbox_buffer(kind, value, c):
     address = c.pyapi.object_getattr_string(value, "address")
     pointer = c.pyapi.long_as_voidptr(address)
     c.pyapi.decref(address)
     return NativeValue(c.builder.bitcast(pointer, c.context.get_value_type(kind)))
+
+
+@type_callable(Buffer)
+def _type_of_buffer(context):
+    def typed(array):
+        if isinstance(array, types.Array) and array.layout == "C":
+            return BufferType(array.dtype)
+        return None
+
+    return typed
+
+
+@lower_builtin(Buffer, types.Array)
+def _buffer_of(context, builder, sig, args):
+    """The address of an array, which compiled code may take as well."""
+    return make_array(sig.args[0])(context, builder, args[0]).data
 
 
 @infer_global(operator.getitem)
@@ -101,7 +148,8 @@ class _SetItem(AbstractTemplate):
 
 @lower_builtin(operator.getitem, BufferType, types.intp)
 def _get(context, builder, sig, args):
-    return builder.load(builder.gep(args[0], [args[1]]))
+    model = context.data_model_manager[sig.return_type]
+    return model.load_from_data_pointer(builder, builder.gep(args[0], [args[1]]))
 
 
 @lower_builtin(operator.setitem, BufferType, types.intp, types.Number)

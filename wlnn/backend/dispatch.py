@@ -16,8 +16,9 @@ from numba.extending import overload
 def by_type(**jit_options) -> Callable:
     """Decorator: the function calls what the type of its first argument was taught.
 
-    The text below it is its signature and docstring alone. ``function.register(kind, taught)``
-    teaches it a NamedTuple class; ``jit_options`` are those of :func:`numba.extending.overload`.
+    The text below it is its signature and docstring alone. ``function.register(*kinds)``, itself a
+    decorator, teaches it what to call for NamedTuple classes; ``jit_options`` are those of
+    :func:`numba.extending.overload`.
     """
 
     def decorate(declared: Callable) -> Callable:
@@ -30,9 +31,16 @@ def by_type(**jit_options) -> Callable:
         def chosen(*types):
             return taught[types[0].instance_class]
 
+        def register(*kinds):
+            def teach(text):
+                taught.update(dict.fromkeys(kinds, text))
+                return text
+
+            return teach
+
         chosen.__signature__ = inspect.signature(declared)  # Numba compares names of parameters
         overload(function, jit_options=jit_options)(chosen)
-        function.register = taught.__setitem__
+        function.register = register
         return function
 
     return decorate

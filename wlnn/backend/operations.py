@@ -6,26 +6,12 @@ Each operation is a NumPy body and the machine instructions it becomes; networks
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
 
 from wlnn.backend import simd
 from wlnn.backend.simd import Vector
 
 
-def _fold(builder, kind, value):
-    lanes = kind.lanes
-    while lanes > 1:
-        undefined = ir.Constant(value.type, ir.Undefined)
-        mask = ir.VectorType(ir.IntType(32), lanes // 2)
-        low, high = (
-            builder.shuffle_vector(value, undefined, ir.Constant(mask, list(half)))
-            for half in (range(lanes // 2), range(lanes // 2, lanes))
-        )
-        value, lanes = builder.fadd(low, high), lanes // 2
-    return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
-
-
-@simd.lowered(lambda x: x.dtype, lambda b, sig, x: _fold(b, sig.args[0], x), Vector)
+@simd.lowered(lambda x: x.dtype, lambda b, sig, x: simd.fold(b, sig.args[0], x, b.fadd), Vector)
 def quick_total(x):
     """Sum over the lanes in their own precision."""
     return x.sum()

@@ -208,11 +208,9 @@ def repeat(builder, kind, value):
     return builder.shuffle_vector(first, undefined, mask)
 
 
-def _fold(builder, kind, value, combine):
-    """Combine the lanes of a vector, widened to float64, pair by pair."""
+def fold(builder, kind, value, combine):
+    """Combine the lanes of a vector pair by pair."""
     lanes = kind.lanes
-    if kind.dtype == types.float32:
-        value = builder.fpext(value, ir.VectorType(ir.DoubleType(), lanes))
     while lanes > 1:
         undefined = ir.Constant(value.type, ir.Undefined)
         mask = ir.VectorType(ir.IntType(32), lanes // 2)
@@ -224,6 +222,13 @@ def _fold(builder, kind, value, combine):
     return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
 
+def _widened(builder, kind, value):
+    """A vector in float64."""
+    if kind.dtype == types.float32:
+        return builder.fpext(value, ir.VectorType(ir.DoubleType(), kind.lanes))
+    return value
+
+
 def _any(builder, kind, x):
     bits = builder.bitcast(
         builder.fcmp_unordered("!=", x, constant(kind, 0)), ir.IntType(kind.lanes)
@@ -233,7 +238,7 @@ def _any(builder, kind, x):
 
 @lowered(
     lambda x: types.float64,
-    lambda b, sig, x: _fold(b, sig.args[0], x, b.fadd),
+    lambda b, sig, x: fold(b, sig.args[0], _widened(b, sig.args[0], x), b.fadd),
     Vector,
 )
 def total(x):
@@ -243,7 +248,9 @@ def total(x):
 
 @lowered(
     lambda x: types.float64,
-    lambda b, sig, x: _fold(b, sig.args[0], x, lambda p, q: b.fadd(b.fadd(p, q), b.fmul(p, q))),
+    lambda b, sig, x: fold(
+        b, sig.args[0], _widened(b, sig.args[0], x), lambda p, q: b.fadd(b.fadd(p, q), b.fmul(p, q))
+    ),
     Vector,
 )
 def total_product(x):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,12 @@ def default_processes() -> int:
 
 
 @contextmanager
-def one_thread_each() -> Iterator[None]:
+def one_thread_each(unless_set: bool = False) -> Iterator[None]:
     """Processes started meanwhile use one BLAS thread: two that share cores halve each other."""
     before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    for name in _THREADS:
+        if not (unless_set and name in os.environ):
+            os.environ[name] = "1"
     try:
         yield
     finally:
@@ -30,3 +33,12 @@ def one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def load_with_one_thread(library: str) -> None:
+    """Import a library whose BLAS reads its thread count then; whoever set one has the last word.
+
+    Nothing happens where the library is loaded already.
+    """
+    with one_thread_each(unless_set=True):
+        importlib.import_module(library)

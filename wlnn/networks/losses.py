@@ -83,8 +83,9 @@ def accuracy(xp, logits, labels):
     return (margins.max(-1) < 0).mean(-1)
 
 
-def _sigmoid(xp, z):
-    tail = xp.exp(-abs(z))  # never overflows, and keeps the digits of a small value
+def _exact_sigmoid(xp, z):
+    # never overflows, and keeps the digits of a small value, which that of silu (layers) does not
+    tail = xp.exp(-abs(z))
     return xp.where(z >= 0, 1, tail) / (1 + tail)
 
 
@@ -94,7 +95,7 @@ def smoothed_accuracy(xp, logits, labels, alpha=5.0):
     delta_i is the right logit minus the highest wrong one; alpha -> infinity gives the accuracy.
     """
     margins, _ = _wrong_margins(xp, logits, labels)
-    return _sigmoid(xp, -alpha * margins.max(-1)).mean(-1)
+    return _exact_sigmoid(xp, -alpha * margins.max(-1)).mean(-1)
 
 
 def smoothed_accuracy_back(xp, logits, labels, alpha=5.0):
@@ -106,5 +107,5 @@ def smoothed_accuracy_back(xp, logits, labels, alpha=5.0):
     margins, key = _wrong_margins(xp, logits, labels)
     highest = margins.argmax(-1)[..., None] == xp.arange(margins.shape[-1])
     z = -alpha * margins.max(-1, keepdims=True)
-    slope = -alpha / logits.shape[-2] * _sigmoid(xp, z) * _sigmoid(xp, -z)
+    slope = -alpha / logits.shape[-2] * _exact_sigmoid(xp, z) * _exact_sigmoid(xp, -z)
     return _to_logits(xp, slope * highest, key)

@@ -7,7 +7,7 @@ own. This file moves nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +46,6 @@ class NetworkVariables:
         self.axis_name = accuracy_axis
         self.axis = ACCURACY_AXES[accuracy_axis] if task.y == "smoothed-accuracy" else None
         self.dtype = np.dtype(dtype)
-        self.image_blocks = None  # images as the compiled systems want them, which share them
         self.n_train = len(task.data.x_train)
         self.inputs = np.concatenate([task.data.x_train, task.data.x_test]).astype(dtype)
         regress = task.loss == "squared-error"
@@ -133,11 +132,23 @@ class NetworkVariables:
         There is such a form of an ``FNN`` with hidden layers and of image networks that
         :func:`image_plan.runs` takes; None otherwise.
         """
-        from wlnn.networks.compiled import fnn, image_plan, layered
+        from wlnn.networks.compiled import fnn, image_plan
 
         network = self.task.network
         if isinstance(network, FNN) and len(network.sizes) > 2:
             return partial(fnn.fnn_system, self)
         if isinstance(network, LayerNetwork) and image_plan.runs(network.layers):
-            return partial(layered.layer_system, self)
+            return self._layer_system
         return None
+
+    def _layer_system(self) -> NamedTuple:
+        from wlnn.networks.compiled import layered
+
+        return layered.layer_system(self, self._shared)
+
+    @cached_property
+    def _shared(self):
+        """What the systems of all walkers share."""
+        from wlnn.networks.compiled.layered import shared
+
+        return shared(self.task)

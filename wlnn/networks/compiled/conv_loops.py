@@ -1,8 +1,8 @@
 """Convolutions over eight images at a time, one in each lane of a vector.
 
-Twins of the convolutions of ``conv.py`` and of ``dense``. All numbers lie in one buffer ``cells``;
-a loop is told where by one :class:`wlnn.image_steps.Step`. What surrounds convolutions is in
-``image_kernels.py``.
+Twins of the convolutions of ``convolutions.py`` (conv) and of ``dense``. All numbers lie in one
+buffer ``cells``; a loop is told where by one ``image_steps.Step``. What surrounds convolutions is
+in ``image_loops.py``.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ def put(cells, at, value, relu, more):
 
 @njit(cache=True)
 def correlate(source, cells, packed, places, s, shift):
-    """Sums over taps, ``b[o, i, j] = bias[o] + sum_t weights[o, t] a[tap_t + (i, j)]``.
+    """Sums over taps, ``output[o, i, j] = bias[o] + sum_t weights[o, t] input[tap_t + (i, j)]``.
 
     Twin of ``conv.conv2d``; with other taps also of the gradient by its input, and of ``dense``.
     Two channels of four neighbouring pixels are eight sums in registers. Packed weights: for every
     pair of channels, tap by tap, two numbers. The last four pixels of a row may overlap the four
-    before, unless results add to what is there. ``a`` lies in ``source``, the cells themselves or
-    the images, ``shift`` further on.
+    before, unless results add to what is there. The input lies in ``source``, the cells
+    themselves or the images, ``shift`` further on.
     """
-    column, out_column = s.a_column, s.b_column
-    for o in range(0, s.n_outs, 2):
+    column, out_column = s.input_column, s.output_column
+    for o in range(0, s.channels, 2):
         w0 = s.weights + o * s.n_taps
         bias_u, bias_v = broadcast(packed, s.bias + o), broadcast(packed, s.bias + o + 1)
-        out_u, out_v = places[s.outs + o], places[s.outs + min(o + 1, s.n_outs - 1)]
+        out_u, out_v = places[s.outs + o], places[s.outs + min(o + 1, s.channels - 1)]
         for i in range(s.rows):
             begun = 0
             while begun < s.columns:
@@ -47,8 +47,8 @@ def correlate(source, cells, packed, places, s, shift):
                 four = s.columns >= 4 and (j + 4 <= s.columns or not s.more)
                 if four:
                     j = min(j, s.columns - 4)
-                from_ = s.a + shift + i * s.a_row + j * column
-                to = s.b + i * s.b_row + j * out_column
+                from_ = s.input + shift + i * s.input_row + j * column
+                to = s.output + i * s.output_row + j * out_column
                 w = w0
                 if not four:
                     u, v = bias_u, bias_v
@@ -90,7 +90,7 @@ def correlate(source, cells, packed, places, s, shift):
 
 @njit(cache=True)
 def products(source, cells, places, s, shift, gradient):
-    """Gradient of every weight, ``gradient[o, t] += sum_ij b[o, i, j] a[tap_t + (i, j)]``.
+    """Gradient of every weight, ``gradient[o, t] += sum_ij doutput[o, i, j] input[t + (i, j)]``.
 
     Twin of ``conv.conv2d_parameters_back``. Where taps come in rows of three, two channels times
     two rows are twelve sums in registers.
@@ -99,29 +99,32 @@ def products(source, cells, places, s, shift, gradient):
         _products_of_rows(source, cells, places, s, shift, gradient)
         return
     last = s.n_taps - 1
-    for o in range(0, s.n_outs, 2):
-        out_u, out_v = places[s.outs + o], places[s.outs + min(o + 1, s.n_outs - 1)]
+    for o in range(0, s.channels, 2):
+        out_u, out_v = places[s.outs + o], places[s.outs + min(o + 1, s.channels - 1)]
         for t in range(0, s.n_taps, 2):
             u0 = u1 = v0 = v1 = splat(cells, 0.0)
-            first = s.a + shift + places[s.taps + t]
-            second = s.a + shift + places[s.taps + min(t + 1, last)]
+            first = s.input + shift + places[s.taps + t]
+            second = s.input + shift + places[s.taps + min(t + 1, last)]
             for i in range(s.rows):
-                g, h = s.b + out_u + i * s.b_row, s.b + out_v + i * s.b_row
-                x, y = first + i * s.a_row, second + i * s.a_row
+                g, h = (
+                    s.output_gradient + out_u + i * s.output_row,
+                    s.output_gradient + out_v + i * s.output_row,
+                )
+                x, y = first + i * s.input_row, second + i * s.input_row
                 for _ in range(s.columns):
                     u, v = load(cells, g), load(cells, h)
                     p, q = load(source, x), load(source, y)
                     u0, v0 = fma(u, p, u0), fma(v, p, v0)
                     u1, v1 = fma(u, q, u1), fma(v, q, v1)
-                    x += s.a_column
-                    y += s.a_column
-                    g += s.b_column
-                    h += s.b_column
-            n = s.first + o * s.n_taps + t
+                    x += s.input_column
+                    y += s.input_column
+                    g += s.output_column
+                    h += s.output_column
+            n = s.parameter + o * s.n_taps + t
             gradient[n] += quick_total(u0)
             if t < last:
                 gradient[n + 1] += quick_total(u1)
-            if o + 1 < s.n_outs:
+            if o + 1 < s.channels:
                 gradient[n + s.n_taps] += quick_total(v0)
                 if t < last:
                     gradient[n + s.n_taps + 1] += quick_total(v1)
@@ -131,17 +134,20 @@ def products(source, cells, places, s, shift, gradient):
 def _products_of_rows(source, cells, places, s, shift, gradient):
     # Places are running sums and the three taps of a row fixed distances from them: with an index
     # for each of the six, the compiler keeps more addresses than there are registers.
-    for o in range(0, s.n_outs, 2):
-        out_u, out_v = places[s.outs + o], places[s.outs + min(o + 1, s.n_outs - 1)]
+    for o in range(0, s.channels, 2):
+        out_u, out_v = places[s.outs + o], places[s.outs + min(o + 1, s.channels - 1)]
         for t in range(0, s.n_taps, 6):
             u0 = u1 = u2 = u3 = u4 = u5 = splat(cells, 0.0)
             v0 = v1 = v2 = v3 = v4 = v5 = splat(cells, 0.0)
             both = t + 3 < s.n_taps
-            first = s.a + shift + places[s.taps + t]
-            second = s.a + shift + places[s.taps + (t + 3 if both else t)]
+            first = s.input + shift + places[s.taps + t]
+            second = s.input + shift + places[s.taps + (t + 3 if both else t)]
             for i in range(s.rows):
-                g, h = s.b + out_u + i * s.b_row, s.b + out_v + i * s.b_row
-                x, y = first + i * s.a_row, second + i * s.a_row
+                g, h = (
+                    s.output_gradient + out_u + i * s.output_row,
+                    s.output_gradient + out_v + i * s.output_row,
+                )
+                x, y = first + i * s.input_row, second + i * s.input_row
                 for _ in range(s.columns):
                     u, v = load(cells, g), load(cells, h)
                     p = load(source, x)
@@ -156,11 +162,11 @@ def _products_of_rows(source, cells, places, s, shift, gradient):
                     u4, v4 = fma(u, p, u4), fma(v, p, v4)
                     p = load(source, y + 2 * LANES)
                     u5, v5 = fma(u, p, u5), fma(v, p, v5)
-                    x += s.a_column
-                    y += s.a_column
-                    g += s.b_column
-                    h += s.b_column
-            n = s.first + o * s.n_taps + t
+                    x += s.input_column
+                    y += s.input_column
+                    g += s.output_column
+                    h += s.output_column
+            n = s.parameter + o * s.n_taps + t
             gradient[n] += quick_total(u0)
             gradient[n + 1] += quick_total(u1)
             gradient[n + 2] += quick_total(u2)
@@ -168,7 +174,7 @@ def _products_of_rows(source, cells, places, s, shift, gradient):
                 gradient[n + 3] += quick_total(u3)
                 gradient[n + 4] += quick_total(u4)
                 gradient[n + 5] += quick_total(u5)
-            if o + 1 < s.n_outs:
+            if o + 1 < s.channels:
                 n += s.n_taps
                 gradient[n] += quick_total(v0)
                 gradient[n + 1] += quick_total(v1)
@@ -181,11 +187,11 @@ def _products_of_rows(source, cells, places, s, shift, gradient):
 
 @njit(cache=True)
 def sums(cells, s, gradient):
-    """Gradient of the biases, ``gradient[o] += sum_ij b[o, i, j]``."""
-    for o in range(s.n_outs):
+    """Gradient of the biases, ``gradient[o] += sum_ij doutput[o, i, j]``."""
+    for o in range(s.channels):
         z0 = z1 = z2 = z3 = splat(cells, 0.0)
         for i in range(s.rows):
-            at = s.b + o * s.b_plane + i * s.b_row
+            at = s.output_gradient + o * s.output_plane + i * s.output_row
             whole = s.columns // 4
             for _ in range(whole):
                 z0 = add(z0, load(cells, at))
@@ -196,4 +202,4 @@ def sums(cells, s, gradient):
             for _ in range(4 * whole, s.columns):
                 z0 = add(z0, load(cells, at))
                 at += LANES
-        gradient[s.first + o] += quick_total(add(add(z0, z1), add(z2, z3)))
+        gradient[s.parameter + o] += quick_total(add(add(z0, z1), add(z2, z3)))

@@ -1,15 +1,14 @@
 """A fully connected network as a system of the molecular dynamics driver, in single precision.
 
-Twin of ``collective.NetworkVariables``. One forward pass over all train and test rows, and one
+Twin of ``tasks.smooth.NetworkVariables``. One forward pass over all train and test rows, and one
 backward pass for any mixture of x and y; matrix products go to BLAS, but for those with many inputs
-(``dense_kernels.py``), everything else is fused into the loops between them. Layout: one row per
+(``dense_loops.py``), everything else is fused into the loops between them. Layout: one row per
 unit, one column per sample, train then test, so every loop runs over contiguous samples. This file
 moves no parameters.
 """
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -17,17 +16,14 @@ from numba import njit
 
 from wlnn.backend.buffers import Buffer
 from wlnn.backend.operations import aligned
+from wlnn.base.workers import load_with_one_thread
 from wlnn.networks.compiled import gradients
 from wlnn.networks.compiled.dense_loops import BLOCK, in_blocks, wide_product, wide_product_back
 from wlnn.networks.compiled.gradients import FAST
 from wlnn.networks.compiled.losses import constants, coordinates, mean_loss, test_value
 
-# Matrix products run in SciPy's BLAS, which reads this when it is loaded. Tables and walkers run
-# side by side, so one thread each is best; whoever set a number has the last word.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
-MANY_INPUTS, FEW_UNITS = 64, 128  # from so many, to up to so many units, too: dense_kernels.py
+MANY_INPUTS, FEW_UNITS = 64, 128  # from so many, to up to so many units, too: dense_loops.py
 RELU, TANH, SILU = 0, 1, 2
 
 
@@ -50,13 +46,8 @@ class FNNSystem(NamedTuple):
     labels: np.ndarray  # (N,) int64
     n_train: int
     n_test: int
-    wide: int  # 1: many inputs; the buffers below hold the same numbers as the arrays above
-    parameters: Buffer  # theta
-    slots: Buffer  # gradient
-    blocks: Buffer  # inputs in blocks
-    rows: Buffer  # inputs
-    z: Buffer  # h[1]
-    dz0: Buffer  # dz[0]
+    wide: int  # 1: many inputs, which also lie in ...
+    blocks: Buffer  # ... blocks for the loops of dense_loops.py
     activation: int
     loss: int
     y_axis: int
@@ -64,7 +55,12 @@ class FNNSystem(NamedTuple):
 
 
 def fnn_system(variables) -> FNNSystem:
-    """Buffers for one walker of a :class:`wlnn.collective.NetworkVariables`."""
+    """Buffers for one walker of ``tasks.smooth.NetworkVariables``.
+
+    Matrix products run in SciPy's BLAS. Tables and walkers run side by side, so one thread each is
+    best.
+    """
+    load_with_one_thread("scipy.linalg.cython_blas")
     task = variables.task
     network, data = task.network, task.data
     hidden = network.sizes[1:-1]
@@ -83,7 +79,6 @@ def fnn_system(variables) -> FNNSystem:
         return tuple(aligned(units * used, n_samples * used) for units in hidden)
 
     outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
-    h, dz = (inputs, *buffers()), buffers()
     return FNNSystem(
         theta,
         gradient,
@@ -91,9 +86,9 @@ def fnn_system(variables) -> FNNSystem:
         tensors[1::2],
         slots[0::2],
         slots[1::2],
-        h,
+        (inputs, *buffers()),
         buffers(0 if network.activation == "relu" else 1),
-        dz,
+        buffers(),
         outputs,
         errors,
         np.zeros(2),
@@ -102,12 +97,7 @@ def fnn_system(variables) -> FNNSystem:
         len(data.y_train),
         len(data.y_test),
         int(wide),
-        Buffer(theta),
-        Buffer(gradient),
         Buffer(in_blocks(inputs) if wide else aligned(BLOCK)),
-        Buffer(inputs),
-        Buffer(h[1]),
-        Buffer(dz[0]),
         {"relu": RELU, "tanh": TANH, "silu": SILU}[network.activation],
         *constants(variables),
     )
@@ -197,7 +187,8 @@ def _forward(system):
         if shifted:
             _affine(W, b, below, h)
         elif layer == 0 and system.wide:
-            wide_product(system.parameters, 0, system.blocks, system.z, *_extent(W, h))
+            z = Buffer(h)
+            wide_product(Buffer(system.theta), 0, system.blocks, z, *_extent(W, h))
         else:
             np.dot(W, below, h)
         for j in range(h.shape[0]):
@@ -293,8 +284,8 @@ def _backward(system, ux, uy):
                 for i in range(below.shape[0]):
                     system.dW[layer][j, i] = _product(dz[j], below[i])
         if layer == 0 and system.wide:
-            extent = _extent(system.W[0], h)
-            wide_product_back(system.dz0, system.rows, system.slots, 0, *extent)
+            slots, extent = Buffer(system.gradient), _extent(system.W[0], h)
+            wide_product_back(Buffer(dz), Buffer(below), slots, 0, *extent)
         elif below.shape[0] > FEW_INPUTS:
             np.dot(dz, below.T, system.dW[layer])
 

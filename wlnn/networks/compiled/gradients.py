@@ -30,10 +30,10 @@ def backward(system, ux, uy):
     """Fill ``system.gradient`` with the gradient of ux x + uy y at the last evaluated theta."""
 
 
+_ASKED = evaluate, backward
+
+
 def register(kind: type, *, evaluate, backward) -> None:
     """Teach the driver a system: the NamedTuple class ``kind`` and its two functions."""
-    _ASKED[0].register(kind, evaluate)
-    _ASKED[1].register(kind, backward)
-
-
-_ASKED = evaluate, backward
+    for function, taught in zip(_ASKED, (evaluate, backward), strict=True):
+        function.register(kind)(taught)

@@ -1,15 +1,15 @@
 """Pools, norms and sums over eight images at a time, and the loop that runs the steps of a plan.
 
-Twins of ``conv.py``; see ``conv_kernels.py``, which has the convolutions.
+Twins of ``convolutions.py`` (conv); see ``conv_loops.py``, which has the convolutions.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from numba import cfunc, config, njit, types
+from numba import cfunc, config, njit, typeof, types
 
-from wlnn.backend.buffers import BufferType, broadcast, load, splat, store
+from wlnn.backend.buffers import BufferType, Rows, broadcast, load, splat, store
 from wlnn.backend.cache import drop_stale
 from wlnn.backend.operations import equal, quick_total, square_root
 from wlnn.backend.simd import add, divide, fma, maximum, multiply, negative, subtract
@@ -21,48 +21,49 @@ from wlnn.networks.convolutions import NORM_EPSILON
 
 @njit(cache=True)
 def mask(cells, s):
-    """b = 0 where a is not positive: the slope of relu, over ``columns`` numbers in a row."""
+    """Gradient 0 where the output is not positive: the slope of relu, over ``columns`` numbers."""
     zero = splat(cells, 0.0)
     for k in range(0, s.columns, LANES):
-        positive = negative(subtract(zero, load(cells, s.a + k)))
-        store(cells, s.b + k, multiply(positive, load(cells, s.b + k)))
+        positive = negative(subtract(zero, load(cells, s.output + k)))
+        store(cells, s.output_gradient + k, multiply(positive, load(cells, s.output_gradient + k)))
 
 
 @njit(cache=True)
 def total_of_two(cells, s):
-    """b = a + c, or the relu of it, over the channels; c has the strides of a."""
-    for o in range(s.n_outs):
+    """output = input + term, or the relu of it, over the channels."""
+    for o in range(s.channels):
         for i in range(s.rows):
-            k = o * s.a_plane + i * s.a_row
-            b = s.b + o * s.b_plane + i * s.b_row
+            k = o * s.input_plane + i * s.input_row
+            b = s.output + o * s.output_plane + i * s.output_row
             for _ in range(s.columns):
-                put(cells, b, add(load(cells, s.a + k), load(cells, s.c + k)), s.relu, 0)
+                put(cells, b, add(load(cells, s.input + k), load(cells, s.term + k)), s.relu, 0)
                 k += LANES
                 b += LANES
 
 
 @njit(cache=True)
 def copy(cells, s):
-    """b = a, or b + a, over the channels."""
-    for o in range(s.n_outs):
+    """output = input, or output + input, over the channels."""
+    for o in range(s.channels):
         for i in range(s.rows):
-            a, b = s.a + o * s.a_plane + i * s.a_row, s.b + o * s.b_plane + i * s.b_row
+            a = s.input + o * s.input_plane + i * s.input_row
+            b = s.output + o * s.output_plane + i * s.output_row
             for k in range(0, s.columns * LANES, LANES):
                 put(cells, b + k, load(cells, a + k), 0, s.more)
 
 
 @njit(cache=True)
 def max_pool(cells, s):
-    """Twin of ``conv.max_pool``: windows of a into pixels of b."""
-    for o in range(s.n_outs):
+    """Twin of ``conv.max_pool``."""
+    for o in range(s.channels):
         for i in range(s.rows):
-            a = s.a + o * s.a_plane + i * s.window * s.a_row
-            b = s.b + o * s.b_plane + i * s.b_row
+            a = s.input + o * s.input_plane + i * s.window * s.input_row
+            b = s.output + o * s.output_plane + i * s.output_row
             for _ in range(s.columns):
                 value = load(cells, a)
                 for p in range(s.window):
                     for q in range(s.window):
-                        value = maximum(value, load(cells, a + p * s.a_row + q * LANES))
+                        value = maximum(value, load(cells, a + p * s.input_row + q * LANES))
                 store(cells, b, value)
                 a += s.window * LANES
                 b += LANES
@@ -70,25 +71,25 @@ def max_pool(cells, s):
 
 @njit(cache=True)
 def max_pool_back(cells, s):
-    """Twin of ``conv.max_pool_back``: gradient at b, with values at d, to that at a, values at c.
+    """Twin of ``conv.max_pool_back``.
 
     With ``relu`` the pool's input is a relu's output, whose slope is taken along: nothing goes
-    where the largest is 0. Values have the strides of their gradients.
+    where the largest is 0.
     """
     zero, one = splat(cells, 0.0), splat(cells, 1.0)
-    for o in range(s.n_outs):
+    for o in range(s.channels):
         for i in range(s.rows):
-            at = o * s.a_plane + i * s.window * s.a_row
-            b = o * s.b_plane + i * s.b_row
+            at = o * s.input_plane + i * s.window * s.input_row
+            b = o * s.output_plane + i * s.output_row
             for _ in range(s.columns):
-                largest, left = load(cells, s.d + b), load(cells, s.b + b)
+                largest, left = load(cells, s.output + b), load(cells, s.output_gradient + b)
                 if s.relu:
                     left = multiply(left, negative(subtract(zero, largest)))
                 for p in range(s.window):
                     for q in range(s.window):
-                        k = at + p * s.a_row + q * LANES
-                        here = equal(load(cells, s.c + k), largest)
-                        store(cells, s.a + k, multiply(left, here))
+                        k = at + p * s.input_row + q * LANES
+                        here = equal(load(cells, s.input + k), largest)
+                        store(cells, s.input_gradient + k, multiply(left, here))
                         left = multiply(left, subtract(one, here))
                 at += s.window * LANES
                 b += LANES
@@ -98,104 +99,98 @@ def max_pool_back(cells, s):
 def average(cells, s):
     """Twin of ``conv.average_pool``."""
     share = splat(cells, 1.0 / (s.window * s.window))
-    for o in range(s.n_outs):
+    for o in range(s.channels):
         for i in range(s.rows):
+            a = s.input + o * s.input_plane + i * s.window * s.input_row
+            b = s.output + o * s.output_plane + i * s.output_row
             for j in range(s.columns):
-                a = s.a + o * s.a_plane + i * s.window * s.a_row + j * s.window * LANES
                 value = splat(cells, 0.0)
                 for p in range(s.window):
                     for q in range(s.window):
-                        value = add(value, load(cells, a + p * s.a_row + q * LANES))
-                store(cells, s.b + o * s.b_plane + i * s.b_row + j * LANES, multiply(share, value))
+                        k = a + p * s.input_row + (j * s.window + q) * LANES
+                        value = add(value, load(cells, k))
+                store(cells, b + j * LANES, multiply(share, value))
 
 
 @njit(cache=True)
 def average_back(cells, s):
-    """Twin of ``conv.average_pool_back``: gradient at b to that at a."""
+    """Twin of ``conv.average_pool_back``."""
     share = splat(cells, 1.0 / (s.window * s.window))
-    for o in range(s.n_outs):
+    for o in range(s.channels):
         for i in range(s.rows):
+            a = s.input_gradient + o * s.input_plane + i * s.window * s.input_row
+            b = s.output_gradient + o * s.output_plane + i * s.output_row
             for j in range(s.columns):
-                a = s.a + o * s.a_plane + i * s.window * s.a_row + j * s.window * LANES
-                value = load(cells, s.b + o * s.b_plane + i * s.b_row + j * LANES)
+                value = multiply(share, load(cells, b + j * LANES))
                 for p in range(s.window):
                     for q in range(s.window):
-                        store(cells, a + p * s.a_row + q * LANES, multiply(share, value))
+                        store(cells, a + p * s.input_row + (j * s.window + q) * LANES, value)
 
 
 @njit(cache=True)
 def norm(cells, packed, s):
-    """Twin of ``conv.channel_norm``: a becomes u in place, b = scale u + shift.
+    """Twin of ``conv.channel_norm``: the input becomes u in place, output = scale u + shift.
 
-    ``weights`` is the place of the scales, ``bias`` that of the shifts; 1 / sqrt(...) goes to d.
+    ``weights`` is the place of the scales, ``bias`` that of the shifts.
     """
-    share, small = splat(cells, 1.0 / s.n_outs), splat(cells, NORM_EPSILON)
+    share, small = splat(cells, 1.0 / s.channels), splat(cells, NORM_EPSILON)
     one = splat(cells, 1.0)
     for i in range(s.rows):
         for j in range(s.columns):
-            at = s.a + i * s.a_row + j * LANES
+            at = s.input + i * s.input_row + j * LANES
             mean = splat(cells, 0.0)
-            for o in range(s.n_outs):
-                mean = add(mean, load(cells, at + o * s.a_plane))
+            for o in range(s.channels):
+                mean = add(mean, load(cells, at + o * s.input_plane))
             mean = multiply(share, mean)
             variance = splat(cells, 0.0)
-            for o in range(s.n_outs):
-                centred = subtract(load(cells, at + o * s.a_plane), mean)
+            for o in range(s.channels):
+                centred = subtract(load(cells, at + o * s.input_plane), mean)
                 variance = fma(centred, centred, variance)
             inverse = divide(one, square_root(fma(share, variance, small)))
-            store(cells, s.d + (i * s.columns + j) * LANES, inverse)
-            to = s.b + i * s.b_row + j * LANES
-            for o in range(s.n_outs):
-                u = multiply(subtract(load(cells, at + o * s.a_plane), mean), inverse)
-                store(cells, at + o * s.a_plane, u)
+            store(cells, s.inverse + (i * s.columns + j) * LANES, inverse)
+            to = s.output + i * s.output_row + j * LANES
+            for o in range(s.channels):
+                u = multiply(subtract(load(cells, at + o * s.input_plane), mean), inverse)
+                store(cells, at + o * s.input_plane, u)
                 scale, bias = broadcast(packed, s.weights + o), broadcast(packed, s.bias + o)
-                put(cells, to + o * s.b_plane, fma(scale, u, bias), s.relu, 0)
+                put(cells, to + o * s.output_plane, fma(scale, u, bias), s.relu, 0)
 
 
 @njit(cache=True)
 def norm_back(cells, packed, s, gradient):
-    """Twin of ``conv.channel_norm_back``: gradient at b to that at a; u is at c.
+    """Twin of ``conv.channel_norm_back``; the input is u.
 
     The gradients of scales and shifts follow one another.
     """
-    share, zero = splat(cells, 1.0 / s.n_outs), splat(cells, 0.0)
-    for o in range(s.n_outs):
+    share, zero = splat(cells, 1.0 / s.channels), splat(cells, 0.0)
+    for o in range(s.channels):
         by_scale = by_shift = zero
         for i in range(s.rows):
-            at, u = s.b + o * s.b_plane + i * s.b_row, s.c + o * s.a_plane + i * s.a_row
+            at = s.output_gradient + o * s.output_plane + i * s.output_row
+            u = s.input + o * s.input_plane + i * s.input_row
             for k in range(0, s.columns * LANES, LANES):
                 dz = load(cells, at + k)
                 by_scale = fma(dz, load(cells, u + k), by_scale)
                 by_shift = add(by_shift, dz)
-        gradient[s.first + o] += quick_total(by_scale)
-        gradient[s.first + s.n_outs + o] += quick_total(by_shift)
+        gradient[s.parameter + o] += quick_total(by_scale)
+        gradient[s.parameter + s.channels + o] += quick_total(by_shift)
     for i in range(s.rows):
         for j in range(s.columns):
-            at, u = s.b + i * s.b_row + j * LANES, s.c + i * s.a_row + j * LANES
+            at = s.output_gradient + i * s.output_row + j * LANES
+            u = s.input + i * s.input_row + j * LANES
             mean = along = zero
-            for o in range(s.n_outs):
-                g = multiply(broadcast(packed, s.weights + o), load(cells, at + o * s.b_plane))
+            for o in range(s.channels):
+                g = multiply(broadcast(packed, s.weights + o), load(cells, at + o * s.output_plane))
                 mean = add(mean, g)
-                along = fma(g, load(cells, u + o * s.a_plane), along)
+                along = fma(g, load(cells, u + o * s.input_plane), along)
             mean, along = multiply(share, mean), multiply(share, along)
-            inverse = load(cells, s.d + (i * s.columns + j) * LANES)
-            to = s.a + i * s.a_row + j * LANES
-            for o in range(s.n_outs):
-                g = multiply(broadcast(packed, s.weights + o), load(cells, at + o * s.b_plane))
-                left = subtract(subtract(g, mean), multiply(along, load(cells, u + o * s.a_plane)))
-                store(cells, to + o * s.a_plane, multiply(inverse, left))
-
-
-@njit(cache=True)
-def _step(steps, k):
-    """Row k of the table of steps."""
-    r = 24 * k
-    return Step(
-        steps[r], steps[r + 1], steps[r + 2], steps[r + 3], steps[r + 4], steps[r + 5],
-        steps[r + 6], steps[r + 7], steps[r + 8], steps[r + 9], steps[r + 10], steps[r + 11],
-        steps[r + 12], steps[r + 13], steps[r + 14], steps[r + 15], steps[r + 16], steps[r + 17],
-        steps[r + 18], steps[r + 19], steps[r + 20], steps[r + 21], steps[r + 22], steps[r + 23],
-    )  # fmt: skip
+            inverse = load(cells, s.inverse + (i * s.columns + j) * LANES)
+            to = s.input_gradient + i * s.input_row + j * LANES
+            for o in range(s.channels):
+                g = multiply(broadcast(packed, s.weights + o), load(cells, at + o * s.output_plane))
+                back = multiply(along, load(cells, u + o * s.input_plane))
+                left = subtract(subtract(g, mean), back)
+                store(cells, to + o * s.input_plane, multiply(inverse, left))
 
 
 def run_steps(steps, first, end, places, packed, cells, images, shift, gradient):
@@ -204,7 +199,7 @@ def run_steps(steps, first, end, places, packed, cells, images, shift, gradient)
     Gradients of parameters are added to ``gradient (P,)``.
     """
     for k in range(first, end):
-        s = _step(steps, k)
+        s = steps[k]
         source, at = (images, shift) if s.images else (cells, 0)
         if s.kind == image_steps.CORRELATE:
             correlate(source, cells, packed, places, s, at)
@@ -241,7 +236,7 @@ def compiled_run():
     if config.DISABLE_JIT:
         return run_steps
     drop_stale()  # a cfunc is read from disk here, before any loop is asked for
-    n, places = types.int64, BufferType(types.int64)
+    n, steps, places = types.int64, typeof(Rows([Step(0)])), BufferType(types.int64)
     numbers, gradient = BufferType(types.float32), BufferType(types.float64)
-    signature = types.void(places, n, n, places, *[numbers] * 3, n, gradient)
+    signature = types.void(steps, n, n, places, *[numbers] * 3, n, gradient)
     return cfunc(signature, cache=True)(run_steps)

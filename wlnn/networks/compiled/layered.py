@@ -1,9 +1,10 @@
 """A network of layers as a system of the molecular dynamics driver, in single precision.
 
-Twin of ``collective.NetworkVariables``. Eight images at a time go forwards and backwards while they
-are in the cache: train images give the gradient of the loss, test images that of the test quantity,
-and ``backward`` mixes the two sums. So the force is known before S is, at the price of one backward
-pass, and no more than eight images' values are in memory. This file moves no parameters.
+Twin of ``tasks.smooth.NetworkVariables``. Eight images at a time go forwards and backwards while
+they are in the cache: train images give the gradient of the loss, test images that of the test
+quantity, and ``backward`` mixes the two sums. So the force is known before S is, at the price of
+one backward pass, and no more than eight images' values are in memory. This file moves no
+parameters.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wlnn.backend.buffers import Buffer
+from wlnn.backend.buffers import Buffer, Rows
 from wlnn.backend.operations import aligned
 from wlnn.networks.compiled import gradients, image_plan
 from wlnn.networks.compiled.image_loops import compiled_run
@@ -29,8 +30,8 @@ class LayerSystem(NamedTuple):
     gradient: np.ndarray  # (P,) float32
     by_train: Buffer  # (P,) float64, the gradient of the sum over train images, not yet scaled
     by_test: Buffer  # the same of test images
-    run: Callable  # image_kernels.run_steps
-    steps: Buffer  # the plan, see image_plan.PassPlan
+    run: Callable  # image_loops.run_steps
+    steps: Rows  # the plan, see image_plan.PassPlan
     n_steps: int
     n_forward: int
     places: Buffer
@@ -53,11 +54,32 @@ class LayerSystem(NamedTuple):
     alpha: float
 
 
-def layer_system(variables) -> LayerSystem:
-    """Buffers for one walker of a :class:`wlnn.collective.NetworkVariables`."""
-    task = variables.task
+class Shared(NamedTuple):
+    """What all walkers of a task share: the plan, and the images in blocks."""
+
+    plan: image_plan.PassPlan
+    images: Buffer
+
+
+def shared(task) -> Shared:
+    """The plan of a task's network, and its images by blocks, channels, rows, columns and lanes,
+    with their borders."""
+    plan = image_plan.make_plan(task.network)
+    value = plan.values[0]
+    C, H, W = value.shape
+    border = (value.row // LANES - W) // 2
+    parts = (task.data.x_train, task.data.x_test)
+    blocks = np.concatenate([_whole(part).reshape(-1, LANES, C, H, W) for part in parts])
+    flat = aligned(len(blocks) * C * value.plane)
+    room = flat.reshape(len(blocks), C, H + 2 * border, W + 2 * border, LANES)
+    room[:, :, border : border + H, border : border + W] = blocks.transpose(0, 2, 3, 4, 1)
+    return Shared(plan, Buffer(flat))
+
+
+def layer_system(variables, shared: Shared) -> LayerSystem:
+    """Buffers for one walker of ``tasks.smooth.NetworkVariables``."""
+    task, plan = variables.task, shared.plan
     network, data = task.network, task.data
-    plan = image_plan.make_plan(network)
     inputs, result = plan.values[0], plan.values[len(network.layers) - 1]
     regress = task.loss == "squared-error"
     truth = np.concatenate([_whole(data.y_train), _whole(data.y_test)])
@@ -68,14 +90,14 @@ def layer_system(variables) -> LayerSystem:
         Buffer(np.zeros(network.n_parameters)),
         Buffer(np.zeros(network.n_parameters)),
         compiled_run(),
-        Buffer(plan.steps),
+        Rows(plan.steps),
         len(plan.steps),
         plan.n_forward,
         Buffer(plan.places),
         plan.packed,
         Buffer(aligned(plan.packed.size)),
         Buffer(aligned(plan.size)),
-        _images(variables, inputs),
+        shared.images,
         inputs.shape[0] * inputs.plane,
         result.at,
         result.gradient,
@@ -93,26 +115,6 @@ def layer_system(variables) -> LayerSystem:
 def _whole(array: np.ndarray) -> np.ndarray:
     """``array`` with zeros added up to whole blocks."""
     return np.concatenate([array, np.zeros((-len(array) % LANES, *array.shape[1:]), array.dtype)])
-
-
-def _images(variables, value) -> Buffer:
-    """All images by blocks, channels, rows, columns and lanes, with their borders.
-
-    Walkers share them: they are made once for a :class:`wlnn.collective.NetworkVariables`.
-    """
-    if variables.image_blocks is None:
-        data = variables.task.data
-        C, H, W = value.shape
-        border = (value.row // LANES - W) // 2
-        blocks = [_whole(part).reshape(-1, LANES, C, H, W) for part in (data.x_train, data.x_test)]
-        n = sum(map(len, blocks))
-        flat = aligned(n * C * value.plane)
-        room = flat.reshape(n, C, H + 2 * border, W + 2 * border, LANES)
-        inner = room[:, :, border : border + H, border : border + W]
-        inner[: len(blocks[0])] = blocks[0].transpose(0, 2, 3, 4, 1)
-        inner[len(blocks[0]) :] = blocks[1].transpose(0, 2, 3, 4, 1)
-        variables.image_blocks = Buffer(flat)
-    return variables.image_blocks
 
 
 @njit(cache=True)

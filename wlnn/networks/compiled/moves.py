@@ -78,9 +78,9 @@ def register(kind: type, *, refresh, propose, commit, exponential: bool = False)
     logarithm; it is binned by a table of exp(edges), which saves one logarithm per step.
     """
     for function, taught in zip(_ASKED, (refresh, propose, commit), strict=True):
-        function.register(kind, taught)
-    x_position.register(kind, _position_exponential if exponential else _position)
-    x_value.register(kind, _ln if exponential else _same)
+        function.register(kind)(taught)
+    x_position.register(kind)(_position_exponential if exponential else _position)
+    x_value.register(kind)(_ln if exponential else _same)
 
 
 class FunctionSystem(NamedTuple):

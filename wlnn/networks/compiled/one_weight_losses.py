@@ -10,9 +10,9 @@ import math
 from typing import NamedTuple
 
 from numba import njit
-from numba.extending import overload
 
 from wlnn.backend.buffers import lanes, load, splat, store
+from wlnn.backend.dispatch import by_type
 from wlnn.backend.simd import (
     absolute,
     add,
@@ -27,6 +27,9 @@ from wlnn.backend.simd import (
     total_product,
 )
 
+inline = njit(error_model="numpy", forceinline=True)
+call = njit(error_model="numpy")
+_by_tag = by_type(error_model="numpy", forceinline=True)
 PRODUCT_BLOCKS = 4  # vectors of 1 + e multiplied before a logarithm is taken: 255^16 < 3e38
 
 
@@ -62,77 +65,72 @@ class TestLoss(NamedTuple):
     """Tag of y = ln(test loss)."""
 
 
+@_by_tag
+def activate(tag, rows, z):
+    """The activation h of a vector of pre-activations z."""
+
+
+@_by_tag
+def hidden(tag, rows, z_at, h_at):
+    """Activations h at ``h_at``, or recomputed from the pre-activations at ``z_at``."""
+
+
+@_by_tag
+def keep(tag, rows, h_at, h):
+    """Store activations, if :func:`hidden` will load them."""
+
+
+@_by_tag
+def mean_loss(tag, system, out, first, last, n_real):
+    """Mean loss of the samples first..last, of which ``n_real`` are not padding."""
+
+
+@_by_tag
+def right_answers(tag, system, out, first, last):
+    """Number of samples first..last answered right."""
+
+
+@_by_tag
+def test_value(tag, system, out):
+    """y of the output rows that start at index ``out``."""
+
+
+@activate.register(Relu)
 def _relu(tag, rows, z):
     return maximum(z, splat(rows, 0.0))
 
 
+@activate.register(Tanh)
 def _tanh(tag, rows, z):  # 1 - 2 / (e^2z + 1), clipped where it is 1 to the last digit
     limit = splat(rows, 20.0)
     e = exp(multiply(splat(rows, -2.0), maximum(subtract(splat(rows, 0.0), limit), z)))
     return subtract(divide(splat(rows, 2.0), add(e, splat(rows, 1.0))), splat(rows, 1.0))
 
 
+@activate.register(Silu)
 def _silu(tag, rows, z):
     e = exp(subtract(splat(rows, 0.0), maximum(z, splat(rows, -80.0))))
     return divide(z, add(splat(rows, 1.0), e))
 
 
+@hidden.register(Relu)
 def _relu_hidden(tag, rows, z_at, h_at):  # one instruction: cheaper than to store and load h
     return maximum(load(rows, z_at), splat(rows, 0.0))
 
 
+@keep.register(Relu)
 def _relu_keep(tag, rows, h_at, h):
     pass
 
 
+@hidden.register(Tanh, Silu)
 def _stored_hidden(tag, rows, z_at, h_at):
     return load(rows, h_at)
 
 
+@keep.register(Tanh, Silu)
 def _stored_keep(tag, rows, h_at, h):
     store(rows, h_at, h)
-
-
-_INLINE = {"error_model": "numpy", "forceinline": True}
-_BY_TAG = {
-    "activate": {Relu: _relu, Tanh: _tanh, Silu: _silu},
-    "hidden": {Relu: _relu_hidden, Tanh: _stored_hidden, Silu: _stored_hidden},
-    "keep": {Relu: _relu_keep, Tanh: _stored_keep, Silu: _stored_keep},
-}
-
-
-def activate(tag, rows, z):
-    """The activation h of a vector of pre-activations z."""
-    return _BY_TAG["activate"][type(tag)](tag, rows, z)
-
-
-@overload(activate, jit_options=_INLINE)
-def _activate_typed(tag, rows, z):
-    return _BY_TAG["activate"][tag.instance_class]
-
-
-def hidden(tag, rows, z_at, h_at):
-    """Activations h at ``h_at``, or recomputed from the pre-activations at ``z_at``."""
-    return _BY_TAG["hidden"][type(tag)](tag, rows, z_at, h_at)
-
-
-def keep(tag, rows, h_at, h):
-    """Store activations, if :func:`hidden` will load them."""
-    return _BY_TAG["keep"][type(tag)](tag, rows, h_at, h)
-
-
-@overload(hidden, jit_options=_INLINE)
-def _hidden_typed(tag, rows, z_at, h_at):
-    return _BY_TAG["hidden"][tag.instance_class]
-
-
-@overload(keep, jit_options=_INLINE)
-def _keep_typed(tag, rows, h_at, h):
-    return _BY_TAG["keep"][tag.instance_class]
-
-
-inline = njit(**_INLINE)
-call = njit(error_model="numpy")
 
 
 @inline
@@ -141,6 +139,7 @@ def _ln_1_plus(q):
     return math.log(1.0 + q) if q > 1e-3 else math.log1p(q)
 
 
+@mean_loss.register(Margin)
 def _margin_loss(tag, system, out, first, last, n_real):
     """Mean of softplus(m), m = -s d: sum max(m, 0) + ln prod(1 + e^-|m|), few logarithms."""
     rows, n = system.rows, system.n
@@ -163,6 +162,7 @@ def _margin_loss(tag, system, out, first, last, n_real):
     return (total(linear) + logarithms) / n_real
 
 
+@right_answers.register(Margin)
 def _margin_right(tag, system, out, first, last):
     rows, n = system.rows, system.n
     target_at = (system.ones + 1) * n
@@ -173,6 +173,7 @@ def _margin_right(tag, system, out, first, last):
     return total(count)
 
 
+@mean_loss.register(Softmax)
 def _softmax_loss(tag, system, out, first, last, n_real):
     """Mean of max z + ln sum e^(z - max z) - z_label."""
     rows, n = system.rows, system.n
@@ -201,6 +202,7 @@ def _softmax_loss(tag, system, out, first, last, n_real):
     return (total(linear) + logarithms) / n_real
 
 
+@right_answers.register(Softmax)
 def _softmax_right(tag, system, out, first, last):
     rows, n = system.rows, system.n
     target = system.ones + 1
@@ -219,6 +221,7 @@ def _softmax_right(tag, system, out, first, last):
     return total(count)
 
 
+@mean_loss.register(Squares)
 def _squares_loss(tag, system, out, first, last, n_real):
     rows, n = system.rows, system.n
     target = system.ones + 1
@@ -230,51 +233,19 @@ def _squares_loss(tag, system, out, first, last, n_real):
     return total(squares) / n_real
 
 
-_BY_TAG["loss"] = {Margin: _margin_loss, Softmax: _softmax_loss, Squares: _squares_loss}
-_BY_TAG["right"] = {Margin: _margin_right, Softmax: _softmax_right}
-
-
-def _loss(tag, system, out, first, last, n_real):
-    return _BY_TAG["loss"][type(tag)](tag, system, out, first, last, n_real)
-
-
-def _right(tag, system, out, first, last):
-    return _BY_TAG["right"][type(tag)](tag, system, out, first, last)
-
-
-@overload(_loss, jit_options=_INLINE)
-def _loss_typed(tag, system, out, first, last, n_real):
-    return _BY_TAG["loss"][tag.instance_class]
-
-
-@overload(_right, jit_options=_INLINE)
-def _right_typed(tag, system, out, first, last):
-    return _BY_TAG["right"][tag.instance_class]
-
-
+@test_value.register(TestAccuracy)
 def _accuracy_metric(tag, system, out):
-    return _right(system.loss, system, out, system.n_train_padded, system.n) / system.n_test
+    return right_answers(system.loss, system, out, system.n_train_padded, system.n) / system.n_test
 
 
+@test_value.register(TestLoss)
 def _loss_metric(tag, system, out):
-    loss = _loss(system.loss, system, out, system.n_train_padded, system.n, system.n_test)
+    loss = mean_loss(system.loss, system, out, system.n_train_padded, system.n, system.n_test)
     return math.log(max(loss, 1e-300))
-
-
-_BY_TAG["metric"] = {TestAccuracy: _accuracy_metric, TestLoss: _loss_metric}
-
-
-def _metric(tag, system, out):
-    return _BY_TAG["metric"][type(tag)](tag, system, out)
-
-
-@overload(_metric, jit_options=_INLINE)
-def _metric_typed(tag, system, out):
-    return _BY_TAG["metric"][tag.instance_class]
 
 
 @inline
 def observables(system, out):
     """(train loss = exp x, y) of the output rows that start at index ``out``."""
-    loss = _loss(system.loss, system, out, 0, system.n_train_padded, system.n_train)
-    return loss, _metric(system.metric, system, out)
+    loss = mean_loss(system.loss, system, out, 0, system.n_train_padded, system.n_train)
+    return loss, test_value(system.metric, system, out)
