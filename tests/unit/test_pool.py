@@ -20,6 +20,7 @@ from wlnn.training.run import stretch as train_stretch
 from wlnn.wlmc import run as wlmc_run
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmd import run as wlmd_run
+from wlnn.wlmd.setup import make_setup
 
 NEVER = np.zeros(1, np.uint8)
 
@@ -143,7 +144,7 @@ def small_walk():
 def small_flight():
     task = load_task("spiral-regress", layers=1, width=4, points=6)
     settings = WLMDSettings(steps=200, round=20, report=100, tables=1, walkers=1, checks=False)
-    return wlmd_run.Fly(NetworkVariables(task).problem(), settings)
+    return wlmd_run.Fly(make_setup(NetworkVariables(task).problem(), settings))
 
 
 def arrays_of(state):
@@ -164,7 +165,7 @@ def test_a_stretch_in_another_process_has_the_same_bits(kind):
         stretch = wlmc_run.stretch
     elif kind == "table":
         shared, stretch = Shared(small_flight), wlmd_run.stretch
-        begun = wlmd_run._start(shared().problem, shared().settings, 0)
+        begun = wlmd_run._start(shared().setup, 0)
     else:
         task = small_task()
         part = parts_of(TrainSettings(runs=2, epochs=5, batch_size=3), 12, None)[0]

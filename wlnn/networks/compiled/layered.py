@@ -54,14 +54,14 @@ class LayerSystem(NamedTuple):
     alpha: float
 
 
-class Shared(NamedTuple):
+class SharedByWalkers(NamedTuple):
     """What all walkers of a task share: the plan, and the images in blocks."""
 
     plan: image_plan.PassPlan
     images: Buffer
 
 
-def shared(task) -> Shared:
+def shared(task) -> SharedByWalkers:
     """The plan of a task's network, and its images by blocks, channels, rows, columns and lanes,
     with their borders."""
     plan = image_plan.make_plan(task.network)
@@ -73,10 +73,10 @@ def shared(task) -> Shared:
     flat = aligned(len(blocks) * C * value.plane)
     room = flat.reshape(len(blocks), C, H + 2 * border, W + 2 * border, LANES)
     room[:, :, border : border + H, border : border + W] = blocks.transpose(0, 2, 3, 4, 1)
-    return Shared(plan, Buffer(flat))
+    return SharedByWalkers(plan, Buffer(flat))
 
 
-def layer_system(variables, shared: Shared) -> LayerSystem:
+def layer_system(variables, shared: SharedByWalkers) -> LayerSystem:
     """Buffers for one walker of ``tasks.smooth.NetworkVariables``."""
     task, plan = variables.task, shared.plan
     network, data = task.network, task.data
