@@ -5,7 +5,7 @@ appears twice: one training after another with torch.optim.Adam, as one would wr
 few trainings, which all cost the same, and scaled to 100), and all at once in batched products by
 its autograd. Everything is timed in turns in one process on one core, so that what else the machine
 does falls on all alike; the least time over the turns counts. wlnn computes in parts of
-``run_train.parts_of``, as `wlnn train` does.
+``training.run.parts_of``, as `wlnn train` does.
 
     python benchmarks/train.py [--width 30] [--batch 5] [--runs 100] [--turns 7]
 """

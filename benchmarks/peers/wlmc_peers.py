@@ -53,7 +53,7 @@ def _walk(system, theta, index, value, accept, x, y):
 
 
 class Compiled:
-    """wlnn as it samples: ``kernels.wlmc_stage`` on the network system."""
+    """wlnn as it samples: ``wlmc.driver.wlmc_stage`` on the network system."""
 
     def __init__(self, start: Start, precision: str):
         self.system = start.problem.system(precision)

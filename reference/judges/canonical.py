@@ -1,4 +1,4 @@
-"""The judges of motion and tempering at a temperature, on the exact ensembles of ``box_loss.py``.
+"""The judges of motion and tempering at a temperature, on exact ensembles (``cases/box_loss.py``).
 
 See ``verdict.py`` for what a verdict is; tests hand in modules with a mistake.
 """

@@ -1,6 +1,6 @@
 """Judge of the error bars: over many seeds they must hold the exact values as often as they say.
 
-Nothing is said of the size of the errors; that is judged by ``judge_run.py``.
+Nothing is said of the size of the errors; that is judged by ``wlmc_run.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Molecular dynamics against exact cases; the judges and their limits are in ``wlmd_judge.py``.
+"""Molecular dynamics against exact cases; judges and limits are in ``reference/judges/wlmd.py``.
 
 Right samplers fail E once in 1e5 seeds; the limits of the runs are about twice what right ones
 reach. Seeds are 0, chosen once.

@@ -29,7 +29,7 @@ class Binning(NamedTuple):
 
 
 def binning(grid) -> Binning:
-    """Numbers of a :class:`wlnn.grid.Grid` for the driver."""
+    """Numbers of a :class:`wlnn.landscape.grid.Grid` for the driver."""
     x, y = grid
     if x.n == 1 or not np.isfinite(x.lo):
         raise ValueError("the x axis needs a finite window of at least two bins")

@@ -1,9 +1,9 @@
 """A vector value type for Numba: 8 x float32 or 4 x float64, and the operations on it.
 
 Each operation is a plain function with a NumPy body (a vector is then a small array), so that the
-kernels of ``systems.py`` are one text that runs with and without compilation; compiled, it becomes
-one or a few machine instructions. Plain loops vectorise only in some shapes; explicit vectors make
-the whole sampler 1.7 times faster. This file knows nothing of networks.
+kernels of ``one_weight.py`` are one text that runs with and without compilation; compiled, it
+becomes one or a few machine instructions. Plain loops vectorise only in some shapes; explicit
+vectors make the whole sampler 1.7 times faster. This file knows nothing of networks.
 """
 
 from __future__ import annotations

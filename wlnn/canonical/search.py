@@ -1,4 +1,4 @@
-"""Whole searches for the equilibrium states by the plans of ``seek.py``, and SGD and Adam beside.
+"""Whole searches for the equilibrium states by the plans of ``tempering.py``.
 
 All get the same number of gradient evaluations. A search depends on (seed, plan, run, replica,
 stretch) alone, so interrupted searches and other numbers of threads give the same bits.

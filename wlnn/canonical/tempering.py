@@ -3,7 +3,7 @@
 The paper's outlook asks how to find the states of maximal entropy, which generalise best, other
 than by Wang-Landau sampling. Each way here is a plan (temperatures against time, and whether
 neighbours exchange), and :func:`follow` carries out one stretch of any plan by the motion of
-``langevin.py``. Loops, budgets and files belong to ``run_seek``.
+``langevin.py``. Loops, budgets and files belong to ``search.py``.
 """
 
 from __future__ import annotations

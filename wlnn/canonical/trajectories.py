@@ -227,5 +227,5 @@ class Trajectories:
 
 
 def is_motion(path) -> bool:
-    """Whether a path is of `wlnn md`, finished or not; as :func:`wlnn.store.holds`."""
+    """Whether a path is of `wlnn md`, finished or not; as :func:`wlnn.base.store.holds`."""
     return store.holds(path, "md", FILE, "md")

@@ -173,7 +173,7 @@ def sample_landscape(
 ) -> SampledLandscape:
     """Sample ln g(ln L) of a problem of :func:`wlnn.maxent.context_problem`, and look at its units.
 
-    S is learnt by :func:`wlnn.run.sample` (a run interrupted in ``directory`` is continued). Every
+    S is learnt by :func:`wlnn.wlmc.run.sample`; an interrupted run in ``directory`` goes on. Every
     walker then makes half as many steps again with S frozen, and networks are looked at on the way.
     Results depend on ``settings.seed`` and not on ``threads``. ``progress(done, total)``.
 

@@ -2,7 +2,7 @@
 
 Images are ``(R, N, C, H, W)``: walkers, images, channels, rows, columns; without the first axis
 they are shared by all walkers. Nothing here holds parameters or knows a network; the loops that
-the sampler runs are in ``conv_kernels.py``.
+the sampler runs are in ``networks/compiled/conv_loops.py``.
 """
 
 from __future__ import annotations

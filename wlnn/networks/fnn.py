@@ -84,7 +84,7 @@ class FNN:
         return self.layout.pack(xp, gradients[::-1])
 
     def bounds(self, rule: str = "width", c: float = 2.0) -> np.ndarray:
-        """Half width of the box of every parameter ``(P,)``, see :func:`wlnn.layout.box`."""
+        """Half width of the box of every parameter ``(P,)``, see ``parameters.box``."""
         return box(self.layout, self.width, rule, c)
 
     def describe(self) -> dict:

@@ -1,7 +1,7 @@
 """Networks written as a list of layers, each of which names the values it reads.
 
 :class:`Sketch` writes such a list, :class:`LayerNetwork` runs it forwards and backwards; the
-compiled sampler reads the same list (``wlmd_layers.py``). This file knows no particular network.
+compiled sampler reads the same list (``compiled/layered.py``). No particular network is known here.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class LayerNetwork:
         return np.repeat([name.endswith(".scale") for name in self.layout.names], counts)
 
     def bounds(self, rule: str = "width", c: float = 2.0) -> np.ndarray:
-        """Half width of the box of every parameter ``(P,)``, see :func:`wlnn.layout.box`."""
+        """Half width of the box of every parameter ``(P,)``, see ``parameters.box``."""
         return box(self.layout, self.width, rule, c)
 
     def forward(self, xp, theta, x):

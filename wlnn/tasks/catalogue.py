@@ -41,9 +41,9 @@ def load_task(
     Args:
         name: e.g. "spiral-classify".
         seed: data seed; None keeps that of the settings.
-        settings: from :func:`wlnn.settings.read_table`; None reads the default preset.
+        settings: from :func:`wlnn.settings.tables.read_table`; None reads the default preset.
         data: file or folder that holds the data of a task that needs one, see `wlnn data`.
-        embedding: of "polymer" only, see :func:`wlnn.readers.polymer.read_polymer`.
+        embedding: of "polymer" only, see :func:`wlnn.tasks.readers.polymer.read_polymer`.
         options: single values by name, e.g. ``layers=4, width=8, logits=1, test_radii="even",
             x_low=-5, x_width=0.1, bound_rule="fan_out"``: the fields of ``NetworkSettings``,
             ``DataSettings`` and ``GridSettings``; of ``context-select`` those of

@@ -2,7 +2,7 @@
 
 Parameters theta = (w, m, a) of N units are uniform in a box and x = ln L. Two networks: gated
 linear units, whose loss needs only the task matrix M, and ReLU units with a fixed set of inputs.
-The compiled systems are in ``systems.py``. Nothing is sampled here.
+The compiled systems are in ``networks/compiled/context_units.py``. Nothing is sampled here.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def task_from_csv(
     settings: Settings | None = None,
     **options,
 ) -> Task:
-    """A fully connected network on two CSV files, see :func:`wlnn.datasets.read_csv`.
+    """A fully connected network on two CSV files, see :func:`wlnn.tasks.datasets.read_csv`.
 
     Args:
         train, test, target, standardise: files and name of the target column.

@@ -73,8 +73,8 @@ def train_many(
     """Train a task ``settings.runs`` times from independent initial parameters.
 
     Args:
-        task: any :class:`wlnn.task.Task`.
-        settings: optimiser, rate, minibatch, lengths; see :class:`wlnn.settings.TrainSettings`.
+        task: any :class:`wlnn.tasks.task.Task`.
+        settings: optimiser, rate, minibatch, lengths; see ``TrainSettings``.
         directory: where checkpoints and ``trained.npz`` go; an interrupted run with the same
             settings is continued there, a finished one is returned as it is. None keeps everything
             in memory.

@@ -1,7 +1,7 @@
 """SGD and Adam, many trainings at once on the leading axis: what a landscape is compared with.
 
 The readable part: initialisation, update rules, one epoch. It takes any network of the package and
-knows no files, processes or curves (``run_train.py``, ``trained.py``).
+knows no files, processes or curves (``run.py``, ``trained.py``).
 """
 
 from __future__ import annotations

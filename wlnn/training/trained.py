@@ -157,7 +157,7 @@ class Trained:
 
 
 def is_trained(path) -> bool:
-    """Whether a path is of trainings, finished or not; as :func:`wlnn.store.holds`."""
+    """Whether a path is of trainings, finished or not; as :func:`wlnn.base.store.holds`."""
     return store.holds(path, "trained", "trained.npz", "train")
 
 

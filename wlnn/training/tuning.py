@@ -1,6 +1,6 @@
 """Learning rate and batch size by trial: the grid, its trainings, the table, the best setting.
 
-The trainings themselves are those of ``run_train.py``; nothing is drawn here.
+The trainings themselves are those of ``run.py``; nothing is drawn here.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def tune(
     All settings are given the same number of epochs, ``settings.train.epochs``.
 
     Raises:
-        UserError, Interrupted: as :func:`wlnn.run_train.train_many`.
+        UserError, Interrupted: as :func:`wlnn.training.run.train_many`.
     """
     base, about = settings.train, about or task.describe()
     cells = grid(settings.tune)

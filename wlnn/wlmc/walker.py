@@ -2,7 +2,7 @@
 
 S(x, y) is learnt while the walker moves: it accepts a move with min(1, exp(S[old] - S[new])) and
 adds ln f to S where it is, so that what it has seen repels it and in the end all macrostates are
-visited alike. :func:`stage_numpy` is the definition; ``kernels.wlmc_stage`` is the same made fast.
+visited alike. :func:`stage_numpy` is the definition; ``driver.wlmc_stage`` is the same made fast.
 Nothing here loops over stages, prints or saves: that is ``run.py``.
 """
 

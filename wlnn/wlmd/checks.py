@@ -2,7 +2,7 @@
 
 :func:`advice` looks at the settings, :func:`summary` turns the traces of a period into one
 :class:`Period`, :func:`warnings` and :func:`failure` say in one sentence each what is doubtful and
-what is wrong with it. Nothing here samples or stops; ``wlmd.run`` does.
+what is wrong with it. Nothing here samples or stops; ``run.py`` does.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Walkers move in the potential U = S(x, y, t) + V(x, y), the entropy table they a
 the walls, at temperature 1; every step adds a hill to S where the walker is, until the walk is flat
 in (x, y), which it is when S is the entropy (paper, Methods, Eqs. (3) and (4)). The readable
 definition is :func:`walk_numpy`; ``driver.walk`` is the same made fast. Loops, checkpoints and
-reports belong to ``wlmd.run``, what is made of a table in the end to ``wlmd.estimators``.
+reports belong to ``run.py``, what is made of a table in the end to ``estimators.py``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compiled systems of context-selecting networks for the Wang-Landau driver (``wlnn.kernels``).
 
-Twins of ``Problem.observe`` in ``context_select.py``: a move of one parameter is evaluated from
+Twins of ``observe`` in ``tasks/context_select.py``: a move of one parameter is evaluated from
 caches, in O(K^2) for gated linear units and O(K B) for ReLU units on B inputs. The functions return
 the loss, which the driver bins as exp(x). Copies are loops: a slice takes Numba seconds to compile.
 """

@@ -29,8 +29,8 @@ def put(cells, at, value, relu, more):
 def correlate(source, cells, packed, places, s, shift):
     """Sums over taps, ``output[o, i, j] = bias[o] + sum_t weights[o, t] input[tap_t + (i, j)]``.
 
-    Twin of ``conv.conv2d``; with other taps also of the gradient by its input, and of ``dense``.
-    Two channels of four neighbouring pixels are eight sums in registers. Packed weights: for every
+    Twin of ``convolutions.conv2d``; with other taps also of the gradient by its input, and of
+    ``dense``. Two channels of four neighbouring pixels are eight sums in registers. Packed weights: for every
     pair of channels, tap by tap, two numbers. The last four pixels of a row may overlap the four
     before, unless results add to what is there. The input lies in ``source``, the cells
     themselves or the images, ``shift`` further on.
@@ -92,8 +92,8 @@ def correlate(source, cells, packed, places, s, shift):
 def products(source, cells, places, s, shift, gradient):
     """Gradient of every weight, ``gradient[o, t] += sum_ij doutput[o, i, j] input[t + (i, j)]``.
 
-    Twin of ``conv.conv2d_parameters_back``. Where taps come in rows of three, two channels times
-    two rows are twelve sums in registers.
+    Twin of ``convolutions.conv2d_parameters_back``. Where taps come in rows of three, two channels
+    times two rows are twelve sums in registers.
     """
     if s.window == 3:
         _products_of_rows(source, cells, places, s, shift, gradient)

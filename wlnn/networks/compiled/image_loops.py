@@ -54,7 +54,7 @@ def copy(cells, s):
 
 @njit(cache=True)
 def max_pool(cells, s):
-    """Twin of ``conv.max_pool``."""
+    """Twin of ``convolutions.max_pool``."""
     for o in range(s.channels):
         for i in range(s.rows):
             a = s.input + o * s.input_plane + i * s.window * s.input_row
@@ -71,7 +71,7 @@ def max_pool(cells, s):
 
 @njit(cache=True)
 def max_pool_back(cells, s):
-    """Twin of ``conv.max_pool_back``.
+    """Twin of ``convolutions.max_pool_back``.
 
     With ``relu`` the pool's input is a relu's output, whose slope is taken along: nothing goes
     where the largest is 0.
@@ -97,7 +97,7 @@ def max_pool_back(cells, s):
 
 @njit(cache=True)
 def average(cells, s):
-    """Twin of ``conv.average_pool``."""
+    """Twin of ``convolutions.average_pool``."""
     share = splat(cells, 1.0 / (s.window * s.window))
     for o in range(s.channels):
         for i in range(s.rows):
@@ -114,7 +114,7 @@ def average(cells, s):
 
 @njit(cache=True)
 def average_back(cells, s):
-    """Twin of ``conv.average_pool_back``."""
+    """Twin of ``convolutions.average_pool_back``."""
     share = splat(cells, 1.0 / (s.window * s.window))
     for o in range(s.channels):
         for i in range(s.rows):
@@ -129,7 +129,7 @@ def average_back(cells, s):
 
 @njit(cache=True)
 def norm(cells, packed, s):
-    """Twin of ``conv.channel_norm``: the input becomes u in place, output = scale u + shift.
+    """Twin of ``convolutions.channel_norm``: the input becomes u, the output scale u + shift.
 
     ``weights`` is the place of the scales, ``bias`` that of the shifts.
     """
@@ -158,7 +158,7 @@ def norm(cells, packed, s):
 
 @njit(cache=True)
 def norm_back(cells, packed, s, gradient):
-    """Twin of ``conv.channel_norm_back``; the input is u.
+    """Twin of ``convolutions.channel_norm_back``; the input is u.
 
     The gradients of scales and shifts follow one another.
     """

@@ -1,6 +1,6 @@
 """Makes the compiled form of a network and its data: where every row and weight lies, and its tag.
 
-The layout itself is described in ``systems.py``; nothing here is compiled.
+The layout itself is described in ``one_weight.py``; nothing here is compiled.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
     """Caches for one walker of a fully connected network.
 
     Args:
-        network: an :class:`wlnn.network.FNN`.
-        data: a :class:`wlnn.datasets.Dataset`.
+        network: an :class:`wlnn.networks.fnn.FNN`.
+        data: a :class:`wlnn.tasks.datasets.Dataset`.
         loss: "cross-entropy" (one, two or more logits) or "squared-error" (one output).
         metric: "test-accuracy" or "ln-test-loss".
         precision: "float32" or "float64", the type of the rows.

@@ -1,7 +1,7 @@
 """Activations, losses and test metrics of the compiled network, each chosen by the type of a tag.
 
-Definitions (what they must equal): ``layers.py`` and ``losses.py``. They read rows of the workspace
-of ``systems.py`` in vectors; where the rows lie is not known here.
+Definitions (what they must equal): ``networks/layers.py``, ``losses.py``. They read rows of the
+workspace of ``one_weight.py`` in vectors; where the rows lie is not known here.
 """
 
 from __future__ import annotations

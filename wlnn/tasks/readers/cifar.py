@@ -264,7 +264,7 @@ def read_cifar(path, draw) -> Dataset:
         draw: ``settings.DataSettings``: both classes, selection, seed, points, test_points, scale.
 
     Raises:
-        UserError: as :func:`photographs` and :func:`wlnn.readers.images.image_dataset`; one class
+        UserError: as :func:`photographs` and ``images.image_dataset``; one class
             given twice.
     """
     classes = (draw.first_class, draw.second_class)

@@ -124,7 +124,7 @@ def read_mnist(path, draw) -> Dataset:
         draw: ``settings.DataSettings``: selection, seed, points, test_points, scale.
 
     Raises:
-        UserError: as :func:`digits` and :func:`wlnn.readers.images.image_dataset`.
+        UserError: as :func:`digits` and :func:`wlnn.tasks.readers.images.image_dataset`.
     """
     return image_dataset(digits(path), draw, published_images(), {})
 
