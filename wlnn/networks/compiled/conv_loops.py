@@ -30,10 +30,10 @@ def correlate(source, cells, packed, places, s, shift):
     """Sums over taps, ``output[o, i, j] = bias[o] + sum_t weights[o, t] input[tap_t + (i, j)]``.
 
     Twin of ``convolutions.conv2d``; with other taps also of the gradient by its input, and of
-    ``dense``. Two channels of four neighbouring pixels are eight sums in registers. Packed weights: for every
-    pair of channels, tap by tap, two numbers. The last four pixels of a row may overlap the four
-    before, unless results add to what is there. The input lies in ``source``, the cells
-    themselves or the images, ``shift`` further on.
+    ``dense``. Two channels of four neighbouring pixels are eight sums in registers. Packed
+    weights: for every pair of channels, tap by tap, two numbers. The last four pixels of a row
+    may overlap the four before, unless results add to what is there. The input lies in
+    ``source``, the cells themselves or the images, ``shift`` further on.
     """
     column, out_column = s.input_column, s.output_column
     for o in range(0, s.channels, 2):
