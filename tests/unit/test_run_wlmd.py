@@ -238,7 +238,7 @@ def slow_in_some_rounds(monkeypatch, rounds):
         # a round is known by the number that its generator would draw first
         first = copy.deepcopy(rng).random()
         done, ending = walk(system, theta, v, box, table, surface, motion, volumes, rng, *rest)
-        known = [run_wlmd._generator(TINY.seed, 0, 1, number).random() for number in rounds]
+        known = [run_wlmd.generator(TINY.seed, 0, 1, number).random() for number in rounds]
         return (done, wlmd.DIVERGED) if first in known and motion.dt == dt else (done, ending)
 
     monkeypatch.setattr(wlmd, "walk", walked)

@@ -1,8 +1,8 @@
 """A whole run of molecular dynamics on the training loss: independent walkers, records, averages.
 
-A walker depends on (seed, its number) alone, and record k of it on a generator of its own; so a run
-that was interrupted anywhere, or has another number of threads, gives the same bits. What a step
-computes is in ``langevin.py``.
+A walker depends on (seed, its number) alone: stream 0 of it starts it, stream 1 + k makes record k.
+A run that was interrupted anywhere, or has another number of threads, gives the same bits. What a
+step computes is in ``langevin.py``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import executor_of
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
+from wlnn.base.streams import generator
 from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
@@ -106,11 +107,6 @@ def simulate(
         if done < n:
             save()
     return so_far()
-
-
-def generator(seed: int, walker: int, number: int) -> np.random.Generator:
-    """Stream ``number`` of a walker: 0 starts it, 1 + k moves it during record k."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(walker, number)))
 
 
 def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:

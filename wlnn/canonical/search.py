@@ -17,6 +17,7 @@ from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import executor_of
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
+from wlnn.base.streams import EXCHANGES, generator
 from wlnn.canonical import columns, langevin
 from wlnn.canonical import tempering as seek
 from wlnn.settings.canonical import AS_DRAWN
@@ -25,7 +26,6 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
 
 PLANS = ("langevin", "annealing", "tempering")
-EXCHANGES = 2**31 - 3  # in the place of a walker's number
 
 
 class Search(NamedTuple):
@@ -93,7 +93,7 @@ def search(
     if path is not None and path.exists():
         walkers, records, accepted = _load(path, name, size, problem)
     else:
-        rngs, drawn = [_generator(own.seed, key, r, 0) for r in range(size)], problem
+        rngs, drawn = [generator(own.seed, key, r, 0) for r in range(size)], problem
         if md.start_x < AS_DRAWN:  # the way down is not among the evaluations: some hundred each
             drawn = starting_below(problem, md.start_x)
         walkers = langevin.start(drawn, np.tile(plan.temperatures[0], own.runs), rngs)
@@ -117,8 +117,8 @@ def search(
                 walkers,
                 motion,
                 own.stretch,
-                [_generator(own.seed, key, r, 1 + k) for r in range(size)],
-                _generator(own.seed, key, EXCHANGES, k),
+                [generator(own.seed, key, r, 1 + k) for r in range(size)],
+                generator(own.seed, key, EXCHANGES, k),
                 systems,
                 stop,
                 pool.map if threads > 1 else map,
@@ -164,11 +164,6 @@ def metrics_of(problem: Problem) -> tuple[str, ...]:
     if problem.evaluate(np, theta)[2] is None:
         return (problem.about.get("y", "y"),)
     return ("test-accuracy", *["smoothed-accuracy"] * (problem.accuracy_at is not None))
-
-
-def _generator(seed: int, *key: int) -> np.random.Generator:
-    """Stream (plan, walker, 0) starts a walker, (plan, walker, 1 + k) moves it in stretch k."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def _load(path: Path, name: str, size: int, problem: Problem):

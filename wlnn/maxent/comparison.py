@@ -15,6 +15,7 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.pool import over_settings
+from wlnn.base.streams import generator
 from wlnn.base.workers import default_processes
 from wlnn.maxent.flow import Flow, gradient_flow
 from wlnn.maxent.observables import Measured, measure, total_variation
@@ -91,7 +92,7 @@ class Job(NamedTuple):
         """Train the network; keep it in ``directory`` if there is one."""
         # the stream does not depend on the other settings
         key = (self.contexts, round(self.weight_scale * 1e6))
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+        rng = generator(self.seed, *key)
         options = self._asdict()
         contexts, sigma, _ = (options.pop(name) for name in ("contexts", "weight_scale", "seed"))
         result = train(contexts, sigma, rng, **options)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wlnn.base import streams
 from wlnn.base.errors import UserError
 from wlnn.base.running import stoppable
 from wlnn.landscape.landscape import Landscape
@@ -29,7 +30,6 @@ MOST_LOOKS = 10_000  # networks looked at per walker
 LARGEST_SMALL = -3.0  # ln L up to which the small-loss formula is shown
 LARGEST_SHELL = -0.5  # ln L up to which the saddle point is: above, L = 1 without any task
 _BATCH = 2_000  # networks held before they are counted
-_THEORY_KEY = 2**30  # in place of a walker's number in the key of the theory's random directions
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def sample_landscape(
     """
     if problem.about.get("task") != "context-select":
         raise UserError(f"problem '{problem.name}': give one made by wlnn.maxent.context_problem.")
-    rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(_THEORY_KEY,)))
+    rng = streams.generator(settings.seed, streams.THEORY)
     theory = theory_for(problem, rng)
     learning = 1 / (1 + OBSERVED_PART)
     progress = progress or (lambda done, total: None)
@@ -226,7 +226,7 @@ def _look(problem, settings, landscape, number, looked, stop):
 
     system = problem.system("float64")
     entropy, visits = np.nan_to_num(landscape.entropy), landscape.visits
-    key = np.random.SeedSequence(settings.seed, spawn_key=(number, settings.stages + 1))
+    key = streams.words_of(settings.seed, number, settings.stages + 1)
     words = key.generate_state(4, np.uint64)
     known = landscape.networks["theta"]
     theta = known[number * len(known) // settings.walkers].astype(float)

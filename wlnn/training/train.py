@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.base import streams
 from wlnn.base.errors import UserError
 from wlnn.networks import losses
 from wlnn.settings.tables import TrainSettings
 from wlnn.tasks.task import Task
 
-TRAIN_KEY = 2**31 - 2  # leads the keys of all trainings; those of walkers and data are shorter
 EXPLODED = 10.0  # nats above its start at which ln(train loss) counts as diverged
 EVALUATED = 2**22  # numbers of one layer's output when a whole set is evaluated at a time
 NAMES = ("ln-train-loss", "ln-test-loss", "test-accuracy", "smoothed-accuracy")
@@ -130,8 +130,7 @@ def memory_size(settings: TrainSettings) -> int:
 
 def generator(settings: TrainSettings, run: int, epoch: int) -> np.random.Generator:
     """The random numbers of one training in one epoch (epoch 0: its initial parameters)."""
-    key = (TRAIN_KEY, int(run), int(epoch))
-    return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=key))
+    return streams.generator(settings.seed, streams.TRAININGS, int(run), int(epoch))
 
 
 def initial(network, rule: str, rng: np.random.Generator) -> np.ndarray:

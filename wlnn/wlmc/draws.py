@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from wlnn.base import streams
 from wlnn.landscape.merge import Draws
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 
 SLOW_DRAWS = 0.02  # uniform draws of a problem without compiled form, as a part of its steps
-ANCHOR_KEY = 2**31 - 1  # in place of a walker's number in the key of the uniform draws
 ANCHOR_CHUNK = 10_000  # uniform draws between two looks at Ctrl-C
 
 
@@ -34,7 +34,7 @@ def anchor(
             if stop[0]:
                 break
             size = min(ANCHOR_CHUNK, n - chunk * ANCHOR_CHUNK)
-            words = np.random.SeedSequence(settings.seed, spawn_key=(ANCHOR_KEY, chunk))
+            words = streams.words_of(settings.seed, streams.ANCHOR, chunk)
             draw_into(problem, systems[thread], size, words, counts, stop)
         return counts
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.base import streams
 from wlnn.base.errors import UserError
 from wlnn.landscape import diagnostics
 from wlnn.settings.samplers import WLMCSettings
@@ -83,7 +84,7 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     Raises:
         UserError: no state of the window was found.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(number, 0)))
+    rng = streams.generator(settings.seed, number, 0)
     x_axis, y_axis = problem.grid
     best, theta, drawn = math.inf, None, []
     for _ in range(START_DRAWS):
@@ -171,7 +172,7 @@ def advance(
     step_rule, step_width = _step_rule(walker, plan, production)
     rows = np.flatnonzero(walker.visits.any(axis=1))
     low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
-    words = np.random.SeedSequence(plan.settings.seed, spawn_key=(walker.number, stage + 1))
+    words = streams.words_of(plan.settings.seed, walker.number, stage + 1)
     rng = words.generate_state(4, np.uint64)
     theta, entropy, kept = walker.theta.copy(), walker.entropy.copy(), walker.kept.copy()
     histogram = np.zeros(problem.grid.shape, np.int64)

@@ -20,6 +20,7 @@ from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
+from wlnn.base.streams import generator
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
 from wlnn.tasks.check import checked_smooth
@@ -181,14 +182,9 @@ def _compile(setup: Setup, table: Table, systems: list) -> None:
     wlmd.advance(problem, surface, motion, table.state, steps, rng, systems)
 
 
-def _generator(seed: int, *key: int) -> np.random.Generator:
-    """Stream ``key``: (table, 0, 0) starts a table, (table, walker, 1 + round) moves a walker."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
 def _start(setup: Setup, number: int) -> Table:
     problem, settings, surface = setup
-    rng = _generator(settings.seed, number, 0, 0)
+    rng = generator(settings.seed, number, 0, 0)
     if settings.start_x < settings.x_high:
         problem = starting_below(problem, settings.start_x)
     state = wlmd.start(problem, surface, settings.walkers, rng)
@@ -227,7 +223,7 @@ def advance_table(
         hills = setup.hills_at(state.t)
         result = wlmd.advance(
             problem, hills, motion, state, f_of_t,
-            lambda walker, number=number: _generator(settings.seed, table.number, walker, number),
+            lambda walker, number=number: generator(settings.seed, table.number, walker, number),
             systems, stop, map,
         )  # fmt: skip
         if result is None:
