@@ -94,12 +94,10 @@ def test_a_walker_that_diverges_is_left_out_and_the_others_go_on():
 def test_every_walker_lost_is_a_sentence():
     problem = box_loss.quadratic()
 
-    def nothing(xp, theta):
-        return theta[:, 0] * np.nan, theta[:, 0], None, None
+    def thrown_out(xp, tape, ux, uy):
+        return np.full((len(ux), problem.n_parameters), 1e9)
 
-    broken = replace(
-        problem, evaluate=nothing, backward=lambda *_: np.zeros(4), gradient_system=None
-    )
+    broken = replace(problem, backward=thrown_out, gradient_system=None)
     with pytest.raises(UserError, match="every walker diverged"):
         run_md.simulate(broken, MDSettings(**SHORT))
 
