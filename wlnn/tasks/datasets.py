@@ -99,6 +99,13 @@ class Dataset:
         return int(max(self.y_train.max(), self.y_test.max())) + 1
 
 
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    """Stream 0 makes the training set, 1 the test set; walkers use keys of two numbers."""
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise UserError(f"the data seed must be a whole number of 0 or more, not {seed!r}.")
+    return generator(int(seed), stream)
+
+
 def seeded_split(where, n: int, seed: int, points: int, test_points: int):
     """Indices of ``points`` training and ``test_points`` test rows of n, shuffled by a seed.
 
@@ -110,7 +117,7 @@ def seeded_split(where, n: int, seed: int, points: int, test_points: int):
             f"{where}: {points} training and {test_points} test points cannot be drawn from {n} "
             "rows; set data.points and data.test_points."
         )
-    order = generator(seed, 0).permutation(n)
+    order = _generator(seed, 0).permutation(n)
     return order[:points], order[points : points + test_points]
 
 
@@ -143,7 +150,7 @@ def spiral_classify(
     labels = np.repeat([0, 1], points // 2)
 
     def draw(stream: int, even: bool) -> np.ndarray:
-        rng = generator(seed, stream)
+        rng = _generator(seed, stream)
         r = rng.uniform(1, 5, points)
         if even:
             r = np.tile(1 + 4 * np.arange(points // 2) / (points // 2), 2)
@@ -177,7 +184,7 @@ def spiral_regress(seed: int | str = 0, points: int = 50) -> Dataset:
         inputs = 10 * np.random.RandomState(1).rand(2 * points, 2) - 5
         x_train, x_test = inputs[:points], inputs[points:]
     else:
-        x_train, x_test = (generator(seed, s).uniform(-5, 5, (points, 2)) for s in (0, 1))
+        x_train, x_test = (_generator(seed, s).uniform(-5, 5, (points, 2)) for s in (0, 1))
 
     def surface(x: np.ndarray) -> np.ndarray:
         return np.sin(np.arctan2(x[:, 1], x[:, 0]) - 2 * np.hypot(x[:, 0], x[:, 1]))
