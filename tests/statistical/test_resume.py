@@ -19,12 +19,13 @@ from command_line import BALL, run
 # many kills fall into the saving.
 MORTAL = """
 import os, signal, sys, threading
+from wlnn.base import pool, running
 from wlnn.cli import main as cli, results as cli_results
 from wlnn.wlmc import run
 
 cli_results.draw = lambda *_: []
 delay = float(sys.argv.pop(1))
-run.ROUND_SECONDS, run.SAVE_SECONDS = 0.02, 0.0
+pool.STRETCH_SECONDS, running.SAVE_SECONDS = 0.02, 0.0
 all_stages = run._all_stages
 
 def mortal(*arguments):
@@ -111,7 +112,7 @@ def seconds_to_stop(arguments, number):
     said = process.stderr.read()
     process.wait()
     assert process.returncode == 130, said
-    assert "everything sampled so far is saved" in said
+    assert "everything so far is saved" in said
     return time.monotonic() - begun
 
 
@@ -140,8 +141,8 @@ def test_a_full_disk(here, monkeypatch):
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no file system of its own may be mounted here")
     monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
-    monkeypatch.setattr("wlnn.wlmc.run.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("wlnn.wlmc.run.ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("wlnn.base.running.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("wlnn.base.pool.STRETCH_SECONDS", 0.02)
     arguments = ("sample", "--task", "ball.py:problem", *INDEPENDENT, "--threads", "1", "--out")
     try:
         full = run(*arguments, disk / "cut")

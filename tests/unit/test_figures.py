@@ -35,7 +35,7 @@ def test_figures_are_short_and_use_public_names(name):
         if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "wlnn":
             assert node.attr in wlnn.__all__
         if isinstance(node, ast.ImportFrom):
-            assert node.module in ("figure", "pathlib", "wlnn.report.plot")
+            assert node.module in ("figure", "pathlib")
 
 
 def draw(name, folder):

@@ -170,7 +170,7 @@ def test_the_registered_task_is_sampled_by_name(tmp_path):
         (["--width", "8"], "--set context.units=N"),
         (["--points", "8"], "--points does not go with --task context-select"),
         (["--paper"], "no preset 'paper'"),
-        (["--sampler", "wlmd"], "molecular dynamics needs a Task"),
+        (["--sampler", "wlmd"], "molecular dynamics needs its gradient"),
         (["--set", "context.units=0"], "context.units must be 1 or more"),
         (["--set", "context.net=tanh"], "'gain-linear', 'relu'"),
     ],

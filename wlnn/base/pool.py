@@ -88,7 +88,7 @@ def run_units(
     executor: Executor,
     stop: np.ndarray,
     saw: Callable[[list], None],
-    seconds: float = STRETCH_SECONDS,
+    seconds: float | None = None,
 ) -> list:
     """Every unit to where ``done(state)`` is true, or to where it is when ``stop`` is set.
 
@@ -98,6 +98,7 @@ def run_units(
     Raises:
         UserError: a worker process was killed.
     """
+    seconds = STRETCH_SECONDS if seconds is None else seconds
     states, here = list(states), isinstance(executor, ThreadPoolExecutor)
     waiting: dict[Future, int] = {}
 
