@@ -133,7 +133,7 @@ def stretch(walk: Walk, walker: Walker, seconds: float, stop: np.ndarray) -> Wal
 
 def _all_stages(walk, shared, walkers, executor, stop, clocks: Clocks) -> list[Walker]:
     """All walkers to the end of the plan, or to where they are when ``stop`` is set."""
-    plan = walk.plan
+    plan, together = walk.plan, walk.settings.merge_every
 
     def saw(states):
         clocks.saw(_part(states, plan), lambda: _line(states, walk.problem), states)
@@ -144,9 +144,15 @@ def _all_stages(walk, shared, walkers, executor, stop, clocks: Clocks) -> list[W
         def arrived(walker, last=last):
             return walker.stage >= last
 
-        walkers = run_units(stretch, shared, walkers, arrived, executor, stop, saw)
-        if walk.settings.merge_every and all(map(arrived, walkers)) and last < plan.n_adaptive:
-            walkers = merge_entropies(walkers, walk.settings.groups)
+        def saw_on_the_way(states, arrived=arrived):
+            if not (together and all(map(arrived, states))):  # else they are seen when merged
+                saw(states)
+
+        walkers = run_units(stretch, shared, walkers, arrived, executor, stop, saw_on_the_way)
+        if together and all(map(arrived, walkers)):
+            if last < plan.n_adaptive:
+                walkers = merge_entropies(walkers, walk.settings.groups)
+            saw(walkers)
     return walkers
 
 
