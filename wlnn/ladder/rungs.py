@@ -47,14 +47,20 @@ class Rungs(NamedTuple):
         return np.array(found, int).reshape(-1, 2)
 
     def parents(self) -> np.ndarray:
-        """For each rung the neighbour nearer to rung 0 ``(K,)``; -1 for rung 0 itself."""
-        place = {where: k for k, where in enumerate(zip(self.row, self.tilt, strict=True))}
-        return np.array(
-            [
-                place.get((row, tilt - np.sign(tilt)) if tilt else (row - 1, 0), -1)
-                for row, tilt in zip(self.row, self.tilt, strict=True)
-            ]
-        )
+        """For each rung the nearest one towards rung 0 ``(K,)``; -1 for rung 0 itself.
+
+        Along kappa within a row, from kappa = 0 to the nearest row above.
+        """
+        found = np.full(self.n, -1)
+        for k in range(1, self.n):
+            if self.tilt[k]:
+                near = (self.row == self.row[k]) & (self.tilt * self.tilt[k] >= 0)
+                near &= np.abs(self.tilt) < abs(self.tilt[k])
+                found[k] = max(np.flatnonzero(near), key=lambda i: abs(self.tilt[i]))
+            else:
+                near = (self.tilt == 0) & (self.row < self.row[k])
+                found[k] = max(np.flatnonzero(near), key=lambda i: self.row[i])
+        return found
 
 
 def untilted(betas) -> Rungs:
