@@ -104,6 +104,7 @@ class Langevin:
         return Visit(none, none, x, y, accuracy, ones, -ones.astype(int), (0.0, 0.0), math.nan), 1.0
 
     def draw(self, rng):
+        """One uniform point and velocities at temperature 1."""
         theta = rng.uniform(self.problem.lo, self.problem.hi)
         x, y, accuracy, _ = self.problem.evaluate(np, theta[None])
         accuracy = 0.0 * x if accuracy is None else accuracy
@@ -190,6 +191,7 @@ class MonteCarlo:
         return self._visit(none, counts, (0.0, 0.0)), inside / n
 
     def draw(self, rng):
+        """One uniform point that lies in the window."""
         for _ in range(TRIES):
             theta = rng.uniform(self.problem.lo, self.problem.hi)
             chain = self._stage(theta, self.known * 0.0, self.known * 0, 0, rng, np.zeros(1, "u1"))

@@ -1,4 +1,4 @@
-"""The samples of a ladder: where its replicas were, in which rung, and in which slice of the run."""
+"""The samples of a ladder: where replicas were, in which rung, in which slice of the run."""
 
 from __future__ import annotations
 
