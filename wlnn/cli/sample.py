@@ -235,7 +235,9 @@ def execute(recipe, directory: Path, threads: int, whole: Path) -> None:
 
 
 def _walkers(settings) -> str:
-    """How many move: "16 walkers", or "4 tables of 2 walkers" in molecular dynamics."""
+    """How many move: "16 walkers", "4 ladders", or "4 tables of 2 walkers"."""
+    if hasattr(settings, "ladders"):
+        return f"{settings.ladders} ladder{'s' * (settings.ladders > 1)}"
     walkers = f"{settings.walkers} walker{'s' * (settings.walkers > 1)}"
     tables = getattr(settings, "tables", None)
     return walkers if tables is None else f"{tables} table{'s' * (tables > 1)} of {walkers}"

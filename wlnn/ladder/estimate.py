@@ -14,6 +14,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.ladder import mbar
+from wlnn.ladder.diagnostics import warnings
 from wlnn.ladder.ladder import DONE, RUN, Ladder, joined
 from wlnn.ladder.samples import SLICES, Samples, gathered
 from wlnn.landscape.grid import Grid
@@ -23,9 +24,6 @@ from wlnn.settings.ladder import LadderSettings
 AGREE = 2.0  # combined errors by which the halves may differ
 SURE = 0.1  # nats: halves that differ by less agree
 NEIGHBOURS = 2  # rows of x on either side, over which errors of few ladders are smoothed
-OVERLAP = 0.05  # least of two neighbours
-HOT = 0.03  # by which the kinetic temperature of a rung may be off, ...
-SURELY = 3.0  # ... unless that is less than so many standard errors
 
 
 def binned(grid: Grid, samples: Samples, ln_w: np.ndarray):
@@ -140,7 +138,6 @@ def landscape(
         "versions": store.versions(),
         "ln_box_volume": float(np.log(problem.hi - problem.lo).sum()),
         "seeds": {"seed": settings.seed, "ladders": [ladder.number for ladder in ladders]},
-        "steps_done": [ladder.steps for ladder in ladders],
         "gauge": "draws",
         "finished": finished,
         "rungs": {
@@ -153,6 +150,8 @@ def landscape(
             },
         },
     }
+    if not finished:
+        meta["steps_done"] = [ladder.steps for ladder in ladders]
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
     return Landscape(
         grid, np.array(entropies), total, (visits > 0).all(axis=0), meta, accuracy=accuracy
@@ -187,38 +186,5 @@ def _rungs_of(ladder: Ladder, overlap: np.ndarray, used) -> dict:
         "overlap": neighbours,
         "descents": ladder.descents,
         "stretches": ladder.unit,
+        "steps": ladder.steps,
     }
-
-
-def warnings(rungs: dict) -> list[str]:
-    """What is wrong with the ladders of a landscape, in words; empty for sound ones."""
-    found = []
-    for number, ladder in enumerate(rungs["ladders"]):
-        hot = [
-            (abs(t - 1.0), t, beta)
-            for t, error, beta in zip(
-                ladder["temperature"], ladder["temperature_error"], ladder["beta"], strict=True
-            )
-            if t is not None and abs(t - 1.0) > max(HOT, SURELY * error)
-        ]
-        if hot:
-            _, t, beta = max(hot)
-            found.append(
-                f"ladder {number}: {len(hot)} rungs are not at temperature 1, worst {t:.3f} at "
-                f"beta = {beta:.3g}: make ladder.dt or ladder.dt_cap smaller."
-            )
-        least = min(ladder["overlap"])
-        if least < OVERLAP:
-            found.append(
-                f"ladder {number}: neighbours overlap by {least:.3f} only; make ladder.spacing "
-                "smaller or ladder.steps larger."
-            )
-    if len(rungs["ladders"]) < 2:
-        found.append("one ladder has no error bars, and its halves cannot be judged.")
-    if not rungs["halves"]["agree"]:
-        worst = max(abs(d) for d in rungs["halves"]["difference"] if d is not None)
-        found.append(
-            f"the two halves of the run differ by up to {worst:.2g} nats, more than the ladders "
-            "among themselves: S is not in equilibrium; make ladder.steps larger."
-        )
-    return found

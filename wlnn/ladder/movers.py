@@ -162,6 +162,7 @@ class MonteCarlo:
     """
 
     def __init__(self, problem: Problem, settings: LadderSettings):
+        from wlnn.backend.binning import binning
         from wlnn.networks.compiled.moves import FunctionSystem
 
         axis, y = problem.grid
@@ -177,6 +178,7 @@ class MonteCarlo:
         elif hasattr(problem.observe, "py_func"):  # compiled with numba.njit
             self.system = FunctionSystem(problem.observe)
         self.known = np.ones(self.problem.grid.shape, np.int64)
+        self.bins = binning(self.problem.grid)
         self.loss = np.exp(x.centres)
 
     def draws(self, n, words, stop):
@@ -217,14 +219,22 @@ class MonteCarlo:
 
     def _stage(self, theta, table, counts, steps, rng, stop):
         from wlnn.wlmc.rules import NEW_BIN_CLOSED, STEP_LOG_UNIFORM, Chain, Stage
-        from wlnn.wlmc.walker import run_stage
 
         nothing, nx = np.zeros((0, 0)), len(table)
-        return run_stage(
-            self.problem, self.system, theta, table, counts, self.known, nothing,
+        rest = (
+            table, counts, self.known, nothing,
             Stage(steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx), Chain(0.1, 0),
             rng.integers(1, 2**63, 4).astype(np.uint64), stop,
         )  # fmt: skip
+        problem = self.problem
+        if self.system is None:
+            from wlnn.wlmc.definition import stage_numpy
+
+            return stage_numpy(problem, theta, *rest)
+        from wlnn.wlmc.driver import stage_for
+
+        run = stage_for(self.system)
+        return run(self.system, theta, problem.lo, problem.hi, self.bins, *rest)
 
     def _centre(self, chain) -> tuple[float, float]:
         grid = self.problem.grid

@@ -160,6 +160,13 @@ def _all_units(problem, settings, found, directory, threads, report, stop) -> li
     return [ladder for ladder in found if ladder]
 
 
+def landscape_so_far(directory: Path, problem, settings, grid: Grid) -> Landscape | None:
+    """The landscape of the checkpoints in a run directory; None before any ladder is in its run."""
+    numbers = range(settings.ladders)
+    ladders = [load_ladder(directory, k, problem.n_parameters) for k in numbers]
+    return landscape(problem, settings, grid, [ladder for ladder in ladders if ladder])
+
+
 def _save(directory: Path, ladders) -> None:
     for ladder in ladders:
         if ladder is not None:

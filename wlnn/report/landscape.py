@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from wlnn.ladder.diagnostics import in_words
 from wlnn.landscape import diagnostics
 from wlnn.landscape.grid import Axis
 from wlnn.landscape.join import seeds_of
@@ -56,7 +57,7 @@ def describe(landscape: Landscape) -> tuple[str, str]:
         title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
     if "parameters" in task:
         title.append(f"{task['parameters']} parameters")
-    kind = "table" if meta.get("sampler") == "wlmd" else "walker"
+    kind = {"wlmd": "table", "ladder": "ladder"}.get(meta.get("sampler"), "walker")
     walkers = f"{landscape.n_walkers} {kind}" + "s" * (landscape.n_walkers > 1)
     notes = [walkers]
     if settings:
@@ -110,6 +111,8 @@ def _trust(landscape: Landscape) -> list[str]:
     seen = f"seen by every walker{when if settings.get('production') else ''}"
     if meta.get("sampler") == "wlmd":
         seen = "in every table, 2 sigma inside the walls and the edge of what is known"
+    if "rungs" in meta:
+        seen = "seen by every ladder"
     say("reliable", f"{landscape.reliable.sum():,} bins, {seen}")
     if "flatness" in history:
         say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
@@ -127,6 +130,8 @@ def _trust(landscape: Landscape) -> list[str]:
         )
     if meta.get("sampler") == "wlmd":
         lines += _temperatures(landscape)
+    if "rungs" in meta:
+        lines += [f"  {name:<22}{text}" for name, text in in_words(meta["rungs"])]
     smoothing = history.get("smoothing", np.full((1, 1), np.nan))[:, -1].mean()
     if np.isfinite(smoothing):
         say("smoothing error", f"{smoothing:.1%}: mean |A^s - A| over the last steps")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.tables import Settings, parse_overrides, read_table
 from wlnn.tasks.catalogue import TASKS, load_task
@@ -36,8 +37,8 @@ class Recipe:
             "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
             "kind": .., "standardise": bool}. Paths are absolute.
         settings: all sections; those that the source does not use are ignored.
-        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "md", "seek", "train" or
-            "tune" where no landscape is sampled.
+        sampler: "wlmc" (Monte Carlo), "wlmd" (molecular dynamics) or "ladder"; "md", "seek",
+            "train" or "tune" where no landscape is sampled.
         preset: of the table, "default", "quick" or "paper".
     """
 
@@ -70,7 +71,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        if self.sampler not in ("wlmc", "train", "tune"):
+        if self._needs_gradient(task):
             from wlnn.tasks.smooth import NetworkVariables
 
             if not isinstance(task, Task):
@@ -90,6 +91,28 @@ class Recipe:
             about["files"] = {name: fingerprint(path) for name, path in self.files.items()}
         return replace(problem, about=about)
 
+    def _needs_gradient(self, task: Task | Problem) -> bool:
+        if self.sampler != "ladder":
+            return self.sampler not in ("wlmc", "train", "tune")
+        mover = self.settings.ladder.mover
+        if mover == "auto":  # a true accuracy has no gradient
+            return isinstance(task, Task) and task.y != "test-accuracy"
+        return mover == "langevin"
+
+    def grid(self, problem) -> Grid:
+        """Bins of a landscape by ladders: those of the section "grid", and for a smoothed accuracy
+        those of the section "wlmd" along y."""
+        if isinstance(problem, Problem):
+            return problem.grid
+        x_name, y_name = problem.names
+        bins, y = self.settings.grid, self.settings.grid
+        if problem.accuracy_at is not None:
+            y = self.settings.wlmd
+        return Grid(
+            Axis.of_width(x_name, bins.x_low, bins.x_high, bins.x_width),
+            Axis.of_width(y_name, y.y_low, y.y_high, bins.y_width),
+        )
+
     def open(self, problem: Problem, directory: Path) -> None:
         """Make the directory of a Monte Carlo run that begins later; UserError as in ``store``."""
         from wlnn.wlmc import checkpoints
@@ -99,14 +122,19 @@ class Recipe:
         store.open_run(directory, identity, notes)
 
     def sample(self, problem, directory: Path, threads: int, report) -> Landscape:
-        """Begin or continue the run in ``directory``: ``run.sample`` or ``run_wlmd.sample``."""
+        """Begin or continue the run in ``directory``: ``sample`` of the sampler's ``run.py``."""
+        more = {}
         if self.sampler == "wlmd":
             from wlnn.wlmd import run
+        elif self.sampler == "ladder":
+            from wlnn.ladder import run
+
+            more["grid"] = self.grid(problem)
         else:
             from wlnn.wlmc import run
         settings, notes = getattr(self.settings, self.sampler), {"recipe": self.to_dict()}
         try:
-            return run.sample(problem, settings, directory, threads, report, notes)
+            return run.sample(problem, settings, directory, threads, report, notes, **more)
         except Exception as error:
             sentence = self._of_the_user(error)
             if sentence is None:
@@ -135,6 +163,8 @@ class Recipe:
     def estimate(self, problem, threads: int) -> float:
         """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
         settings = getattr(self.settings, self.sampler)
+        if self.sampler == "ladder":
+            raise UserError("ladders are no published protocol; leave out --paper or --sampler.")
         if self.sampler == "wlmd":
             busy = min(threads, settings.tables * settings.walkers)
             trial = replace(settings, tables=busy, walkers=1, checks=False, production=0.0)
@@ -164,6 +194,8 @@ class Recipe:
         if "task" in self.source:
             parts += self._unusual(read_table(self.source["task"], self.preset))
         sampler = "train" if self.sampler == "tune" else self.sampler
+        if sampler == "ladder":
+            parts.append(sampler)
         parts.append(f"s{getattr(self.settings, sampler).seed}")
         if self.preset != "default":
             parts.append(self.preset)
