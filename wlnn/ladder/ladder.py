@@ -77,9 +77,10 @@ def generator(seed: int, ladder: Ladder, place: int) -> np.random.Generator:
 def begin(mover: Mover, settings: LadderSettings, number: int, stop) -> Ladder | None:
     """Uniform draws, and the first replica: one of its own. None if stopped."""
     words = np.random.SeedSequence(settings.seed, spawn_key=(number, DESCENT, 2**31 - 1))
-    visit, share = mover.draws(settings.draws, words, stop)
-    if stop[0]:
+    found = mover.draws(settings.draws, words, stop)
+    if found is None:
         return None
+    visit, share = found
     rungs = untilted([first_beta(np.exp(visit.x), visit.count)])
     none = np.zeros(0)
     ladder = Ladder(

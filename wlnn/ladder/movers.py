@@ -44,7 +44,7 @@ class Mover(Protocol):
 
     n_parameters: int
 
-    def draws(self, n: int, words: np.random.SeedSequence, stop) -> tuple[Visit, float]:
+    def draws(self, n: int, words: np.random.SeedSequence, stop) -> tuple[Visit, float] | None:
         """``n`` uniform points of the box as samples, and the share inside the window."""
 
     def draw(self, rng: np.random.Generator) -> Visit:
@@ -95,7 +95,7 @@ class Langevin:
         parts = []
         for begin in range(0, n, DRAW_BATCH):
             if stop[0]:
-                break
+                return None
             shape = (min(DRAW_BATCH, n - begin), self.n_parameters)
             x, y, accuracy, _ = problem.evaluate(np, rng.uniform(problem.lo, problem.hi, shape))
             parts.append((x, y, 0.0 * x if accuracy is None else accuracy))
@@ -188,7 +188,9 @@ class MonteCarlo:
         counts = np.zeros(self.problem.grid.shape, np.int64)
         draw_into(self.problem, self.system, n, words, counts, stop)
         none, inside = np.zeros(0), int(counts.sum())
-        if not inside and not stop[0]:
+        if stop[0]:
+            return None
+        if not inside:
             raise UserError(f"none of {n} uniform draws lies in the window; make it larger.")
         return self._visit(none, counts, (0.0, 0.0)), inside / n
 

@@ -70,7 +70,7 @@ class Settings:
         homes = {
             known.name: part.name
             for part in fields(self)
-            if part.name not in ("md", "seek", "wlmc", "wlmd", "train", "tune")
+            if part.name not in ("md", "seek", "wlmc", "wlmd", "ladder", "train", "tune")
             for known in fields(getattr(self, part.name))
         }
         if option not in homes:
