@@ -122,7 +122,7 @@ def twin_spheres(seed: int = 0, steps: int = 500_000, sample: Callable = sample_
 
 
 def box_partition(
-    seed: int = 0, steps: int = 100_000, sample: Callable = sample_ladders
+    seed: int = 0, steps: int = 300_000, sample: Callable = sample_ladders
 ) -> Verdict:
     """ln Z(T) and <L> of the quadratic loss in a box, from the landscape: absolute, at two T."""
     began = time.perf_counter()
@@ -139,7 +139,7 @@ def box_partition(
 
 
 def moves(
-    name: str, seed: int = 0, steps: int = 2_000_000, sample: Callable = sample_ladders
+    name: str, seed: int = 0, steps: int = 600_000, sample: Callable = sample_ladders
 ) -> Verdict:
     """Absolute S(x) of maxnorm, the ternary perceptron and the logistic case, by Monte Carlo.
 

@@ -314,3 +314,18 @@ def test_halves_that_drift_are_dropped_until_they_agree():
     difference, error = estimate.disagreement(rng.normal(scale=0.2, size=(2, 4, 12)))
     assert (np.abs(difference) < 4 * error).all()
     assert np.isinf(estimate.disagreement(drifted[:, :1])[1]).all()
+
+
+@pytest.mark.parametrize(("most", "expected"), [(0.5, 6), (0.2, 4), (0.0, 0)])
+def test_a_prefix_is_dropped_until_the_halves_agree(monkeypatch, most, expected):
+    """Six of twenty slices are out of equilibrium: they go, as far as the settings allow it."""
+
+    def halves(ladders, samples, grid, dropped):
+        both = np.random.default_rng(0).normal(scale=0.2, size=(2, 4, 12))
+        both[0] += 5.0 * (dropped < 6)
+        return both
+
+    monkeypatch.setattr(estimate, "halves", halves)
+    dropped, _, agree = estimate.burn_in([], [], GRID, most)
+    assert dropped == expected
+    assert agree == (most == 0.5)
