@@ -12,11 +12,9 @@ from wlnn.ladder import exchange, ladder, mbar, movers
 from wlnn.ladder.run import sample
 from wlnn.reference.judges import ladder as judge
 
-STEPS = 100_000  # of each ladder
-
 
 def sphere(**options):
-    return judge.smooth_case("sphere", steps=STEPS, **options)
+    return judge.smooth_case("sphere", **options)
 
 
 def wrong_sign(patch):
@@ -48,10 +46,11 @@ def no_cap(patch):
 
 
 def of_another_rung(patch):
+    """Samples are credited to the next hotter rung."""
     right = ladder.of_visit
 
     def of_visit(visit, rung, slice):
-        return right(visit, rung if slice < 0 or rung < 2 else rung - 1 + 2 * (rung % 2), slice)
+        return right(visit, max(rung - 1, 1) if rung else 0, slice)
 
     patch.setattr(ladder, "of_visit", of_visit)
 

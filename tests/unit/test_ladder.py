@@ -329,3 +329,49 @@ def test_a_prefix_is_dropped_until_the_halves_agree(monkeypatch, most, expected)
     dropped, _, agree = estimate.burn_in([], [], GRID, most)
     assert dropped == expected
     assert agree == (most == 0.5)
+
+
+def test_heated_ladders_begin_with_a_trained_network_and_find_the_same(sphere):
+    settings = replace(SHORT, ladders=3, heated=1)
+    mover = mover_of(sphere, settings)
+    state = units.begin(mover, settings, 2, stop())
+    phases = set()
+    while state.phase != units.PILOT:
+        phases.add(state.phase)
+        state = units.advance(mover, settings, state, stop())
+    assert phases == {units.DESCENT, units.ASCENT}
+    found = ladder_run.sample(sphere, settings, grid=GRID)
+    assert found.meta["rungs"]["starts"]["agree"]
+
+
+def test_monte_carlo_has_no_heated_ladders():
+    settings = LadderSettings(**{**FEW, "heated": 1, "x_low": -0.5, "stretch": 100})
+    with pytest.raises(UserError, match=r"ladder.heated needs a gradient"):
+        ladder_run.sample(maxnorm.problem(4), settings)
+
+
+def test_two_kinds_of_starts_that_differ_are_told():
+    rng = np.random.default_rng(0)
+    marginals = rng.normal(scale=0.3, size=(5, 20))
+    assert estimate.two_starts(marginals, 2)[1]
+    marginals[-2:] += 5.0
+    difference, agree = estimate.two_starts(marginals, 2)
+    assert not agree
+    assert difference.mean() == pytest.approx(5.0, abs=0.3)
+    apart = sound() | {"starts": {"largest": 5.0, "agree": False}}
+    assert "no number of this landscape can be believed" in diagnostics.warnings(apart)[0]
+    assert ("two kinds of starts", "DISAGREE: S of heated ladders differs by 5 nats at most") in (
+        diagnostics.in_words(apart)
+    )
+
+
+def test_the_definition_moves_a_problem_without_compiled_form():
+    """The NumPy walk and the compiled one take the same steps from the same stream."""
+    problem = least_squares.sphere(N).problem
+    visits = []
+    for given in (problem, replace(problem, system=None)):
+        rng = np.random.default_rng(5)
+        theta, v = np.full(N, 0.1), np.ones(N)
+        visits.append(Langevin(given, SHORT).walk(50.0, 0.0, 0.02, theta, v, 40, rng, stop()))
+    assert visits[0].x == pytest.approx(visits[1].x, rel=1e-9)
+    assert visits[0].here == pytest.approx(visits[1].here, rel=1e-9)

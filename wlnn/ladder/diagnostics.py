@@ -38,6 +38,12 @@ def warnings(rungs: dict) -> list[str]:
             f"the two halves of the run differ by up to {worst:.2g} nats, more than the ladders "
             "among themselves: S is not in equilibrium; make ladder.steps larger."
         )
+    if not rungs.get("starts", {"agree": True})["agree"]:
+        found.append(
+            f"ladders heated from trained networks differ by {rungs['starts']['largest']:.2g} nats "
+            "from those that were cooled: they are in different states, and no number of this "
+            "landscape can be believed."
+        )
     return found
 
 
@@ -65,5 +71,9 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
         words = "agree" if rungs["halves"]["agree"] else "DISAGREE"
         dropped = f"after the first {rungs['dropped']:.0%}, which is dropped"
         lines.append(("halves", f"{words}: S differs by {max(known):.2g} nats at most, {dropped}"))
+    if "starts" in rungs and rungs["starts"]["largest"] is not None:
+        words = "agree" if rungs["starts"]["agree"] else "DISAGREE"
+        largest = f"by {rungs['starts']['largest']:.2g} nats at most"
+        lines.append(("two kinds of starts", f"{words}: S of heated ladders differs {largest}"))
     lines += [("warning", text) for text in rungs["warnings"]]
     return lines

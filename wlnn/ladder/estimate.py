@@ -79,11 +79,7 @@ def disagreement(both: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n = both.shape[1]
     if n < 2:
         return difference, np.full(difference.size, np.inf)
-    variance = (both.var(axis=1, ddof=1) / n).sum(axis=0)
-    rows = np.arange(variance.size)
-    near = (np.abs(rows[:, None] - rows) <= NEIGHBOURS) & ~np.isnan(variance)
-    total = near @ np.nan_to_num(variance) / np.maximum(near.sum(axis=1), 1)
-    return difference, np.sqrt(total)
+    return difference, _smoothed((both.var(axis=1, ddof=1) / n).sum(axis=0))
 
 
 def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray, bool]:
@@ -102,6 +98,30 @@ def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray,
     return dropped, difference, agree
 
 
+def two_starts(marginals: np.ndarray, heated: int) -> tuple[np.ndarray, bool]:
+    """S(x) of the last ``heated`` ladders less that of the others ``(nx,)``; whether they agree.
+
+    ``marginals (R, nx)``. They agree if in every row they differ by at most 3 combined errors (of
+    the spread within both, rms over neighbouring rows), or 0.1 nat.
+    """
+    cold, hot = marginals[:-heated], marginals[-heated:]
+    difference = hot.mean(axis=0) - cold.mean(axis=0)
+    freedom = len(marginals) - 2
+    if freedom < 1:
+        return difference, True
+    within = ((cold - cold.mean(axis=0)) ** 2).sum(axis=0) + ((hot - hot.mean(axis=0)) ** 2).sum(0)
+    error = _smoothed(within / freedom * (1 / len(cold) + 1 / len(hot)))
+    known = ~np.isnan(difference)
+    return difference, bool((np.abs(difference) <= np.maximum(3 * error, SURE))[known].all())
+
+
+def _smoothed(variance: np.ndarray) -> np.ndarray:
+    """Errors ``(nx,)``: root of the mean variance of neighbouring rows; NaN rows are left out."""
+    rows = np.arange(variance.size)
+    near = (np.abs(rows[:, None] - rows) <= NEIGHBOURS) & ~np.isnan(variance)
+    return np.sqrt(near @ np.nan_to_num(variance) / np.maximum(near.sum(axis=1), 1))
+
+
 def landscape(
     problem, settings: LadderSettings, grid: Grid, ladders: Sequence[Ladder]
 ) -> Landscape | None:
@@ -116,11 +136,12 @@ def landscape(
     finished = all(ladder.phase == DONE for ladder in ladders)
     samples = [_by_progress(ladder) for ladder in ladders]
     dropped, difference, agree = burn_in(ladders, samples, grid, settings.burn_in)
-    entropies, visits, right, rungs = [], [], [], []
+    entropies, visits, right, rungs, marginals = [], [], [], [], []
     for ladder, own in zip(ladders, samples, strict=True):
         f, some, ln_w, pool, used = joined(ladder, _between(own, dropped, SLICES))
         for found, value in zip((entropies, visits, right), binned(grid, some, ln_w), strict=True):
             found.append(value)
+        marginals.append(marginal(grid, some, ln_w))
         rungs.append(
             _rungs_of(ladder, mbar.overlaps(f, used.potential(pool.x, pool.y), pool), used)
         )
@@ -152,6 +173,11 @@ def landscape(
     }
     if not finished:
         meta["steps_done"] = [ladder.steps for ladder in ladders]
+    heated = sum(ladder.number >= settings.ladders - settings.heated for ladder in ladders)
+    if 0 < heated < len(ladders):
+        apart, same = two_starts(np.array(marginals), heated)
+        largest = float(np.nanmax(np.abs(apart))) if not np.isnan(apart).all() else None
+        meta["rungs"]["starts"] = {"largest": largest, "agree": same}
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
     return Landscape(
         grid, np.array(entropies), total, (visits > 0).all(axis=0), meta, accuracy=accuracy

@@ -1,7 +1,9 @@
 """One ladder: its state, and one unit of its work, a pure function of state and recipe.
 
-Three phases. DESCENT: one walker, from a uniform draw of its own, goes down rung by rung; each
-distance is chosen by the heat capacity just seen, which makes a provisional ladder. PILOT: all
+DESCENT: one walker, from a uniform draw of its own, goes down rung by rung; each distance is chosen
+by the heat capacity just seen, which makes a provisional ladder. ASCENT, of ladders that are heated
+only: a trained network goes up the same rungs, and what it leaves there takes the place of the
+walker's: a ladder that was cooled and one that was heated must find the same. PILOT: all
 replicas move and are exchanged for a while; MBAR of their samples gives the heat capacity at every
 temperature, and the rungs are spaced anew. RUN: what counts. A unit (a rung of the descent, a
 stretch of all replicas) has random numbers of its own by (seed, ladder, phase, unit, rung), so that
@@ -32,7 +34,7 @@ from wlnn.ladder.rungs import (
 from wlnn.ladder.samples import SLICES, Samples, gathered, of_visit, together
 from wlnn.settings.ladder import LadderSettings
 
-DESCENT, PILOT, RUN, DONE = range(4)
+DESCENT, ASCENT, PILOT, RUN, DONE = range(5)
 GATHER = 32  # stretches between two unions of the samples
 LOOK = 60  # stretches between two looks at the acceptances: 30 tries of every pair
 LEAST = 20  # stretches of the run
@@ -101,6 +103,8 @@ def advance(mover: Mover, settings: LadderSettings, ladder: Ladder, stop) -> Lad
     """
     if ladder.phase == DESCENT:
         return _one_rung_down(mover, settings, ladder, stop)
+    if ladder.phase == ASCENT:
+        return _one_rung_up(mover, settings, ladder, stop)
     later = _stretch(mover, settings, ladder, stop)
     if later is None:
         return None
@@ -118,9 +122,7 @@ def _one_rung_down(mover, settings, ladder, stop) -> Ladder | None:
     rungs, last = ladder.rungs, ladder.rungs.n - 1
     rng = generator(settings.seed, ladder, last)
     theta, v, found = ladder.theta[-1], ladder.v[-1], []
-    # Langevin motion acts on velocities every so many steps: whole numbers of them
-    every = max(settings.thermostat_every, settings.sample_every)
-    steps = max(settings.descent // (PART * every), 1) * every
+    steps = _stay(settings) // PART
     for part in range(PART):
         visit = mover.walk(
             rungs.beta[last], 0.0, ladder.dt[last], theta, v, steps, rng, stop
@@ -145,7 +147,9 @@ def _one_rung_down(mover, settings, ladder, stop) -> Ladder | None:
     )
     reached = np.average(x, weights=count)
     if reached < settings.x_low:
-        return _with_replicas(ladder._replace(phase=PILOT, unit=0), np.arange(rungs.n))
+        heated = ladder.number >= settings.ladders - settings.heated
+        ladder = ladder._replace(phase=ASCENT if heated else PILOT, unit=0)
+        return _with_replicas(ladder, np.arange(rungs.n))
     if last >= settings.rungs:
         raise UserError(
             f"ladder.x_low = {settings.x_low:g}: ladder {ladder.number} has a mean x of "
@@ -160,6 +164,35 @@ def _one_rung_down(mover, settings, ladder, stop) -> Ladder | None:
         theta=np.concatenate([ladder.theta, theta[None]]),
         v=np.concatenate([ladder.v, v[None]]),
     )
+
+
+def _stay(settings: LadderSettings) -> int:
+    """Steps in a rung of descent and ascent: whole numbers of samples and thermostats a part."""
+    every = np.lcm(settings.thermostat_every, settings.sample_every)
+    return PART * max(settings.descent // (PART * every), 1) * int(every)
+
+
+def _one_rung_up(mover, settings, ladder: Ladder, stop) -> Ladder | None:
+    """The heated walker stays in the next hotter rung, and leaves its replica there."""
+    k = ladder.rungs.n - 1 - ladder.unit
+    rng = generator(settings.seed, ladder, k)
+    if ladder.unit == 0:
+        theta = mover.trained(settings.x_low, rng)
+        v = rng.standard_normal(theta.size)
+    else:
+        theta, v = ladder.theta[k + 1], ladder.v[k + 1]
+    steps = _stay(settings)
+    visit = mover.walk(ladder.rungs.beta[k], 0.0, ladder.dt[k], theta, v, steps, rng, stop)
+    if visit is None:
+        return None
+    replicas = np.arange(ladder.rungs.n)[:, None] == k
+    ladder = ladder._replace(
+        unit=ladder.unit + 1,
+        steps=ladder.steps + steps,
+        theta=np.where(replicas, visit.theta, ladder.theta),
+        v=np.where(replicas, visit.v, ladder.v),
+    )
+    return ladder._replace(phase=PILOT, unit=0) if k == 1 else ladder
 
 
 def _with_replicas(ladder: Ladder, replicas: np.ndarray) -> Ladder:

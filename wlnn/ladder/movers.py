@@ -50,6 +50,9 @@ class Mover(Protocol):
     def draw(self, rng: np.random.Generator) -> Visit:
         """One uniform point of the box."""
 
+    def trained(self, x: float, rng: np.random.Generator) -> np.ndarray:
+        """Parameters ``(P,)`` that were trained until their x is at most ``x``."""
+
     def time_step(self, beta, kappa, y) -> np.ndarray:
         """Time step in a potential, near a y; 0 where there is none."""
 
@@ -71,14 +74,9 @@ class Langevin:
         from wlnn.wlmd.walk import make_motion
 
         drop_stale()
-        if problem.system is None:
-            raise UserError(
-                f"task '{problem.name}': this network has no compiled gradient; take "
-                "ladder.mover = monte-carlo."
-            )
         self.problem, self.settings = problem, settings
         self.n_parameters = problem.n_parameters
-        self.system = problem.system()
+        self.system = None if problem.system is None else problem.system()
         self.runs = box_runs(problem.lo, problem.hi)
         self.cap = settings.dt_cap * float((problem.hi - problem.lo).min()) / 2
         x = Axis.of_width("x", min(-X_TOP, settings.x_low - 6.0), X_TOP, FINE_X)
@@ -112,6 +110,18 @@ class Langevin:
         here = float(x[0]), float(y[0])
         return Visit(theta, v, x, y, accuracy, np.ones(1), np.full(1, -1), here, math.nan)
 
+    def trained(self, x, rng):
+        """By Adam, from a draw of ``problem.start``."""
+        from wlnn.wlmd.start import draw_below
+
+        try:
+            return draw_below(self.problem, rng, 1, x)[0]
+        except UserError as error:
+            raise UserError(
+                f"ladder.heated: training does not reach ladder.x_low = {x:g}; raise it, or take "
+                "no heated ladder."
+            ) from error
+
     def time_step(self, beta, kappa, y):
         """c / sqrt(stiffness), where kappa ln(test loss) is as stiff as a beta of kappa / loss."""
         stiffness = np.asarray(beta) + np.abs(kappa) * np.exp(-np.asarray(y))
@@ -124,6 +134,7 @@ class Langevin:
         """
         from wlnn.wlmd.driver import walk
         from wlnn.wlmd.integrator import DIVERGED, STOPPED
+        from wlnn.wlmd.walk import walk_numpy
 
         surface = self.sloping if kappa else self.flat
         table = beta * self.loss[:, None] + kappa * (self.y if kappa else np.zeros(1))
@@ -132,10 +143,16 @@ class Langevin:
             moved = theta.copy()
             speed = v.copy() if part == 1 else rng.standard_normal(theta.size)
             motion = self.motion._replace(dt=float(part * dt))
-            _, ending = walk(
-                self.system, moved, speed, *self.runs, table, surface, motion, no_hills, rng,
-                trace, stop,
-            )  # fmt: skip
+            if self.system is None:  # the definition, one walker
+                _, ending = walk_numpy(
+                    self.problem, moved[None], speed[None], table, surface, motion, no_hills, rng,
+                    trace[None], stop,
+                )  # fmt: skip
+            else:
+                _, ending = walk(
+                    self.system, moved, speed, *self.runs, table, surface, motion, no_hills, rng,
+                    trace, stop,
+                )  # fmt: skip
             if ending == STOPPED:
                 return None
             if ending != DIVERGED:
@@ -205,6 +222,10 @@ class MonteCarlo:
                 counts[ix, iy] = 1
                 return self._visit(theta, counts, self._centre(chain))
         raise UserError(f"none of {TRIES} uniform draws lies in the window; make it larger.")
+
+    def trained(self, x, rng):
+        """There is no gradient to train by."""
+        raise UserError("ladder.heated needs a gradient, which Monte Carlo has not; set it to 0.")
 
     def time_step(self, beta, kappa, y):
         """There is none."""

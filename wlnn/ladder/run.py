@@ -23,7 +23,7 @@ from wlnn.base.running import Interrupted, stoppable
 from wlnn.ladder import ladder as units
 from wlnn.ladder.checkpoints import load_ladder, run_identity, save_ladder
 from wlnn.ladder.estimate import landscape
-from wlnn.ladder.ladder import DESCENT, DONE, PILOT, Ladder
+from wlnn.ladder.ladder import ASCENT, DESCENT, DONE, PILOT, Ladder
 from wlnn.ladder.movers import mover_of
 from wlnn.landscape.files import finished
 from wlnn.landscape.grid import Grid
@@ -50,6 +50,8 @@ class Report(NamedTuple):
         last = min(self.ladders, key=lambda ladder: (ladder.phase, ladder.steps))
         if last.phase == DESCENT:
             return f"descent: {last.rungs.n - 1} rungs, beta {last.rungs.beta[-1]:.3g}"
+        if last.phase == ASCENT:
+            return f"ascent of a trained network: {last.unit} of {last.rungs.n - 1} rungs"
         with np.errstate(invalid="ignore"):
             rate = (last.accepted.sum(0) / last.tried.sum(0))[last.tried.sum(0) > 0]
         least = f"  exchanges accepted {rate.min():.2f} at least" if rate.size else ""

@@ -18,6 +18,7 @@ class LadderSettings(Section):
 
     name = "ladder"
     ladders: int = option(4, low=1, high=1000)  # independent ones: their spread is the error
+    heated: int = option(0, low=0)  # of them, begin with a trained network and not with a draw
     steps: int = option(1_500_000, low=1000)  # of one ladder, all its rungs and their spacing
     x_low: float = option(-5.0)  # the coldest rung has a mean x below
     mover: str = option("auto", choices=("auto", "langevin", "monte-carlo"))  # by y, where "auto"
@@ -40,6 +41,10 @@ class LadderSettings(Section):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.heated > self.ladders:
+            raise UserError(
+                f"ladder.heated must be at most ladder.ladders = {self.ladders}, not {self.heated}."
+            )
         for name in ("sample_every", "thermostat_every"):
             if self.stretch % getattr(self, name):
                 raise UserError(
