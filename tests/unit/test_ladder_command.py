@@ -11,7 +11,8 @@ SMALL = (
     "--task", "spiral-regress", "--sampler", "ladder", "--width", "8", "--layers", "2",
     "--points", "8", "--window", "-1,0.5", "--walkers", "2", "--steps", "40000", "--threads", "1",
     "--set", "ladder.heated=0", "--set", "ladder.descent=300", "--set", "ladder.stretch=20",
-    "--set", "ladder.pilot=6", "--set", "ladder.draws=200",
+    "--set", "ladder.pilot=6", "--set", "ladder.draws=200", "--set", "grid.y_width=1",
+    "--set", "grid.x_width=0.25",
 )  # fmt: skip
 
 
