@@ -80,6 +80,7 @@ CASES = (
         )
         for name in ("sphere", "residual_floor", "few_rows")
     ),
+    Case("ladder-double-well", "judges.ladder:double_well", True),
     Case("ladder-twin-spheres", "judges.ladder:twin_spheres", True),
     Case("wlmd-start", "judges.wlmd:exact_start"),
     Case("wlmd-run", "judges.wlmd:whole_run"),

@@ -138,6 +138,31 @@ def box_partition(
     return verdict("ladder box loss", "ladder", error, 0.1, detail, began, away < 0.05)
 
 
+def double_well(seed: int = 0, steps: int = 60_000, sample: Callable = sample_ladders) -> Verdict:
+    """Shares of the two wells at three temperatures, whichever well a ladder is cooled into.
+
+    Motion by the NumPy definition. Judged: the worst error of ln(share of the upper / lower well);
+    at the lowest temperature a walker alone would never leave its well.
+    """
+    began = time.perf_counter()
+    grid = Grid(Axis.of_width("x", -3.0, 3.0, 0.05), Axis("t", -1.0, 1.0, 2))
+    settings = LadderSettings(
+        **{**SMOOTH, "steps": steps, "dt": 0.03, "draws": 1000, "x_low": -2.0, "seed": seed}
+    )
+    found = sample(box_loss.double_well(), settings, grid=grid)
+    loss = np.exp(grid.x.centres)[:, None]
+    worst, said = 0.0, []
+    for temperature in (0.1, 0.2, 0.4):
+        ln = np.nan_to_num(found.entropy, nan=-np.inf) - loss / temperature
+        share = np.exp(ln - ln.max()).sum(axis=0)
+        exact = float(box_loss.well_ranks(np.zeros(1), temperature)[0])  # of t < 0
+        error = np.log(share[1] / share[0]) - np.log((1 - exact) / exact)
+        worst = max(worst, abs(float(error)))
+        said.append(f"{share[1] / share.sum():.3f} at T = {temperature} (exact {1 - exact:.3f})")
+    detail = "share of the upper well " + ", ".join(said)
+    return verdict("ladder double well", "ladder", worst, 0.4, detail, began)
+
+
 def moves(
     name: str, seed: int = 0, steps: int = 600_000, sample: Callable = sample_ladders
 ) -> Verdict:

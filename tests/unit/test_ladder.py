@@ -10,11 +10,12 @@ from wlnn.base.running import Interrupted
 from wlnn.ladder import checkpoints, diagnostics, estimate
 from wlnn.ladder import ladder as units
 from wlnn.ladder import run as ladder_run
+from wlnn.ladder.descent import begin
 from wlnn.ladder.movers import Langevin, MonteCarlo, mover_of
 from wlnn.ladder.samples import Samples, gathered
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
-from wlnn.reference.cases import least_squares, maxnorm
+from wlnn.reference.cases import box_loss, least_squares, maxnorm
 from wlnn.settings.ladder import LadderSettings
 
 N = 10
@@ -110,7 +111,7 @@ def test_walks_change_nothing_that_they_are_given(sphere):
 
 def test_a_unit_gives_the_same_bits_again_and_leaves_its_state_alone(sphere):
     mover = mover_of(sphere, SHORT)
-    state = units.begin(mover, SHORT, 1, stop())
+    state = begin(mover, SHORT, 1, stop())
     while state.phase != units.RUN:
         state = units.advance(mover, SHORT, state, stop())
     first = units.advance(mover, SHORT, state, stop())
@@ -123,15 +124,15 @@ def test_a_unit_gives_the_same_bits_again_and_leaves_its_state_alone(sphere):
 
 def test_a_stopped_unit_gives_nothing(sphere):
     mover, now = mover_of(sphere, SHORT), stop()
-    state = units.begin(mover, SHORT, 0, now)
+    state = begin(mover, SHORT, 0, now)
     now[0] = 1
     assert units.advance(mover, SHORT, state, now) is None
-    assert units.begin(mover, SHORT, 0, now) is None
+    assert begin(mover, SHORT, 0, now) is None
 
 
 def test_a_missing_rung_is_inserted_where_exchanges_fail(sphere):
     mover = mover_of(sphere, SHORT)
-    state = units.begin(mover, SHORT, 0, stop())
+    state = begin(mover, SHORT, 0, stop())
     while state.phase != units.RUN:
         state = units.advance(mover, SHORT, state, stop())
     state = units.advance(mover, SHORT, state, stop())
@@ -213,7 +214,7 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(sphere, result, tmp_path,
 
 def test_a_checkpoint_holds_every_bit(sphere, tmp_path):
     mover = mover_of(sphere, SHORT)
-    state = units.begin(mover, SHORT, 1, stop())
+    state = begin(mover, SHORT, 1, stop())
     for _ in range(12):
         checkpoints.save_ladder(tmp_path, state)
         assert same(checkpoints.load_ladder(tmp_path, 1, N), state)
@@ -221,7 +222,7 @@ def test_a_checkpoint_holds_every_bit(sphere, tmp_path):
 
 
 def test_checkpoints_of_something_else_are_refused(sphere, tmp_path):
-    state = units.begin(mover_of(sphere, SHORT), SHORT, 1, stop())
+    state = begin(mover_of(sphere, SHORT), SHORT, 1, stop())
     checkpoints.save_ladder(tmp_path, state)
     with pytest.raises(UserError, match="holds 10 parameters, this task has 11"):
         checkpoints.load_ladder(tmp_path, 1, 11)
@@ -232,7 +233,9 @@ def test_checkpoints_of_something_else_are_refused(sphere, tmp_path):
 
 def test_a_window_out_of_reach_is_told_with_what_was_reached(sphere):
     deep = replace(SHORT, x_low=-9.0, rungs=4)
-    with pytest.raises(UserError, match=r"ladder.x_low = -9: .* after 4 rungs, at beta"):
+    with pytest.raises(
+        UserError, match=r"ladder.x_low = -9: .* after 4 rungs, at beta .* descent number 1"
+    ):
         ladder_run.sample(sphere, deep, grid=GRID)
 
 
@@ -334,7 +337,7 @@ def test_a_prefix_is_dropped_until_the_halves_agree(monkeypatch, most, expected)
 def test_heated_ladders_begin_with_a_trained_network_and_find_the_same(sphere):
     settings = replace(SHORT, ladders=3, heated=1)
     mover = mover_of(sphere, settings)
-    state = units.begin(mover, settings, 2, stop())
+    state = begin(mover, settings, 2, stop())
     phases = set()
     while state.phase != units.PILOT:
         phases.add(state.phase)
@@ -375,3 +378,19 @@ def test_the_definition_moves_a_problem_without_compiled_form():
         visits.append(Langevin(given, SHORT).walk(50.0, 0.0, 0.02, theta, v, 40, rng, stop()))
     assert visits[0].x == pytest.approx(visits[1].x, rel=1e-9)
     assert visits[0].here == pytest.approx(visits[1].here, rel=1e-9)
+
+
+def test_a_descent_that_is_caught_begins_again_with_another_draw():
+    """The upper of two wells lies above x_low: whoever is caught there tries again."""
+    problem = box_loss.double_well()
+    settings = LadderSettings(**{**FEW, "ladders": 1, "x_low": -2.0, "dt": 0.03, "descent": 90})
+    mover = mover_of(problem, settings)
+    caught = []
+    for number in range(6):
+        state = begin(mover, settings, number, stop())
+        while state.phase == units.DESCENT:
+            state = units.advance(mover, settings, state, stop())
+        assert state.reached[-1] < settings.x_low
+        assert state.reached.size == state.rungs.n - 1
+        caught.append(state.caught)
+    assert max(caught) > 0

@@ -9,14 +9,25 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.ladder.ladder import Ladder
 from wlnn.ladder.rungs import Rungs
 from wlnn.ladder.samples import Samples, together
+from wlnn.ladder.state import Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.settings.ladder import LadderSettings
 
-NUMBERS = ("number", "phase", "unit", "units", "steps", "share", "descents")
-ARRAYS = ("dt", "order", "theta", "v", "drawn", "capacity", "tried", "accepted", "kinetic")
+NUMBERS = ("number", "phase", "unit", "units", "steps", "share", "descents", "caught")
+ARRAYS = (
+    "dt",
+    "order",
+    "theta",
+    "v",
+    "drawn",
+    "capacity",
+    "reached",
+    "tried",
+    "accepted",
+    "kinetic",
+)
 
 
 def run_identity(problem, settings: LadderSettings, grid: Grid) -> dict:

@@ -15,8 +15,9 @@ import numpy as np
 from wlnn.base import store
 from wlnn.ladder import mbar
 from wlnn.ladder.diagnostics import warnings
-from wlnn.ladder.ladder import DONE, RUN, Ladder, joined
+from wlnn.ladder.ladder import joined
 from wlnn.ladder.samples import SLICES, Samples, gathered
+from wlnn.ladder.state import DONE, RUN, Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.ladder import LadderSettings

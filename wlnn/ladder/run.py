@@ -22,9 +22,10 @@ from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted, stoppable
 from wlnn.ladder import ladder as units
 from wlnn.ladder.checkpoints import load_ladder, run_identity, save_ladder
+from wlnn.ladder.descent import begin
 from wlnn.ladder.estimate import landscape
-from wlnn.ladder.ladder import ASCENT, DESCENT, DONE, PILOT, Ladder
 from wlnn.ladder.movers import mover_of
+from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, Ladder
 from wlnn.landscape.files import finished
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape
@@ -130,7 +131,7 @@ def _all_units(problem, settings, found, directory, threads, report, stop) -> li
         ladder, until = found[number], time.monotonic() + ROUND_SECONDS
         while not stop[0] and (ladder is None or ladder.phase != DONE):
             if ladder is None:
-                later = units.begin(movers[number], settings, number, stop)
+                later = begin(movers[number], settings, number, stop)
             else:
                 later = units.advance(movers[number], settings, ladder, stop)
             if later is None:
