@@ -163,16 +163,15 @@ def double_well(seed: int = 0, steps: int = 60_000, sample: Callable = sample_la
     return verdict("ladder double well", "ladder", worst, 0.4, detail, began)
 
 
-def moves(
-    name: str, seed: int = 0, steps: int = 600_000, sample: Callable = sample_ladders
-) -> Verdict:
+def moves(name: str, seed: int = 0, steps: int = 0, sample: Callable = sample_ladders) -> Verdict:
     """Absolute S(x) of maxnorm, the ternary perceptron and the logistic case, by Monte Carlo.
 
     Judged: the rms over rows of x of S as it is; for the logistic case also <A>(x).
     """
     began = time.perf_counter()
-    case, mass, x_low = MOVE_CASES[name]()
-    found = sample(case, LadderSettings(**MOVES, steps=steps, x_low=x_low, seed=seed))
+    make, usual = MOVE_CASES[name]
+    case, mass, x_low = make()
+    found = sample(case, LadderSettings(**MOVES, steps=steps or usual, x_low=x_low, seed=seed))
     rows = mass.sum(axis=1)
     known = rows > 0
     curve = found.marginal_entropy().value[known]
@@ -205,4 +204,8 @@ def _logistic():
     return case, mass, lowest + 0.6 * case.grid.x.width
 
 
-MOVE_CASES = {"maxnorm": _maxnorm, "ternary": _ternary, "logistic": _logistic}
+MOVE_CASES = {  # case, and steps of each of four ladders
+    "maxnorm": (_maxnorm, 2_000_000),
+    "ternary": (_ternary, 600_000),
+    "logistic": (_logistic, 600_000),
+}

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.ladder.trained import trained
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.settings.ladder import LadderSettings
 from wlnn.tasks.problem import Problem, SmoothProblem
@@ -51,7 +52,7 @@ class Mover(Protocol):
         """One uniform point of the box."""
 
     def trained(self, x: float, rng: np.random.Generator) -> np.ndarray:
-        """Parameters ``(P,)`` that were trained until their x is at most ``x``."""
+        """Parameters ``(P,)`` that were trained towards ``x``."""
 
     def time_step(self, beta, kappa, y) -> np.ndarray:
         """Time step in a potential, near a y; 0 where there is none."""
@@ -112,15 +113,7 @@ class Langevin:
 
     def trained(self, x, rng):
         """By Adam, from a draw of ``problem.start``."""
-        from wlnn.wlmd.start import draw_below
-
-        try:
-            return draw_below(self.problem, rng, 1, x)[0]
-        except UserError as error:
-            raise UserError(
-                f"ladder.heated: training does not reach ladder.x_low = {x:g}; raise it, or take "
-                "no heated ladder."
-            ) from error
+        return trained(self.problem, rng, x)
 
     def time_step(self, beta, kappa, y):
         """c / sqrt(stiffness), where kappa ln(test loss) is as stiff as a beta of kappa / loss."""
