@@ -69,6 +69,19 @@ CASES = (
     Case("nested", "judges.wlmc_network:judge_nested", True),
     Case("box-loss", "judges.canonical:judge_md"),
     Case("double-well", "judges.canonical:judge_tempering"),
+    Case("ladder-box-loss", "judges.ladder:box_partition"),
+    *(
+        Case(f"ladder-{name}", "judges.ladder:moves", False, (("name", name),))
+        for name in ("maxnorm", "ternary", "logistic")
+    ),
+    *(
+        Case(
+            f"ladder-{name.replace('_', '-')}", "judges.ladder:smooth_case", True, (("name", name),)
+        )
+        for name in ("sphere", "residual_floor", "few_rows")
+    ),
+    Case("ladder-double-well", "judges.ladder:double_well", True),
+    Case("ladder-twin-spheres", "judges.ladder:twin_spheres", True),
     Case("wlmd-start", "judges.wlmd:exact_start"),
     Case("wlmd-run", "judges.wlmd:whole_run"),
     Case("wlmd-two-losses", "judges.wlmd:frozen_two_losses", True),

@@ -20,6 +20,7 @@ FLOORS = {
     "wlmd": 4,
     "training": 4,
     "canonical": 5,
+    "ladder": 5,
     "maxent": 5,
     "runs": 6,
     "report": 6,

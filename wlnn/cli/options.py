@@ -94,16 +94,16 @@ window_option = click.option(
 sampler_options = options_of(
     click.option(
         "--sampler",
-        type=click.Choice(["wlmc", "wlmd"]),
-        help="Monte Carlo (small networks) or molecular dynamics (large ones, smooth y); the task "
-        "has its usual one.",
+        type=click.Choice(["wlmc", "wlmd", "ladder"]),
+        help="Wang-Landau by Monte Carlo (small networks) or by molecular dynamics (large ones, "
+        "smooth y), or ladders of replicas; the task has its usual one.",
     ),
     click.option("--seed", **NUMBER, help="Seed of the walkers."),
     click.option(
         "--walkers",
         **NUMBER,
         help="Independent walkers; their spread gives the error bars. In molecular dynamics those "
-        "of one table; there wlmd.tables are independent.",
+        "of one table; there wlmd.tables are independent. Of ladders, how many.",
     ),
     click.option("--steps", **NUMBER, help="Steps of each walker; four times halve the errors."),
     click.option(
@@ -165,11 +165,14 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         text = ",".join(labels.get(word, word) for word in words)
         first, second = numbers("--classes", text, 2)
         values["data"] |= {"first_class": first, "second_class": second}
+    if "walkers" in given and (sampler or given.get("sampler")) == "ladder":
+        values["sampler"]["ladders"] = values["sampler"].pop("walkers")
     if "window" in given:
         low, high = numbers("--window", given["window"], 2)
         if not low < high:
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
         values["grid"] = values["wlmd"] = {"x_low": low, "x_high": high}
+        values["ladder"] = {"x_low": low}
     chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
     variants = {name: choice for name, choice in chosen.items() if choice}
     recipe = make_recipe(

@@ -255,6 +255,7 @@ def _how(recipe, task, processes: int) -> dict:
 _RUNNERS = {
     "wlmc": _landscape,
     "wlmd": _landscape,
+    "ladder": _landscape,
     "md": _motion,
     "seek": _search,
     "train": _trainings,

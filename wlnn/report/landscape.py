@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from wlnn.base.text_table import aligned
+from wlnn.ladder.diagnostics import in_words
 from wlnn.landscape import diagnostics
 from wlnn.landscape.grid import Axis
 from wlnn.landscape.join import seeds_of
@@ -104,6 +105,8 @@ def _trust(landscape: Landscape) -> list[str]:
     seen = f"seen by every walker{when if settings.get('production') else ''}"
     if landscape.unit == "table":
         seen = "in every table, 2 sigma inside the walls and the edge of what is known"
+    if "rungs" in meta:
+        seen = "seen by every ladder"
     say("reliable", f"{landscape.reliable.sum():,} bins, {seen}")
     if "flatness" in history:
         say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
@@ -119,6 +122,8 @@ def _trust(landscape: Landscape) -> list[str]:
         say("time", f"{seconds.mean():.0f} s a walker, {pace:.0f} ns a step")
     if "temperature" in history:
         lines += _temperatures(landscape)
+    if "rungs" in meta:
+        lines += [f"  {name:<22}{text}" for name, text in in_words(meta["rungs"])]
     smoothing = history.get("smoothing", np.full((1, 1), np.nan))[:, -1].mean()
     if np.isfinite(smoothing):
         say("smoothing error", f"{smoothing:.1%}: mean |A^s - A| over the last steps")

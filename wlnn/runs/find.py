@@ -57,6 +57,10 @@ def landscape_so_far(directory) -> Landscape:
         from wlnn.wlmd import tables
 
         landscape = tables.landscape_so_far(directory, problem, settings)
+    elif recipe.sampler == "ladder":
+        from wlnn.ladder.run import landscape_so_far as ladders_so_far
+
+        landscape = ladders_so_far(Path(directory), problem, settings, recipe.grid(problem))
     else:
         from wlnn.wlmc import checkpoints
         from wlnn.wlmc.merge import merge_walkers

@@ -51,6 +51,7 @@ def _landscape_name(recipe: Recipe, task: Task | Problem) -> str:
     if "task" in recipe.source:
         parts += _unusual(recipe.settings, read_table(recipe.source["task"], recipe.preset))
     sampler = "train" if recipe.sampler == "tune" else recipe.sampler
+    parts += ["ladder"] * (sampler == "ladder")
     parts.append(f"s{getattr(recipe.settings, sampler).seed}")
     if recipe.preset != "default":
         parts.append(recipe.preset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted
 from wlnn.runs.recipe import Recipe
 
@@ -12,6 +13,8 @@ from wlnn.runs.recipe import Recipe
 def estimate(recipe: Recipe, problem, threads: int) -> float:
     """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
     settings = getattr(recipe.settings, recipe.sampler)
+    if recipe.sampler == "ladder":
+        raise UserError("ladders are no published protocol; leave out --paper or --sampler.")
     if recipe.sampler == "wlmd":
         busy = min(threads, settings.tables * settings.walkers)
         trial = replace(settings, tables=busy, walkers=1, checks=False, production=0.0)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.tables import Settings, parse_overrides, read_table
+from wlnn.settings.unread import SAMPLERS
 from wlnn.tasks.catalogue import TASKS, load_task
 from wlnn.tasks.check import checked, reason_of
 from wlnn.tasks.loaded import loaded_files
@@ -25,7 +27,6 @@ from wlnn.tasks.readers import catalogue
 from wlnn.tasks.task import Task
 
 USUAL_SAMPLER = dict.fromkeys(("spiral-regress", *catalogue.FILES), "wlmd")  # others: "wlmc"
-SAMPLERS = ("wlmc", "wlmd", "md", "seek", "train", "tune")
 PATHS = ("train", "test", "file", "data", "embedding")  # of a source
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
 
@@ -39,8 +40,8 @@ class Recipe:
             "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
             "kind": .., "standardise": bool}. Paths are absolute.
         settings: all sections; those that the source does not use are ignored.
-        sampler: "wlmc" (Monte Carlo) or "wlmd" (molecular dynamics); "md", "seek", "train" or
-            "tune" where no landscape is sampled.
+        sampler: "wlmc" (Monte Carlo), "wlmd" (molecular dynamics) or "ladder"; "md", "seek",
+            "train" or "tune" where no landscape is sampled.
         preset: of the table, "default", "quick" or "paper".
         recorded: of a run that is resumed, the names of the files it depended on when it began.
     """
@@ -78,7 +79,7 @@ class Recipe:
 
     def problem(self, task: Task | Problem):
         """What the sampler is given; the contents of the user's files become part of it."""
-        moves = self.sampler not in ("wlmc", "train", "tune")
+        moves = self._needs_gradient(task)
         if isinstance(task, Problem):
             problem = task
             if self.sampler == "seek":
@@ -105,6 +106,28 @@ class Recipe:
                     about["files"][name] = fingerprint(path)
         return replace(problem, about=about)
 
+    def _needs_gradient(self, task: Task | Problem) -> bool:
+        if self.sampler != "ladder":
+            return self.sampler not in ("wlmc", "train", "tune")
+        mover = self.settings.ladder.mover
+        if mover == "auto":  # a true accuracy has no gradient
+            return isinstance(task, Task) and task.y != "test-accuracy"
+        return mover == "langevin"
+
+    def grid(self, problem) -> Grid:
+        """Bins of a landscape by ladders: those of the section "grid", and for a smoothed accuracy
+        those of the section "wlmd" along y."""
+        if problem.grid is not None:
+            return problem.grid
+        x_name, y_name = problem.names
+        bins, y = self.settings.grid, self.settings.grid
+        if problem.accuracy_at is not None:
+            y = self.settings.wlmd
+        return Grid(
+            Axis.of_width(x_name, bins.x_low, bins.x_high, bins.x_width),
+            Axis.of_width(y_name, y.y_low, y.y_high, bins.y_width),
+        )
+
     def open(self, problem: Problem, directory: Path) -> None:
         """Make the directory of a Monte Carlo run that begins later; UserError as in ``store``."""
         from wlnn.wlmc import checkpoints
@@ -115,13 +138,18 @@ class Recipe:
 
     def sample(self, problem, directory: Path, threads: int, report) -> Landscape:
         """Begin or continue the run in ``directory``: ``sample`` of its sampler."""
+        more = {}
         if self.sampler == "wlmd":
             from wlnn.wlmd import run
+        elif self.sampler == "ladder":
+            from wlnn.ladder import run
+
+            more["grid"] = self.grid(problem)
         else:
             from wlnn.wlmc import run
         settings, notes = getattr(self.settings, self.sampler), {"recipe": self.to_dict()}
         try:
-            return run.sample(problem, settings, directory, threads, report, notes)
+            return run.sample(problem, settings, directory, threads, report, notes, **more)
         except Exception as error:
             sentence = self._of_the_user(error)
             if sentence is None:

@@ -15,6 +15,7 @@ from numbers import Real
 
 from wlnn.base.errors import UserError
 from wlnn.settings.canonical import MDSettings, SeekSettings
+from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.samplers import WLMCSettings, WLMDSettings
 from wlnn.settings.task import (
     SECTIONS,
@@ -40,6 +41,7 @@ class Settings:
     seek: SeekSettings = field(default_factory=SeekSettings)
     wlmc: WLMCSettings = field(default_factory=WLMCSettings)
     wlmd: WLMDSettings = field(default_factory=WLMDSettings)
+    ladder: LadderSettings = field(default_factory=LadderSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     tune: TuneSettings = field(default_factory=TuneSettings)
 

@@ -9,6 +9,7 @@ COLLECTIVE = {"wlmd.accuracy_axis", "wlmd.start"}  # where x and y are functions
 SAMPLERS = {  # what they are called, and what they read beside the task's
     "wlmc": ("Monte Carlo", {"wlmc"}),
     "wlmd": ("molecular dynamics", {"wlmd"}),
+    "ladder": ("ladders", {"ladder"} | COLLECTIVE),
     "md": ("motion at a temperature", {"md"} | COLLECTIVE),
     "seek": ("a search", {"seek", "md", "train"} | COLLECTIVE),
     "train": ("training", {"train"}),
@@ -61,6 +62,6 @@ def refuse_unread(recipe, given: dict[str, str]) -> None:
     source = recipe.source
     refuse_of_task(source.get("task") or ("file" if "file" in source else "train"), of_the_task)
     for setting in of_the_task:
-        if setting in BINS and recipe.sampler != "wlmc":
+        if setting in BINS and recipe.sampler not in ("wlmc", "ladder"):
             instead = f"give {BINS[setting]}" if recipe.sampler == "wlmd" else "leave it out"
             raise UserError(f"{given[setting]} has no effect on {sampler}; {instead}.")

@@ -1,0 +1,149 @@
+"""Provisional rungs and their first replicas: a ladder before its pilot.
+
+DESCENT: one walker, from a uniform draw of its own, goes down rung by rung; each distance is chosen
+by the heat capacity just seen. ASCENT, of ladders that are heated only: a trained network goes up
+the same rungs, and what it leaves there takes the place of the walker's. A ladder that was cooled
+and one that was heated must find the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+from wlnn.base.streams import ANCHOR, words_of
+from wlnn.ladder.movers import Mover
+from wlnn.ladder.rungs import first_beta, next_step, untilted
+from wlnn.ladder.samples import of_visit
+from wlnn.ladder.state import ASCENT, DESCENT, PILOT, Ladder, generator_of, with_replicas
+from wlnn.settings.ladder import LadderSettings
+
+PART, FIRST_PART = 3, 1  # of the stay in a rung: the first third is not looked at
+TRIES = 10  # descents that may be given up
+PATIENCE, GAIN = 12, 0.02  # rungs of a descent, and how much x must fall in them per ln beta
+
+
+def begin(mover: Mover, settings: LadderSettings, number: int, stop) -> Ladder | None:
+    """Uniform draws, and the first replica: one of its own. None if stopped."""
+    words = words_of(settings.seed, number, DESCENT, ANCHOR)
+    found = mover.draws(settings.draws, words, stop)
+    if found is None:
+        return None
+    visit, share = found
+    rungs = untilted([first_beta(np.exp(visit.x), visit.count)])
+    none = np.zeros(0)
+    ladder = Ladder(
+        number, DESCENT, 0, 0, settings.draws, share, rungs, mover.time_step(rungs.beta, 0.0, 0.0),
+        np.arange(2), none, none, np.zeros(2, bool), none, none, 0, of_visit(visit, 0, -1), (),
+        *(np.zeros((n, 2)) for n in (2, 2, 3)), 0,
+    )  # fmt: skip
+    return _at_the_top(mover, settings, ladder)
+
+
+def _at_the_top(mover: Mover, settings: LadderSettings, ladder: Ladder) -> Ladder:
+    """The descent begins, or begins again, in the first rung with a uniform draw of its own."""
+    own, rungs = (
+        mover.draw(generator_of(settings.seed, ladder, 0)),
+        untilted(ladder.rungs.beta[1:2]),
+    )
+    # the replica of rung 0 is drawn anew in every stretch: any parameters will do until then
+    return ladder._replace(
+        rungs=rungs,
+        dt=mover.time_step(rungs.beta, 0.0, 0.0),
+        theta=np.stack([own.theta] * 2),
+        v=np.stack([own.v] * 2),
+        capacity=np.zeros(0),
+        reached=np.zeros(0),
+    )
+
+
+def one_rung_down(mover, settings, ladder, stop) -> Ladder | None:
+    """Stay in the last rung; then the next one begins with a copy, or the descent ends."""
+    rungs, last = ladder.rungs, ladder.rungs.n - 1
+    rng = generator_of(settings.seed, ladder, last)
+    theta, v, found = ladder.theta[-1], ladder.v[-1], []
+    steps = _stay(settings) // PART
+    for part in range(PART):
+        visit = mover.walk(
+            rungs.beta[last], 0.0, ladder.dt[last], theta, v, steps, rng, stop
+        )  # fmt: skip
+        if visit is None:
+            return None
+        theta, v = visit.theta, visit.v
+        if part >= FIRST_PART:
+            found.append((visit.x, visit.count))
+    x, count = (np.concatenate(column) for column in zip(*found, strict=True))
+    loss = np.exp(x)
+    mean = np.average(loss, weights=count)
+    capacity = max(rungs.beta[last] ** 2 * np.average((loss - mean) ** 2, weights=count), 1e-9)
+    # what a short stay sees is uncertain by a large factor: the mean with the last two, in ln
+    capacity = np.exp(np.mean(np.log([*ladder.capacity[-2:], capacity])))
+    ladder = ladder._replace(
+        unit=ladder.unit + 1,
+        steps=ladder.steps + PART * steps,
+        capacity=np.append(ladder.capacity, capacity),
+        reached=np.append(ladder.reached, np.average(x, weights=count)),
+        theta=np.concatenate([ladder.theta[:-1], theta[None]]),
+        v=np.concatenate([ladder.v[:-1], v[None]]),
+    )
+    if ladder.reached[-1] < settings.x_low:
+        heated = ladder.number >= settings.ladders - settings.heated
+        ladder = ladder._replace(phase=ASCENT if heated else PILOT, unit=0)
+        return with_replicas(ladder, np.arange(rungs.n))
+    if _is_caught(ladder) and ladder.caught < TRIES:
+        return _at_the_top(mover, settings, ladder._replace(caught=ladder.caught + 1))
+    if last >= settings.rungs or _is_caught(ladder):
+        raise UserError(
+            f"ladder.x_low = {settings.x_low:g}: ladder {ladder.number} has a mean x of "
+            f"{ladder.reached[-1]:.2f} after {last} rungs, at beta = {rungs.beta[last]:.3g}, in "
+            f"its descent number {ladder.caught + 1}; raise ladder.x_low, or ladder.descent."
+        )
+    beta = rungs.beta[last] * np.exp(next_step(capacity, settings.spacing))
+    rungs = untilted(np.append(rungs.beta[1:], beta))
+    return ladder._replace(
+        rungs=rungs,
+        dt=mover.time_step(rungs.beta, 0.0, 0.0),
+        theta=np.concatenate([ladder.theta, theta[None]]),
+        v=np.concatenate([ladder.v, v[None]]),
+    )
+
+
+def _is_caught(ladder: Ladder) -> bool:
+    """Whether x hardly falls any more while beta grows: the walker is in a well of its own.
+
+    In equilibrium x falls by Delta ln beta or less, as C follows L; here by a part of :data:`GAIN`
+    over the last :data:`PATIENCE` rungs, or not at all.
+    """
+    if ladder.reached.size <= PATIENCE:
+        return False
+    rise = np.log(ladder.rungs.beta[-1] / ladder.rungs.beta[-1 - PATIENCE])
+    return bool(ladder.reached[-1 - PATIENCE] - ladder.reached[-1] < GAIN * rise)
+
+
+def _stay(settings: LadderSettings) -> int:
+    """Steps in a rung of descent and ascent: whole numbers of samples and thermostats a part."""
+    every = np.lcm(settings.thermostat_every, settings.sample_every)
+    return PART * max(settings.descent // (PART * every), 1) * int(every)
+
+
+def one_rung_up(mover, settings, ladder: Ladder, stop) -> Ladder | None:
+    """The heated walker stays in the next hotter rung, and leaves its replica there."""
+    k = ladder.rungs.n - 1 - ladder.unit
+    rng = generator_of(settings.seed, ladder, k)
+    if ladder.unit == 0:
+        theta = mover.trained(settings.x_low, rng)
+        v = rng.standard_normal(theta.size)
+    else:
+        theta, v = ladder.theta[k + 1], ladder.v[k + 1]
+    steps = _stay(settings)
+    visit = mover.walk(ladder.rungs.beta[k], 0.0, ladder.dt[k], theta, v, steps, rng, stop)
+    if visit is None:
+        return None
+    replicas = np.arange(ladder.rungs.n)[:, None] == k
+    ladder = ladder._replace(
+        unit=ladder.unit + 1,
+        steps=ladder.steps + steps,
+        theta=np.where(replicas, visit.theta, ladder.theta),
+        v=np.where(replicas, visit.v, ladder.v),
+    )
+    return ladder._replace(phase=PILOT, unit=0) if k == 1 else ladder

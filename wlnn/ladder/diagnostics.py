@@ -1,0 +1,79 @@
+"""What a landscape's ladders say of themselves, judged and in words; nothing is computed anew."""
+
+from __future__ import annotations
+
+OVERLAP = 0.05  # least of two neighbours
+HOT = 0.03  # by which the kinetic temperature of a rung may be off, ...
+SURELY = 3.0  # ... unless that is less than so many standard errors
+
+
+def warnings(rungs: dict) -> list[str]:
+    """What is wrong with the ladders of a landscape, in words; empty for sound ones."""
+    found = []
+    for number, ladder in enumerate(rungs["ladders"]):
+        hot = [
+            (abs(t - 1.0), t, beta)
+            for t, error, beta in zip(
+                ladder["temperature"], ladder["temperature_error"], ladder["beta"], strict=True
+            )
+            if t is not None and abs(t - 1.0) > max(HOT, SURELY * error)
+        ]
+        if hot:
+            _, t, beta = max(hot)
+            found.append(
+                f"ladder {number}: {len(hot)} rungs are not at temperature 1, worst {t:.3f} at "
+                f"beta = {beta:.3g}: make ladder.dt or ladder.dt_cap smaller."
+            )
+        least = min(ladder["overlap"])
+        if least < OVERLAP:
+            found.append(
+                f"ladder {number}: neighbours overlap by {least:.3f} only; make ladder.spacing "
+                "smaller or ladder.steps larger."
+            )
+    if len(rungs["ladders"]) < 2:
+        found.append("one ladder has no error bars, and its halves cannot be judged.")
+    if not rungs["halves"]["agree"]:
+        worst = max(abs(d) for d in rungs["halves"]["difference"] if d is not None)
+        found.append(
+            f"the two halves of the run differ by up to {worst:.2g} nats, more than the ladders "
+            "among themselves: S is not in equilibrium; make ladder.steps larger."
+        )
+    if not rungs.get("starts", {"agree": True})["agree"]:
+        found.append(
+            f"ladders heated from trained networks differ by {rungs['starts']['largest']:.2g} nats "
+            "from those that were cooled: they are in different states, and no number of this "
+            "landscape can be believed."
+        )
+    return found
+
+
+def in_words(rungs: dict) -> list[tuple[str, str]]:
+    """The diagnostics of ``meta["rungs"]`` as pairs of name and text."""
+    ladders = rungs["ladders"]
+    counts = sorted({len(ladder["beta"]) for ladder in ladders})
+    rates = [rate for ladder in ladders for rate in ladder["acceptance"]]
+    overlap = min(min(ladder["overlap"]) for ladder in ladders)
+    temperatures = [t for ladder in ladders for t in ladder["temperature"] if t is not None]
+    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    coldest = max(max(ladder["beta"]) for ladder in ladders)
+    lines = [("rungs", f"{number} a ladder, beta up to {coldest:.3g}")]
+    if rates:
+        lines.append(
+            ("exchanges", f"{sum(rates) / len(rates):.0%} accepted, {min(rates):.0%} at least")
+        )
+    lines.append(("overlap of neighbours", f"{overlap:.2f} at least ({OVERLAP} is needed)"))
+    if temperatures:
+        lines.append(("temperature", f"{min(temperatures):.3f} to {max(temperatures):.3f}"))
+    descents = sum(ladder["descents"] for ladder in ladders)
+    lines.append(("descents", f"{descents} replicas went from the first rung to the last"))
+    known = [abs(d) for d in rungs["halves"]["difference"] if d is not None]
+    if known:
+        words = "agree" if rungs["halves"]["agree"] else "DISAGREE"
+        dropped = f"after the first {rungs['dropped']:.0%}, which is dropped"
+        lines.append(("halves", f"{words}: S differs by {max(known):.2g} nats at most, {dropped}"))
+    if "starts" in rungs and rungs["starts"]["largest"] is not None:
+        words = "agree" if rungs["starts"]["agree"] else "DISAGREE"
+        largest = f"by {rungs['starts']['largest']:.2g} nats at most"
+        lines.append(("two kinds of starts", f"{words}: S of heated ladders differs {largest}"))
+    lines += [("warning", text) for text in rungs["warnings"]]
+    return lines

@@ -1,0 +1,217 @@
+"""Independent ladders become one landscape: MBAR of each, burn-in by halves, and the diagnostics.
+
+S of a bin is ln of the share of the box whose (x, y) falls into it, absolute because rung 0 is the
+uniform density. The error of S is the spread of the ladders: what MBAR says of itself knows nothing
+of modes slower than a ladder is long. Nothing moves here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from wlnn.base import store
+from wlnn.ladder import mbar
+from wlnn.ladder.diagnostics import warnings
+from wlnn.ladder.ladder import joined
+from wlnn.ladder.samples import SLICES, Samples, gathered
+from wlnn.ladder.state import DONE, RUN, Ladder
+from wlnn.landscape.grid import Grid
+from wlnn.landscape.landscape import Landscape
+from wlnn.settings.ladder import LadderSettings
+
+AGREE = 2.0  # combined errors by which the halves may differ
+SURE = 0.1  # nats: halves that differ by less agree
+NEIGHBOURS = 2  # rows of x on either side, over which errors of few ladders are smoothed
+
+
+def binned(grid: Grid, samples: Samples, ln_w: np.ndarray):
+    """S ``(nx, ny)`` (NaN where nobody was), visits, and the sum of accuracies over visits."""
+    ix, iy = grid.index(samples.x, samples.y)
+    inside = ix >= 0
+    cell = (ix * grid.shape[1] + iy)[inside]
+    ln = (ln_w + np.log(samples.count))[inside]
+    n = grid.shape[0] * grid.shape[1]
+    top = np.full(n, -np.inf)
+    np.maximum.at(top, cell, ln)
+    total = np.bincount(cell, np.exp(ln - top[cell]), n)
+    visits = np.bincount(cell, samples.count[inside], n)
+    right = np.bincount(cell, (samples.count * samples.accuracy)[inside], n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = np.where(total > 0, np.log(total) + top, np.nan)
+    shape = grid.shape
+    return entropy.reshape(shape), visits.reshape(shape).astype(np.int64), right.reshape(shape)
+
+
+def _between(samples: Samples, first: int, end: int) -> Samples:
+    chosen = (samples.slice >= first) & (samples.slice < end)
+    return Samples(*(column[chosen] for column in samples))
+
+
+def marginal(grid: Grid, samples: Samples, ln_w: np.ndarray) -> np.ndarray:
+    """S(x) ``(nx,)``: as :func:`binned`, whatever y."""
+    ix = grid.x.index(samples.x)
+    whole = Grid(grid.x, type(grid.y).single())
+    return binned(whole, samples._replace(y=np.zeros(ix.size)), ln_w)[0][:, 0]
+
+
+def halves(ladders: Sequence[Ladder], samples: Sequence[Samples], grid: Grid, dropped: int):
+    """S(x) ``(2, R, nx)`` of the two halves of what is left after ``dropped`` slices."""
+    middle = (dropped + SLICES + 1) // 2
+    found = []
+    for first, end in ((dropped, middle), (middle, SLICES)):
+        parts = []
+        for ladder, own in zip(ladders, samples, strict=True):
+            _, some, ln_w, _, _ = joined(ladder, _between(own, first, end))
+            parts.append(marginal(grid, some, ln_w))
+        found.append(parts)
+    return np.array(found)
+
+
+def disagreement(both: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean difference of the halves by row of x, and its combined error, ``(nx,)`` each.
+
+    The error is sqrt(var_1 / R + var_2 / R) over R ladders, rms over neighbouring rows; infinite
+    for one ladder. Rows that a half of a ladder lacks are NaN.
+    """
+    difference = (both[1] - both[0]).mean(axis=0)
+    n = both.shape[1]
+    if n < 2:
+        return difference, np.full(difference.size, np.inf)
+    return difference, _smoothed((both.var(axis=1, ddof=1) / n).sum(axis=0))
+
+
+def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray, bool]:
+    """Slices to drop, the halves' difference by row of x ``(nx,)`` then, and whether they agree.
+
+    The least number of slices, in steps of two, after which the halves of the rest differ by at
+    most 2 combined errors, or 0.1 nat, in every row; the most that is allowed if there is none.
+    """
+    candidates = [k for k in range(0, SLICES, 2) if k <= most * SLICES]
+    for dropped in candidates[1:] or candidates:
+        difference, error = disagreement(halves(ladders, samples, grid, dropped))
+        known = ~np.isnan(difference)
+        agree = bool((np.abs(difference) <= np.maximum(AGREE * error, SURE))[known].all())
+        if agree:
+            break
+    return dropped, difference, agree
+
+
+def two_starts(marginals: np.ndarray, heated: int) -> tuple[np.ndarray, bool]:
+    """S(x) of the last ``heated`` ladders less that of the others ``(nx,)``; whether they agree.
+
+    ``marginals (R, nx)``. They agree if in every row they differ by at most 3 combined errors (of
+    the spread within both, rms over neighbouring rows), or 0.1 nat.
+    """
+    cold, hot = marginals[:-heated], marginals[-heated:]
+    difference = hot.mean(axis=0) - cold.mean(axis=0)
+    freedom = len(marginals) - 2
+    if freedom < 1:
+        return difference, True
+    within = ((cold - cold.mean(axis=0)) ** 2).sum(axis=0) + ((hot - hot.mean(axis=0)) ** 2).sum(0)
+    error = _smoothed(within / freedom * (1 / len(cold) + 1 / len(hot)))
+    known = ~np.isnan(difference)
+    return difference, bool((np.abs(difference) <= np.maximum(3 * error, SURE))[known].all())
+
+
+def _smoothed(variance: np.ndarray) -> np.ndarray:
+    """Errors ``(nx,)``: root of the mean variance of neighbouring rows; NaN rows are left out."""
+    rows = np.arange(variance.size)
+    near = (np.abs(rows[:, None] - rows) <= NEIGHBOURS) & ~np.isnan(variance)
+    return np.sqrt(near @ np.nan_to_num(variance) / np.maximum(near.sum(axis=1), 1))
+
+
+def landscape(
+    problem, settings: LadderSettings, grid: Grid, ladders: Sequence[Ladder]
+) -> Landscape | None:
+    """The landscape of the ladders that are in their run; None if there is none.
+
+    ``meta["rungs"]`` holds the diagnostics: what :func:`_rungs_of` tells of each ladder, the share
+    that was dropped, the difference of the halves, and ``warnings`` in words.
+    """
+    ladders = [ladder for ladder in ladders if ladder.phase >= RUN and ladder.parts]
+    if not ladders:
+        return None
+    finished = all(ladder.phase == DONE for ladder in ladders)
+    samples = [_by_progress(ladder) for ladder in ladders]
+    dropped, difference, agree = burn_in(ladders, samples, grid, settings.burn_in)
+    entropies, visits, right, rungs, marginals = [], [], [], [], []
+    for ladder, own in zip(ladders, samples, strict=True):
+        f, some, ln_w, pool, used = joined(ladder, _between(own, dropped, SLICES))
+        for found, value in zip((entropies, visits, right), binned(grid, some, ln_w), strict=True):
+            found.append(value)
+        marginals.append(marginal(grid, some, ln_w))
+        rungs.append(
+            _rungs_of(ladder, mbar.overlaps(f, used.potential(pool.x, pool.y), pool), used)
+        )
+    visits, right = np.array(visits), np.array(right).sum(axis=0)
+    total = visits.sum(axis=0)
+    accuracy = np.zeros((0, 0))
+    if getattr(problem, "accuracy_at", None) is not None:
+        accuracy = np.where(total > 0, right / np.maximum(total, 1), np.nan)
+    meta = {
+        "task": problem.about or {"task": problem.name},
+        "sampler": "ladder",
+        "measure": "mass",
+        "unit": "ladder",
+        "ladder": asdict(settings),
+        "versions": store.versions(),
+        "ln_box_volume": float(np.log(problem.hi - problem.lo).sum()),
+        "seeds": {"seed": settings.seed, "ladders": [ladder.number for ladder in ladders]},
+        "gauge": "draws",
+        "finished": finished,
+        "rungs": {
+            "ladders": rungs,
+            "dropped": dropped / SLICES,
+            "halves": {
+                "x": grid.x.centres.tolist(),
+                "difference": [None if np.isnan(d) else float(d) for d in difference],
+                "agree": agree,
+            },
+        },
+    }
+    if not finished:
+        meta["steps_done"] = [ladder.steps for ladder in ladders]
+    heated = sum(ladder.number >= settings.ladders - settings.heated for ladder in ladders)
+    if 0 < heated < len(ladders):
+        apart, same = two_starts(np.array(marginals), heated)
+        largest = float(np.nanmax(np.abs(apart))) if not np.isnan(apart).all() else None
+        meta["rungs"]["starts"] = {"largest": largest, "agree": same}
+    meta["rungs"]["warnings"] = warnings(meta["rungs"])
+    return Landscape(
+        grid, np.array(entropies), total, (visits > 0).all(axis=0), meta, accuracy=accuracy
+    )
+
+
+def _by_progress(ladder: Ladder) -> Samples:
+    """All samples of a run, in slices of what was done of it so far."""
+    samples = gathered(ladder.parts)
+    if ladder.phase == DONE:
+        return samples
+    return samples._replace(slice=samples.slice * SLICES // (samples.slice.max() + 1))
+
+
+def _rungs_of(ladder: Ladder, overlap: np.ndarray, used) -> dict:
+    """What is told of a ladder: its rungs, temperatures, exchanges and overlaps."""
+    n, total, squares = ladder.kinetic
+    with np.errstate(invalid="ignore", divide="ignore"):
+        temperature = total / n
+        error = np.sqrt(np.maximum(squares / n - temperature**2, 0.0) / np.maximum(n - 1, 1))
+        rate = ladder.accepted / ladder.tried
+    parents = used.parents()
+    neighbours = [float(overlap[parents[k], k]) for k in range(1, used.n)]
+    tried = rate[~np.isnan(rate)]
+    return {
+        "beta": ladder.rungs.beta.tolist(),
+        "kappa": ladder.rungs.kappa.tolist(),
+        "dt": ladder.dt.tolist(),
+        "temperature": [None if np.isnan(t) else float(t) for t in temperature],
+        "temperature_error": [None if np.isnan(t) else float(t) for t in error],
+        "acceptance": [float(r) for r in tried],
+        "overlap": neighbours,
+        "descents": ladder.descents,
+        "stretches": ladder.unit,
+        "steps": ladder.steps,
+    }

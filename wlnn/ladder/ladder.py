@@ -1,0 +1,191 @@
+"""One unit of the work of a ladder, a pure function of its state and of the recipe.
+
+After descent and ascent (``descent.py``), which make provisional rungs and a replica for each, two
+phases. PILOT: all replicas move and are exchanged for a while; MBAR of their samples gives the heat
+capacity at every temperature, and the rungs are spaced anew. RUN: what counts. A unit has random
+numbers of its own by (seed, ladder, phase, unit, rung), so that it may be made in any thread or
+process, and after an interruption, with the same bits. Loops over units, files and error bars
+belong to others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+from wlnn.ladder import mbar
+from wlnn.ladder.descent import one_rung_down, one_rung_up
+from wlnn.ladder.exchange import exchange, pairs_of_round
+from wlnn.ladder.movers import Mover
+from wlnn.ladder.rungs import FEW, Rungs, respaced, tilted, with_row
+from wlnn.ladder.samples import SLICES, Samples, gathered, of_visit, together
+from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, RUN, Ladder, generator_of, with_replicas
+from wlnn.settings.ladder import LadderSettings
+
+GATHER = 32  # stretches between two unions of the samples
+LOOK = 60  # stretches between two looks at the acceptances: 30 tries of every pair
+LEAST = 20  # stretches of the run
+X_WIDTH, Y_WIDTH = 0.002, 0.01  # of the bins in which MBAR pools samples
+
+
+def advance(mover: Mover, settings: LadderSettings, ladder: Ladder, stop) -> Ladder | None:
+    """One unit later; the given ladder is unchanged. None if stopped before its end.
+
+    Raises:
+        UserError: a replica diverges, or the ladder cannot be made with these settings.
+    """
+    if ladder.phase == DESCENT:
+        return one_rung_down(mover, settings, ladder, stop)
+    if ladder.phase == ASCENT:
+        return one_rung_up(mover, settings, ladder, stop)
+    later = _stretch(mover, settings, ladder, stop)
+    if later is None:
+        return None
+    if ladder.phase == PILOT:
+        return _respaced(mover, settings, later) if later.unit == settings.pilot else later
+    if later.unit % GATHER == 0:
+        later = later._replace(parts=(gathered(later.parts),))
+    if later.unit % LOOK == 0 and later.unit <= later.units // 2:
+        later = _with_missing_rung(mover, settings, later)
+    return later._replace(phase=DONE) if later.unit >= later.units else later
+
+
+def _stretch(mover, settings, ladder: Ladder, stop) -> Ladder | None:
+    """All replicas move, each in its rung; then one round of exchanges."""
+    rungs, order = ladder.rungs, ladder.order
+    theta, v = ladder.theta.copy(), ladder.v.copy()
+    x, y, kinetic = np.empty(rungs.n), np.empty(rungs.n), np.full(rungs.n, np.nan)
+    slice_now = ladder.unit * SLICES // max(ladder.units, settings.pilot, 1)
+    parts, steps = [], 0
+    for k in range(rungs.n):
+        rng, replica = generator_of(settings.seed, ladder, k), order[k]
+        if k == 0:
+            visit = mover.draw(rng)
+        else:
+            visit = mover.walk(
+                rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[replica], v[replica],
+                settings.stretch, rng, stop,
+            )  # fmt: skip
+            if visit is None:
+                return None
+        theta[replica], v[replica] = visit.theta, visit.v
+        (x[k], y[k]), kinetic[k] = visit.here, visit.kinetic
+        parts.append(of_visit(visit, k, slice_now))
+        steps += settings.stretch if k else 1
+    drawn = ladder.drawn.copy()
+    drawn[order[0]] = True
+    axis, pairs = pairs_of_round(rungs, ladder.unit)
+    rng = generator_of(settings.seed, ladder, rungs.n)
+    order, changed = exchange(rungs, pairs, order, x, y, rng)
+    tried, accepted = ladder.tried.copy(), ladder.accepted.copy()
+    tried[axis, pairs[:, 0]] += 1
+    accepted[axis, pairs[:, 0]] += changed
+    arrived = order[rungs.row == rungs.row.max()]
+    descents = ladder.descents + int(drawn[arrived].sum())
+    drawn[arrived] = False
+    return ladder._replace(
+        unit=ladder.unit + 1,
+        steps=ladder.steps + steps,
+        order=order,
+        theta=theta,
+        v=v,
+        drawn=drawn,
+        parts=(*ladder.parts, together(parts)),
+        tried=tried,
+        accepted=accepted,
+        kinetic=ladder.kinetic + np.stack([np.ones(rungs.n), kinetic, kinetic**2]),
+        descents=descents,
+    )
+
+
+def joined(ladder: Ladder, samples: Samples):
+    """MBAR of samples and draws: f ``(K,)``, all samples, their ln w ``(n,)``, and the pool.
+
+    ln w is that of one sample in the uniform density of the box: an entry counts ``count`` times.
+    Only rungs that have samples take part; a rung that was inserted late may have none.
+    """
+    samples = together([ladder.draws, samples])
+    present, rung = np.unique(samples.rung, return_inverse=True)
+    rungs = Rungs(*(column[present] for column in ladder.rungs))
+    y_width = Y_WIDTH if rungs.tilt.any() else 0.0
+    pool = mbar.pooled(rung, samples.x, samples.y, samples.count, X_WIDTH, y_width)
+    f = mbar.free_energies(rungs.potential(pool.x, pool.y), pool, rungs.parents())
+    totals, ln_w = pool.totals(rungs.n), np.empty(samples.x.size)
+    for first in range(0, ln_w.size, 50_000):
+        some = slice(first, first + 50_000)
+        u = rungs.potential(samples.x[some], samples.y[some])
+        ln_w[some] = mbar.shares(f, totals, u)[1]
+    return f, samples, ln_w + np.log(ladder.share), pool, rungs
+
+
+def _respaced(mover, settings, ladder: Ladder) -> Ladder:
+    """The rungs of the run, from the samples of the pilot; each begins from the nearest replica."""
+    samples = gathered(ladder.parts)
+    late = samples.slice >= SLICES // 3
+    _, samples, ln_w, _, _ = joined(ladder, Samples(*(column[late] for column in samples)))
+    old, ln_w = ladder.rungs, ln_w + np.log(samples.count)
+    betas = respaced(old.beta[1], old.beta[-1], samples.x, ln_w, settings.spacing)
+    means, deviations = [], []
+    for beta in betas:
+        ln = ln_w - beta * np.exp(samples.x)
+        w = np.exp(ln - ln.max())
+        means.append(np.average(samples.y, weights=w))
+        deviations.append(np.sqrt(np.average((samples.y - means[-1]) ** 2, weights=w)))
+    steps = settings.tilt / np.maximum(deviations, 1e-6)
+    rungs = tilted(betas, steps, settings.tilts)
+    near = np.abs(np.log(old.beta[1:]) - np.log(np.append(betas[0], betas))[:, None]).argmin(axis=1)
+    near = np.where(np.arange(near.size) == 0, 0, 1 + near)[rungs.row]
+    y = np.append(0.0, means)[rungs.row]
+    cost = (rungs.n - 1) * settings.stretch + 1
+    units = (settings.steps - ladder.steps) // cost
+    if units < LEAST:
+        raise UserError(
+            f"ladder.steps = {settings.steps}: the spacing of {rungs.n} rungs took {ladder.steps} "
+            f"and {LEAST} stretches of all take {LEAST * cost}; make it at least "
+            f"{ladder.steps + LEAST * cost}."
+        )
+    ladder = ladder._replace(
+        phase=RUN,
+        unit=0,
+        units=int(units),
+        rungs=rungs,
+        dt=mover.time_step(rungs.beta, rungs.kappa, y),
+        parts=(),
+    )
+    return with_replicas(ladder, ladder.order[near])
+
+
+def _with_missing_rung(mover, settings, ladder: Ladder) -> Ladder:
+    """A row inserted where exchanges along beta fail, if there is such a place; one at a time."""
+    rungs = ladder.rungs
+    with np.errstate(invalid="ignore"):
+        rate = ladder.accepted[0] / ladder.tried[0]
+    poor = np.flatnonzero((rungs.tilt == 0) & (ladder.tried[0] >= LOOK // 2) & (rate < FEW))
+    if not poor.size:
+        return ladder
+    above = int(rungs.row[poor[np.argmin(rate[poor])]])
+    new, began = with_row(rungs, above)
+    added = new.row == above + 1
+    replicas = ladder.order[began]
+    fresh = np.flatnonzero(added)
+    # replicas keep their places; a new rung's is a copy of its colder neighbour's
+    order = replicas.copy()
+    order[fresh] = rungs.n + np.arange(fresh.size)
+    place = np.empty(rungs.n, int)
+    place[began[~added]] = np.flatnonzero(~added)
+    parts = tuple(part._replace(rung=place[part.rung]) for part in ladder.parts)
+    counts = {}
+    for name in ("tried", "accepted", "kinetic"):
+        counts[name] = np.where(added, 0.0, getattr(ladder, name)[:, began])
+    for name in ("tried", "accepted"):
+        counts[name][0, (new.row == above)] = 0.0  # the neighbour is another now
+    return ladder._replace(
+        rungs=new,
+        dt=ladder.dt[began],
+        order=order,
+        theta=np.concatenate([ladder.theta, ladder.theta[replicas[fresh]]]),
+        v=np.concatenate([ladder.v, ladder.v[replicas[fresh]]]),
+        drawn=np.concatenate([ladder.drawn, np.zeros(fresh.size, bool)]),
+        parts=parts,
+        **counts,
+    )

@@ -1,0 +1,271 @@
+"""The two movers of a ladder behind one small protocol: a stretch of one replica in one rung.
+
+Langevin motion follows the gradient of U (thousands of parameters), Monte Carlo changes one
+parameter at a time (any function, true accuracies). Both are the compiled loops of Wang-Landau with
+a table that stays as it is: no hills, ln f = 0. Exchanges and averages belong to others.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from wlnn.base.errors import UserError
+from wlnn.ladder.trained import trained
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.settings.ladder import LadderSettings
+from wlnn.tasks.problem import Problem
+
+X_TOP = 14.0  # of the tables: a loss of e^14
+FINE_X = 0.01  # node distance of the table of Langevin motion
+BIN_X = 0.02  # widest bin of x in which Monte Carlo takes U as constant
+DRAW_BATCH = 32  # uniform draws evaluated at a time
+TRIES = 1000  # uniform draws until one lies in the window
+
+
+class Visit(NamedTuple):
+    """What one stretch brought: where the replica is now, and its samples ``(m,)``."""
+
+    theta: np.ndarray  # (P,)
+    v: np.ndarray  # (P,), or (0,) where there are no velocities
+    x: np.ndarray
+    y: np.ndarray
+    accuracy: np.ndarray  # true one of each sample, 0 where y is not smoothed
+    count: np.ndarray
+    cell: np.ndarray  # number of the bin that all samples of an entry share, or -1
+    here: tuple[float, float]  # x, y that U is read at, at the end
+    kinetic: float  # mean temperature; NaN without velocities
+
+
+class Mover(Protocol):
+    """What a ladder asks of its mover."""
+
+    n_parameters: int
+
+    def draws(self, n: int, words: np.random.SeedSequence, stop) -> tuple[Visit, float] | None:
+        """``n`` uniform points of the box as samples, and the share inside the window."""
+
+    def draw(self, rng: np.random.Generator) -> Visit:
+        """One uniform point of the box."""
+
+    def trained(self, x: float, rng: np.random.Generator) -> np.ndarray:
+        """Parameters ``(P,)`` that were trained towards ``x``."""
+
+    def time_step(self, beta, kappa, y) -> np.ndarray:
+        """Time step in a potential, near a y; 0 where there is none."""
+
+    def walk(self, beta, kappa, dt, theta, v, steps, rng, stop) -> Visit | None:
+        """``steps`` steps at exp(-U); theta and v are not changed. None if stopped."""
+
+
+class Langevin:
+    """BAOAB at temperature 1 in U(x, y), dt = c / sqrt(beta) at most ``dt_cap`` of the least box.
+
+    The table of U is a quadratic B-spline on nodes of :data:`FINE_X`, which multiplies e^x by
+    1 + h^2 / 8 + O(h^4); the factor is taken out. Along y U is linear, as is the spline.
+    """
+
+    def __init__(self, problem: Problem, settings: LadderSettings):
+        from wlnn.backend.cache import drop_stale
+        from wlnn.wlmd.integrator import make_box
+        from wlnn.wlmd.surface import Walls, make_surface
+        from wlnn.wlmd.walk import make_motion
+
+        drop_stale()
+        self.problem, self.settings = problem, settings
+        self.n_parameters = problem.n_parameters
+        make = problem.gradient_system
+        self.system = None if make is None else make()
+        self.box = make_box(problem.lo, problem.hi)
+        self.cap = settings.dt_cap * float((problem.hi - problem.lo).min()) / 2
+        x = Axis.of_width("x", min(-X_TOP, settings.x_low - 6.0), X_TOP, FINE_X)
+        y = Axis("y", -350.0, 350.0, 7)
+        self.loss = np.exp(x.centres) / (1 + x.width**2 / 8)
+        self.y = y.centres
+        self.flat = make_surface(Grid(x, Axis.single()), 1.0, Walls())
+        self.sloping = make_surface(Grid(x, y), y.width, Walls())
+        self.motion = make_motion(problem, 1.0, settings.friction, settings.thermostat_every)
+
+    def draws(self, n, words, stop):
+        """Uniform points, evaluated by the NumPy definition; there is no window."""
+        rng, problem = np.random.default_rng(words), self.problem
+        parts = []
+        for begin in range(0, n, DRAW_BATCH):
+            if stop[0]:
+                return None
+            shape = (min(DRAW_BATCH, n - begin), self.n_parameters)
+            x, y, accuracy, _ = problem.evaluate(np, rng.uniform(problem.lo, problem.hi, shape))
+            parts.append((x, y, 0.0 * x if accuracy is None else accuracy))
+        x, y, accuracy = (np.concatenate(column) for column in zip(*parts, strict=True))
+        none, ones = np.zeros(0), np.ones(x.size)
+        return Visit(none, none, x, y, accuracy, ones, -ones.astype(int), (0.0, 0.0), math.nan), 1.0
+
+    def draw(self, rng):
+        """One uniform point and velocities at temperature 1."""
+        theta = rng.uniform(self.problem.lo, self.problem.hi)
+        x, y, accuracy, _ = self.problem.evaluate(np, theta[None])
+        accuracy = 0.0 * x if accuracy is None else accuracy
+        v = rng.standard_normal(theta.size)
+        here = float(x[0]), float(y[0])
+        return Visit(theta, v, x, y, accuracy, np.ones(1), np.full(1, -1), here, math.nan)
+
+    def trained(self, x, rng):
+        """By Adam, from a draw of ``problem.start``."""
+        return trained(self.problem, rng, x)
+
+    def time_step(self, beta, kappa, y):
+        """c / sqrt(stiffness), where kappa ln(test loss) is as stiff as a beta of kappa / loss."""
+        stiffness = np.asarray(beta) + np.abs(kappa) * np.exp(-np.asarray(y))
+        return np.minimum(self.cap, self.settings.dt / np.sqrt(np.maximum(stiffness, 1e-300)))
+
+    def walk(self, beta, kappa, dt, theta, v, steps, rng, stop):
+        """By ``wlmd.driver.walk`` without hills; a stretch that diverges is made again at dt / 4.
+
+        The second try begins with new velocities, which are independent of theta at temperature 1.
+        """
+        from wlnn.wlmd.driver import walk
+        from wlnn.wlmd.integrator import DIVERGED, STOPPED
+        from wlnn.wlmd.walk import walk_numpy
+
+        surface = self.sloping if kappa else self.flat
+        table = beta * self.loss[:, None] + kappa * (self.y if kappa else np.zeros(1))
+        trace, no_hills = np.empty((steps, 4)), np.zeros(steps)
+        for part in (1.0, 0.25):
+            moved = theta.copy()
+            speed = v.copy() if part == 1 else rng.standard_normal(theta.size)
+            motion = self.motion._replace(dt=float(part * dt))
+            if self.system is None:  # the definition, one walker
+                _, ending = walk_numpy(
+                    self.problem, moved[None], speed[None], table, surface, motion, no_hills, rng,
+                    trace[None], stop,
+                )  # fmt: skip
+            else:
+                _, ending = walk(
+                    self.system, moved, speed, self.box, table, surface, motion, no_hills, rng,
+                    trace, stop,
+                )  # fmt: skip
+            if ending == STOPPED:
+                return None
+            if ending != DIVERGED:
+                break
+        else:
+            raise UserError(
+                f"a replica at beta = {beta:.3g} diverges with a time step of {dt / 4:.2g}; make "
+                "ladder.dt smaller."
+            )
+        seen = trace[self.settings.sample_every - 1 :: self.settings.sample_every]
+        ones, here = np.ones(len(seen)), (float(trace[-1, 0]), float(trace[-1, 1]))
+        x, y, accuracy = (seen[:, k].copy() for k in range(3))
+        cell = np.full(len(seen), -1)
+        return Visit(moved, speed, x, y, accuracy, ones, cell, here, float(trace[:, 3].mean()))
+
+
+class MonteCarlo:
+    """Moves of one parameter with widths spread evenly in ln, U constant in narrow bins of x.
+
+    The driver accepts with min(1, exp(S[old] - S[new])), so that the table S = U makes it walk at
+    exp(-U). The density is that of the U of the bins, exactly, and so are the weights that MBAR
+    gives from the same U: the width of the bins is no approximation. The window is that of the
+    problem's grid, without an upper end in x.
+    """
+
+    def __init__(self, problem: Problem, settings: LadderSettings):
+        from wlnn.backend.binning import binning
+        from wlnn.networks.compiled.moves import FunctionSystem
+
+        axis, y = problem.grid
+        parts = max(1, math.ceil(axis.width / BIN_X - 1e-9))
+        width = axis.width / parts
+        n = max(axis.n * parts, math.ceil((X_TOP - axis.lo) / width))
+        x = Axis(axis.name, axis.lo, axis.lo + n * width, n)
+        self.problem = replace(problem, grid=Grid(x, y))
+        self.n_parameters = problem.n_parameters
+        self.system = None
+        if problem.system is not None:
+            self.system = problem.system(settings.precision)
+        elif hasattr(problem.observe, "py_func"):  # compiled with numba.njit
+            self.system = FunctionSystem(problem.observe)
+        self.known = np.ones(self.problem.grid.shape, np.int64)
+        self.bins = binning(self.problem.grid)
+        self.loss = np.exp(x.centres)
+
+    def draws(self, n, words, stop):
+        """Uniform points in the narrow bins, and how many of them lie in the window."""
+        from wlnn.wlmc.draws import draw_into
+
+        counts = np.zeros(self.problem.grid.shape, np.int64)
+        draw_into(self.problem, self.system, n, words, counts, stop)
+        none, inside = np.zeros(0), int(counts.sum())
+        if stop[0]:
+            return None
+        if not inside:
+            raise UserError(f"none of {n} uniform draws lies in the window; make it larger.")
+        return self._visit(none, counts, (0.0, 0.0)), inside / n
+
+    def draw(self, rng):
+        """One uniform point that lies in the window."""
+        for _ in range(TRIES):
+            theta = rng.uniform(self.problem.lo, self.problem.hi)
+            chain = self._stage(theta, self.known * 0.0, self.known * 0, 0, rng, np.zeros(1, "u1"))
+            ix, iy = self.problem.grid.index(chain.x, chain.y)
+            if ix >= 0:
+                counts = np.zeros(self.problem.grid.shape, np.int64)
+                counts[ix, iy] = 1
+                return self._visit(theta, counts, self._centre(chain))
+        raise UserError(f"none of {TRIES} uniform draws lies in the window; make it larger.")
+
+    def trained(self, x, rng):
+        """There is no gradient to train by."""
+        raise UserError("ladder.heated needs a gradient, which Monte Carlo has not; set it to 0.")
+
+    def time_step(self, beta, kappa, y):
+        """There is none."""
+        return np.zeros(np.shape(beta))
+
+    def walk(self, beta, kappa, dt, theta, v, steps, rng, stop):
+        """By ``wlmc.driver`` with ln f = 0 and the table U, all bins of the window open."""
+        table = beta * self.loss[:, None] + kappa * self.problem.grid.y.centres
+        counts, moved = np.zeros(table.shape, np.int64), theta.copy()
+        chain = self._stage(moved, table, counts, steps, rng, stop)
+        if chain.done < steps:
+            return None
+        return self._visit(moved, counts, self._centre(chain))
+
+    def _stage(self, theta, table, counts, steps, rng, stop):
+        from wlnn.wlmc.rules import NEW_BIN_CLOSED, STEP_LOG_UNIFORM, Chain, Stage
+
+        nothing, nx = np.zeros((0, 0)), len(table)
+        rest = (
+            table, counts, self.known, nothing,
+            Stage(steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx), Chain(0.1, 0),
+            rng.integers(1, 2**63, 4).astype(np.uint64), stop,
+        )  # fmt: skip
+        problem = self.problem
+        if self.system is None:
+            from wlnn.wlmc.definition import stage_numpy
+
+            return stage_numpy(problem, theta, *rest)
+        from wlnn.wlmc.driver import stage_for
+
+        run = stage_for(self.system)
+        return run(self.system, theta, problem.lo, problem.hi, self.bins, *rest)
+
+    def _centre(self, chain) -> tuple[float, float]:
+        grid = self.problem.grid
+        ix, iy = np.maximum(grid.index(chain.x, chain.y), 0)
+        return float(grid.x.centres[ix]), float(grid.y.centres[iy])
+
+    def _visit(self, theta, counts, here) -> Visit:
+        grid, cell = self.problem.grid, np.flatnonzero(counts)
+        ix, iy = np.unravel_index(cell, counts.shape)
+        x, y, count = grid.x.centres[ix], grid.y.centres[iy], counts.ravel()[cell].astype(float)
+        return Visit(theta, np.zeros(0), x, y, 0.0 * x, count, cell, here, math.nan)
+
+
+def mover_of(problem: Problem, settings: LadderSettings) -> Mover:
+    """With a gradient Langevin motion, unless the settings say otherwise; else Monte Carlo."""
+    by_hand = settings.mover == "monte-carlo" or problem.backward is None
+    return (MonteCarlo if by_hand else Langevin)(problem, settings)

@@ -1,0 +1,180 @@
+"""The loop over units: ladders in parallel threads, checkpoints, reports, interruption, resume.
+
+Takes a problem and settings, hands back a landscape; what a unit computes is in ``ladder.py``. A
+unit depends on its ladder alone, so that a run that was interrupted anywhere, or runs on another
+number of threads, gives the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.base import store
+from wlnn.base.claims import alone
+from wlnn.base.errors import UserError
+from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.running import Clocks, Interrupted, Report, stoppable
+from wlnn.ladder import ladder as units
+from wlnn.ladder.checkpoints import load_ladder, run_identity, save_ladder
+from wlnn.ladder.descent import begin
+from wlnn.ladder.estimate import landscape
+from wlnn.ladder.movers import Mover, mover_of
+from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, Ladder
+from wlnn.landscape.grid import Grid
+from wlnn.landscape.landscape import Landscape, finished
+from wlnn.settings.ladder import LadderSettings
+from wlnn.tasks.check import checked, checked_smooth
+
+COMPILING = "compiling the sampler, once per kind"
+
+
+class Climb:
+    """What the ladders of a run share; each has a mover of its own."""
+
+    def __init__(self, problem, settings: LadderSettings):
+        self.problem, self.settings = problem, settings
+        self.movers: dict[int, Mover] = {}
+
+    def mover(self, number: int) -> Mover:
+        """What moves the replicas of one ladder."""
+        if number not in self.movers:
+            self.movers[number] = mover_of(self.problem, self.settings)
+        return self.movers[number]
+
+
+class Climber(NamedTuple):
+    """A ladder by its number; None before its uniform draws are made."""
+
+    number: int
+    ladder: Ladder | None
+
+    @property
+    def done(self) -> bool:
+        """Whether its last stretch is made."""
+        return self.ladder is not None and self.ladder.phase == DONE
+
+
+@alone
+def sample(
+    problem,
+    settings: LadderSettings,
+    directory: Path | None = None,
+    threads: int = 1,
+    report: Callable[[Report], None] | None = None,
+    notes: dict | None = None,
+    grid: Grid | None = None,
+) -> Landscape:
+    """Sample the entropy landscape of a problem by ladders of replicas.
+
+    Args:
+        problem: with a gradient it is moved by Langevin motion, else by Monte Carlo.
+        settings: ladders, steps, rungs, time step.
+        directory: where checkpoints and ``landscape.npz`` go; an interrupted run with the same
+            settings is continued there, a finished one is returned as it is. None keeps everything
+            in memory.
+        threads: ladders that run at a time; the result does not depend on it.
+        report: called with a :class:`wlnn.base.running.Report` from time to time.
+        notes: stored in ``run.json`` beside the settings.
+        grid: bins of the landscape; those of a ``Problem`` are its own.
+
+    Raises:
+        UserError: wrong settings, a window that the ladder cannot reach, a directory of another
+            run.
+        Interrupted: on Ctrl-C, when everything done so far is saved.
+    """
+    if threads < 1:
+        raise UserError(f"threads must be 1 or more, not {threads}.")
+    problem = (checked if problem.backward is None else checked_smooth)(problem)
+    grid = problem.grid if grid is None else grid
+    found: list[Ladder | None] = [None] * settings.ladders
+    if directory is not None:
+        directory = store.open_run(directory, run_identity(problem, settings, grid), notes)
+        if (done := finished(directory)) is not None:
+            return done
+        found = [load_ladder(directory, k, problem.n_parameters) for k in range(settings.ladders)]
+    climbers = [Climber(number, ladder) for number, ladder in enumerate(found)]
+    with stoppable() as stop:
+        climbers = _all_units(Climb(problem, settings), climbers, directory, threads, report, stop)
+    ladders = [climber.ladder for climber in climbers if climber.ladder]
+    complete = all(climber.done for climber in climbers)
+    result = landscape(problem, settings, grid, ladders)
+    if result is None:
+        raise Interrupted
+    result.meta["finished"] = complete
+    if directory is not None:
+        result.save(directory / "landscape.npz")
+    if not complete:
+        raise Interrupted(result)
+    return result
+
+
+def stretch(climb: Climb, climber: Climber, seconds: float, stop: np.ndarray) -> Climber:
+    """Some units of one ladder; its uniform draws are the first."""
+    number, ladder = climber
+    until, mover = time.monotonic() + seconds, climb.mover(number)
+    while not (ladder and ladder.phase == DONE) and not stop[0] and time.monotonic() < until:
+        if ladder is None:
+            later = begin(mover, climb.settings, number, stop)
+        else:
+            later = units.advance(mover, climb.settings, ladder, stop)
+        ladder = later or ladder  # None: stopped within a unit, which is made again
+    return Climber(number, ladder)
+
+
+def _all_units(climb, climbers, directory, threads, report, stop) -> list[Climber]:
+    """All ladders to their end, or to where they are when ``stop`` is set."""
+    settings, first = climb.settings, climb.mover(0)
+
+    def save(climbers) -> None:
+        for climber in climbers:
+            if climber.ladder is not None and directory is not None:
+                save_ladder(directory, climber.ladder)
+
+    def part(climbers) -> float:
+        done = sum(climber.ladder.steps for climber in climbers if climber.ladder)
+        return min(done / (settings.steps * len(climbers)), 1.0)
+
+    def saw(climbers) -> None:
+        clocks.saw(part(climbers), lambda: _line(climbers), climbers)
+
+    clocks = Clocks(report, save, part(climbers))
+    with Shared(partial(Climb, climb.problem, settings), climb) as shared:
+        with clocks.compiling(COMPILING):
+            words = np.random.default_rng(0)
+            draw = first.draw(words)  # what Numba compiles, it compiles here
+            first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
+        with executor_of(threads) as executor:
+            ended = lambda climber: climber.done  # noqa: E731
+            climbers = run_units(stretch, shared, climbers, ended, executor, stop, saw)
+    save(climbers)
+    return climbers
+
+
+def _line(climbers: list[Climber]) -> str:
+    """How far the least advanced ladder has come."""
+    known = [climber.ladder for climber in climbers if climber.ladder]
+    if not known:
+        return ""
+    last = min(known, key=lambda ladder: (ladder.phase, ladder.steps))
+    if last.phase == DESCENT:
+        return f"descent: {last.rungs.n - 1} rungs, beta {last.rungs.beta[-1]:.3g}"
+    if last.phase == ASCENT:
+        return f"ascent of a trained network: {last.unit} of {last.rungs.n - 1} rungs"
+    with np.errstate(invalid="ignore"):
+        rate = (last.accepted.sum(0) / last.tried.sum(0))[last.tried.sum(0) > 0]
+    least = f"  exchanges accepted {rate.min():.2f} at least" if rate.size else ""
+    name = "pilot, " if last.phase == PILOT else ""
+    return f"{name}{last.rungs.n} rungs, stretch {last.unit}{least}"
+
+
+def landscape_so_far(directory: Path, problem, settings, grid: Grid) -> Landscape | None:
+    """The landscape of the checkpoints in a run directory; None before any ladder is in its run."""
+    numbers = range(settings.ladders)
+    ladders = [load_ladder(directory, k, problem.n_parameters) for k in numbers]
+    return landscape(problem, settings, grid, [ladder for ladder in ladders if ladder])
