@@ -244,7 +244,7 @@ def _is_sound(stored) -> bool:
     if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
         return False
     source, texts = stored.get("source"), ("task", *PATHS, "target")
-    if not isinstance(source, dict) or stored.get("sampler") not in SAMPLERS:
+    if not isinstance(source, dict) or stored.get("sampler") not in tuple(SAMPLERS):
         return False
     kinds = {**dict.fromkeys(texts, str), "hidden": list, "kind": str | None, "standardise": bool}
     return (
