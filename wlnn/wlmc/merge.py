@@ -1,4 +1,7 @@
-"""Walkers of Monte Carlo become one landscape; those of a group share their S on the way."""
+"""Walkers of Monte Carlo become one landscape, and what they share of their S on the way.
+
+When they meet is ``run.py``'s; how landscapes are aligned and judged, ``landscape.merge``'s.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,75 @@ from dataclasses import asdict
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
-from wlnn.landscape.merge import Draws, merge
+from wlnn.landscape.merge import Draws, WalkerResult, merge
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
 
+FEWEST_VISITS = 10  # of an open bin, on average, that a production on a common S must promise
+
 
 def merge_entropies(walkers: list[wlmc.Walker], groups: int) -> list[wlmc.Walker]:
-    """Every walker of a group with the group's mean S, over those that know the bin."""
+    """Every walker of a group with the group's mean S, over those that know the bin.
+
+    A group whose walkers have one S already is left as it is: a mean of equals may round.
+    """
     merged = []
     size = len(walkers) // groups
     for group in range(groups):
         members = walkers[group * size : (group + 1) * size]
         known = np.array([walker.visits > 0 for walker in members])
         entropy = np.array([walker.entropy for walker in members])
+        if (entropy == entropy[0]).all():
+            merged += members
+            continue
         mean = np.where(known, entropy, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         merged += [walker._replace(entropy=mean.copy()) for walker in members]
     return merged
+
+
+def freeze_common(
+    problem: Problem, plan: wlmc.StagePlan, walkers: list[wlmc.Walker]
+) -> list[wlmc.Walker]:
+    """All walkers on one S, their mean, at the end of learning; nothing if they have it already.
+
+    S of each walker is its mean over the last stages, less its mean over the bins that all know. A
+    bin is open if half of the walkers or more know it; all others are closed, S = inf: no move
+    leads there, and every move from there into an open bin is accepted. A walker that stands in
+    one takes the state of the walker with the nearest number that does not.
+
+    Raises:
+        UserError: no bin is known to all, or production is too short for the open ones.
+    """
+    if all(np.array_equal(walker.entropy, walkers[0].entropy) for walker in walkers):
+        return walkers
+    known = np.array([walker.visits > 0 for walker in walkers])
+    learnt = np.array([walker.average for walker in walkers])
+    everywhere = known.all(axis=0)
+    if not everywhere.any():
+        raise UserError(
+            f"after learning no bin is known to all {len(walkers)} walkers, so that they have no "
+            "S in common; make wlmc.steps larger or the window smaller."
+        )
+    learnt = learnt - learnt[:, everywhere].mean(axis=1)[:, None, None]
+    mean = np.where(known, learnt, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    is_open = 2 * known.sum(axis=0) >= len(walkers)
+    steps = len(walkers) * plan.steps * (plan.n_stages - plan.count_from)
+    if steps < FEWEST_VISITS * is_open.sum():
+        raise UserError(
+            f"production of {steps:,} steps in all is too short for the {is_open.sum():,} bins "
+            "that were learnt; make wlmc.steps larger, or the bins wider."
+        )
+    common = np.where(is_open, mean, np.inf)
+    places = [problem.grid.index(*problem.observe(walker.theta)) for walker in walkers]
+    inside = [k for k, place in enumerate(places) if min(place) >= 0 and is_open[tuple(place)]]
+    frozen = []
+    for k, walker in enumerate(walkers):
+        source = walkers[min(inside, key=lambda other, k=k: abs(other - k))] if inside else walker
+        frozen.append(walker._replace(entropy=common.copy(), theta=source.theta.copy()))
+    return frozen
 
 
 def merge_walkers(
@@ -44,7 +98,14 @@ def merge_walkers(
         "seeds": {"seed": settings.seed, "walkers": [walker.number for walker in walkers]},
         "stages_done": [walker.stage for walker in walkers],
     }
-    merged = merge(problem.grid, [wlmc.result(group) for group in groups], draws, covers, meta)
+    if draws is not None:
+        meta["draws"] = {"n": draws.n, "outside_window": 1 - draws.counts.sum() / draws.n}
+    pooled = settings.estimator == "common" and any(walker.production.any() for walker in walkers)
+    if pooled:
+        results = [WalkerResult(w.entropy, w.visits, w.production, w.history) for w in walkers]
+    else:  # also while the walkers of a common S have not counted yet: what each has learnt
+        results = [wlmc.result(group) for group in groups]
+    merged = merge(problem.grid, results, draws, covers, meta, pooled)
     if walkers[0].kept.size:
         merged.networks.update(_networks(problem, walkers[0]))
     return merged

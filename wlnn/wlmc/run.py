@@ -24,7 +24,7 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
-from wlnn.wlmc.merge import merge_entropies, merge_walkers
+from wlnn.wlmc.merge import freeze_common, merge_entropies, merge_walkers
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 from wlnn.wlmc.walker import StagePlan, Walker
 
@@ -42,9 +42,23 @@ class Walk:
         self.systems: dict[int, object] = {}
 
     def meeting(self, stage: int) -> int:
-        """The stage after ``stage`` at which walkers wait for each other: to merge, or the end."""
+        """The stage after ``stage`` at which walkers wait for each other: to share S, or the end."""
+        if self.plan.common and stage < self.plan.n_adaptive:
+            return self.plan.n_adaptive
         together = self.settings.merge_every or self.plan.n_stages
         return min((stage // together + 1) * together, self.plan.n_stages)
+
+    def met(self, walkers: list[Walker], stage: int) -> list[Walker]:
+        """The walkers, all at ``stage``, after they shared what they share there.
+
+        They are the same when they shared it before: a checkpoint may be of either moment.
+        """
+        every = self.settings.merge_every
+        if every and stage and stage % every == 0 and stage < self.plan.n_adaptive:
+            return merge_entropies(walkers, self.settings.groups)
+        if self.plan.common and stage == self.plan.n_adaptive:
+            return freeze_common(self.problem, self.plan, walkers)
+        return walkers
 
     def system(self, number: int):
         """The compiled form of the problem for one walker, or None."""
@@ -135,14 +149,14 @@ def _all_stages(walk, shared, walkers, executor, stop, clocks: Clocks) -> list[W
         clocks.saw(_part(states, plan), lambda: _line(states, walk.problem), states)
 
     while (stage := min(walker.stage for walker in walkers)) < plan.n_stages and not stop[0]:
+        if all(walker.stage == stage for walker in walkers):
+            walkers = walk.met(walkers, stage)
         last = walk.meeting(stage)
 
         def arrived(walker, last=last):
             return walker.stage >= last
 
         walkers = run_units(stretch, shared, walkers, arrived, executor, stop, saw)
-        if walk.settings.merge_every and all(map(arrived, walkers)) and last < plan.n_adaptive:
-            walkers = merge_entropies(walkers, walk.settings.groups)
     return walkers
 
 

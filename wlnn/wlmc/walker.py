@@ -23,6 +23,8 @@ from wlnn.wlmc.rules import NEW_BIN_CLOSED, NEW_BINS, STEP_FIXED, STEP_RULES, Ch
 from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
+LEARNT_TAIL = 0.25  # last part of learning whose mean S the estimator "common" takes
+BURN_IN = 0.1  # first part of production on a common S that is not counted
 ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
 HISTORY = (
     "ln_f", "steps", "acceptance", "out_of_box", "out_of_window", "flatness", "bins", "coverage",
@@ -35,10 +37,10 @@ class Walker(NamedTuple):
 
     number: int
     theta: np.ndarray  # (P,)
-    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited
+    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; a common S: inf in closed bins
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
-    production: np.ndarray  # (nx, ny) visits of the production stages
-    average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
+    production: np.ndarray  # (nx, ny) visits of the production stages that count
+    average: np.ndarray  # (nx, ny) mean S: "average" of production, "common" of the end of learning
     marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
     stage: int
@@ -57,13 +59,28 @@ class StagePlan(NamedTuple):
     schedule: OneOverT | PaperStages | Halving
     driver: object = None  # a module in the place of ``wlmc.driver``, for judges of wrong samplers
 
+    @property
+    def common(self) -> bool:
+        """Whether production is on one S of all walkers."""
+        return self.settings.estimator == "common"
+
+    @property
+    def average_from(self) -> int:
+        """First stage of the mean of S: of production, or of the end of learning."""
+        if self.common:
+            return self.n_adaptive - max(1, round(LEARNT_TAIL * self.n_adaptive))
+        return self.n_adaptive
+
+    @property
+    def count_from(self) -> int:
+        """First stage whose visits count as production."""
+        burn_in = math.ceil(BURN_IN * (self.n_stages - self.n_adaptive)) if self.common else 0
+        return self.n_adaptive + burn_in
+
 
 def make_plan(settings: WLMCSettings, driver=None) -> StagePlan:
     """Stages of equal length; the last part of them measures: production."""
-    n_production = round(settings.production * settings.stages)
-    if settings.production > 0:
-        n_production = max(n_production, 1)
-    n_adaptive = max(settings.stages - n_production, 1)
+    n_adaptive = settings.stages - settings.n_production
     steps = settings.steps // settings.stages
     if settings.schedule == "paper":
         schedule = PaperStages()
@@ -147,22 +164,26 @@ def advance(
     begun = time.perf_counter()
     stage = walker.stage
     production = stage >= plan.n_adaptive
-    averaged = production and plan.settings.estimator == "average"
-    if averaged:  # S goes on growing as in the last adaptive stage
+    growing = production and plan.settings.estimator == "average"
+    averaged = growing or (plan.common and not production and stage >= plan.average_from)
+    if growing:  # as in the last adaptive stage
         ln_f = plan.schedule.ln_f(plan.n_adaptive - 1, walker.history)
     else:
         ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
     step_rule, step_width = _step_rule(walker, plan, production)
-    rows = np.flatnonzero(walker.visits.any(axis=1))
+    known = walker.visits
+    if production and plan.common:  # what is open is open to all, whoever knew it
+        known = np.isfinite(walker.entropy).astype(np.int64)
+    rows = np.flatnonzero(known.any(axis=1))
     low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
     words = np.random.SeedSequence(plan.settings.seed, spawn_key=(walker.number, stage + 1))
     rng = words.generate_state(4, np.uint64)
     theta, entropy, kept = walker.theta.copy(), walker.entropy.copy(), walker.kept.copy()
     histogram = np.zeros(problem.grid.shape, np.int64)
-    closed = production or not plan.schedule.takes_new_bins(stage, walker.history)
+    closed = production or averaged or not plan.schedule.takes_new_bins(stage, walker.history)
     new_bins = NEW_BIN_CLOSED if closed else NEW_BINS[plan.settings.late_bins]
     chain = run_stage(
-        problem, system, theta, entropy, histogram, walker.visits, kept,
+        problem, system, theta, entropy, histogram, known, kept,
         Stage(plan.steps, ln_f, step_rule, new_bins, low, high),
         Chain(step_width, walker.direction), rng, stop, driver=plan.driver,
     )  # fmt: skip
@@ -175,29 +196,32 @@ def advance(
         marks, halvings = visits, halvings + 1
     average = walker.average
     if averaged:
-        known = visits > 0
-        now = np.where(known, entropy - entropy[known].mean(), 0.0)
-        average = average + (now - average) / (stage - plan.n_adaptive + 1)
-    known = np.flatnonzero(visits.any(axis=1))
+        seen = visits > 0
+        now = np.where(seen, entropy - entropy[seen].mean(), 0.0)
+        average = average + (now - average) / (stage - plan.average_from + 1)
+    counted = walker.production
+    if stage >= plan.count_from:
+        counted = counted + (histogram * known if plan.common else histogram)
+    known_now = known if production and plan.common else visits
+    rows = np.flatnonzero(visits.any(axis=1))
     record = {
         "ln_f": ln_f,
         "steps": chain.done,
         "acceptance": chain.accepted / chain.done,
         "out_of_box": chain.out_of_box / chain.done,
         "out_of_window": chain.out_of_window / chain.done,
-        "flatness": diagnostics.flatness(histogram, visits),
+        "flatness": diagnostics.flatness(histogram, known_now),
         "bins": np.count_nonzero(visits),
         "coverage": diagnostics.coverage(visits),
         "round_trips": chain.round_trips,
         "step_width": chain.step_width,
         "drift": chain.drift,
-        "x_low": problem.grid.x.edges[known[0]],
+        "x_low": problem.grid.x.edges[rows[0]],
         "halvings": halvings,
         "seconds": time.perf_counter() - begun,
     }
     return Walker(
-        walker.number, theta, entropy, visits,
-        walker.production + histogram if production else walker.production, average,
+        walker.number, theta, entropy, visits, counted, average,
         marks, kept, stage + 1, chain.step_width, chain.direction,
         {name: np.append(walker.history[name], record[name]) for name in HISTORY},
     )  # fmt: skip
@@ -232,7 +256,7 @@ def run_stage(problem, system, theta, *rest, driver=None) -> Chain:
 
 
 def result(walkers: list[Walker]):
-    """What independent walkers, or a group with one common S, bring to ``landscape.merge``.
+    """What independent walkers, or a group that merges its S, bring to ``landscape.merge``.
 
     Estimator "frozen": S + ln H, H the visits of the production stages, where they came; S and H of
     a group are those of all its walkers. Estimator "average": the mean of S over those stages.
