@@ -39,23 +39,26 @@ def merge_entropies(walkers: list[wlmc.Walker], groups: int) -> list[wlmc.Walker
     return merged
 
 
-def freeze_common(
+def share_entropy(
     problem: Problem, plan: wlmc.StagePlan, walkers: list[wlmc.Walker]
 ) -> list[wlmc.Walker]:
-    """All walkers on one S, their mean, at the end of learning; nothing if they have it already.
+    """All walkers on one S, the mean of theirs; nothing is done if they have it already.
 
-    S of each walker is its mean over the last stages, less its mean over the bins that all know. A
-    bin is open if half of the walkers or more know it; all others are closed, S = inf: no move
-    leads there, and every move from there into an open bin is accepted. A walker that stands in
-    one takes the state of the walker with the nearest number that does not.
+    Where they first meet, S of each counts from its mean over the bins that all know. A bin is open if half of the walkers
+    or more know it; all others are closed, S = inf: no move leads there, and every move from there
+    into an open bin is accepted. A walker that stands in one takes the state of the walker with the
+    nearest number that does not. From here on they grow this S together, since a rare bin that
+    each learnt alone is off by tens of nats, and would hold every walker once S is frozen.
 
     Raises:
         UserError: no bin is known to all, or production is too short for the open ones.
     """
-    if all(np.array_equal(walker.entropy, walkers[0].entropy) for walker in walkers):
+    learnt = np.array([walker.entropy for walker in walkers])
+    if (learnt == learnt[0]).all():
         return walkers
+    if walkers[0].stage > plan.share_from:
+        return [walker._replace(entropy=learnt.mean(axis=0)) for walker in walkers]
     known = np.array([walker.visits > 0 for walker in walkers])
-    learnt = np.array([walker.average for walker in walkers])
     everywhere = known.all(axis=0)
     if not everywhere.any():
         raise UserError(
@@ -87,6 +90,8 @@ def merge_walkers(
     """The landscape of all walkers that finished a stage; groups with a common S count as one."""
     walkers = [walker for walker in walkers if walker.stage]
     size = len(walkers) // settings.groups if settings.merge_every else 1
+    if settings.estimator == "common" and walkers[-1].stage >= wlmc.make_plan(settings).share_from:
+        size = len(walkers)  # no visits counted yet, but one S: that has no error bars
     size = max(size, 1)
     groups = [walkers[first : first + size] for first in range(0, len(walkers), size)]
     covers = draws is not None and draws.n >= 10_000 and draws.counts.sum() == draws.n
@@ -103,7 +108,7 @@ def merge_walkers(
     pooled = settings.estimator == "common" and any(walker.production.any() for walker in walkers)
     if pooled:
         results = [WalkerResult(w.entropy, w.visits, w.production, w.history) for w in walkers]
-    else:  # also while the walkers of a common S have not counted yet: what each has learnt
+    else:
         results = [wlmc.result(group) for group in groups]
     merged = merge(problem.grid, results, draws, covers, meta, pooled)
     if walkers[0].kept.size:

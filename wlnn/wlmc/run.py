@@ -24,7 +24,7 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
-from wlnn.wlmc.merge import freeze_common, merge_entropies, merge_walkers
+from wlnn.wlmc.merge import merge_entropies, merge_walkers, share_entropy
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 from wlnn.wlmc.walker import StagePlan, Walker
 
@@ -42,9 +42,9 @@ class Walk:
         self.systems: dict[int, object] = {}
 
     def meeting(self, stage: int) -> int:
-        """The stage after ``stage`` at which walkers wait for each other: to share S, or the end."""
+        """The stage after ``stage`` at which walkers wait for each other, to share S or at the end."""
         if self.plan.common and stage < self.plan.n_adaptive:
-            return self.plan.n_adaptive
+            return max(stage + 1, self.plan.share_from)
         together = self.settings.merge_every or self.plan.n_stages
         return min((stage // together + 1) * together, self.plan.n_stages)
 
@@ -56,8 +56,8 @@ class Walk:
         every = self.settings.merge_every
         if every and stage and stage % every == 0 and stage < self.plan.n_adaptive:
             return merge_entropies(walkers, self.settings.groups)
-        if self.plan.common and stage == self.plan.n_adaptive:
-            return freeze_common(self.problem, self.plan, walkers)
+        if self.plan.common and self.plan.share_from <= stage <= self.plan.n_adaptive:
+            return share_entropy(self.problem, self.plan, walkers)
         return walkers
 
     def system(self, number: int):

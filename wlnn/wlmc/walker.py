@@ -23,7 +23,7 @@ from wlnn.wlmc.rules import NEW_BIN_CLOSED, NEW_BINS, STEP_FIXED, STEP_RULES, Ch
 from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
-LEARNT_TAIL = 0.25  # last part of learning whose mean S the estimator "common" takes
+SHARED = 0.5  # last part of learning in which walkers of the estimator "common" have one S
 BURN_IN = 0.1  # first part of production on a common S that is not counted
 ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
 HISTORY = (
@@ -40,7 +40,7 @@ class Walker(NamedTuple):
     entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; a common S: inf in closed bins
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
     production: np.ndarray  # (nx, ny) visits of the production stages that count
-    average: np.ndarray  # (nx, ny) mean S: "average" of production, "common" of the end of learning
+    average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
     marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
     stage: int
@@ -61,15 +61,13 @@ class StagePlan(NamedTuple):
 
     @property
     def common(self) -> bool:
-        """Whether production is on one S of all walkers."""
+        """Whether walkers have one S from :attr:`share_from` on."""
         return self.settings.estimator == "common"
 
     @property
-    def average_from(self) -> int:
-        """First stage of the mean of S: of production, or of the end of learning."""
-        if self.common:
-            return self.n_adaptive - max(1, round(LEARNT_TAIL * self.n_adaptive))
-        return self.n_adaptive
+    def share_from(self) -> int:
+        """First stage on one S of all walkers, with the estimator "common"."""
+        return self.n_adaptive - round(SHARED * self.n_adaptive)
 
     @property
     def count_from(self) -> int:
@@ -164,15 +162,15 @@ def advance(
     begun = time.perf_counter()
     stage = walker.stage
     production = stage >= plan.n_adaptive
-    growing = production and plan.settings.estimator == "average"
-    averaged = growing or (plan.common and not production and stage >= plan.average_from)
-    if growing:  # as in the last adaptive stage
+    shared = plan.common and stage >= plan.share_from
+    averaged = production and plan.settings.estimator == "average"
+    if averaged:  # S goes on growing as in the last adaptive stage
         ln_f = plan.schedule.ln_f(plan.n_adaptive - 1, walker.history)
     else:
         ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
     step_rule, step_width = _step_rule(walker, plan, production)
     known = walker.visits
-    if production and plan.common:  # what is open is open to all, whoever knew it
+    if shared:  # what is open is open to all, whoever knew it
         known = np.isfinite(walker.entropy).astype(np.int64)
     rows = np.flatnonzero(known.any(axis=1))
     low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
@@ -180,7 +178,7 @@ def advance(
     rng = words.generate_state(4, np.uint64)
     theta, entropy, kept = walker.theta.copy(), walker.entropy.copy(), walker.kept.copy()
     histogram = np.zeros(problem.grid.shape, np.int64)
-    closed = production or averaged or not plan.schedule.takes_new_bins(stage, walker.history)
+    closed = production or shared or not plan.schedule.takes_new_bins(stage, walker.history)
     new_bins = NEW_BIN_CLOSED if closed else NEW_BINS[plan.settings.late_bins]
     chain = run_stage(
         problem, system, theta, entropy, histogram, known, kept,
@@ -198,11 +196,10 @@ def advance(
     if averaged:
         seen = visits > 0
         now = np.where(seen, entropy - entropy[seen].mean(), 0.0)
-        average = average + (now - average) / (stage - plan.average_from + 1)
+        average = average + (now - average) / (stage - plan.n_adaptive + 1)
     counted = walker.production
     if stage >= plan.count_from:
-        counted = counted + (histogram * known if plan.common else histogram)
-    known_now = known if production and plan.common else visits
+        counted = counted + (histogram * known if shared else histogram)
     rows = np.flatnonzero(visits.any(axis=1))
     record = {
         "ln_f": ln_f,
@@ -210,7 +207,7 @@ def advance(
         "acceptance": chain.accepted / chain.done,
         "out_of_box": chain.out_of_box / chain.done,
         "out_of_window": chain.out_of_window / chain.done,
-        "flatness": diagnostics.flatness(histogram, known_now),
+        "flatness": diagnostics.flatness(histogram, known if shared else visits),
         "bins": np.count_nonzero(visits),
         "coverage": diagnostics.coverage(visits),
         "round_trips": chain.round_trips,
@@ -266,6 +263,8 @@ def result(walkers: list[Walker]):
     visits = sum(walker.visits for walker in walkers)
     production = sum(walker.production for walker in walkers)
     entropy = walkers[0].entropy.copy()
+    closed = ~np.isfinite(entropy)
+    entropy[closed], visits = 0.0, np.where(closed, 0, visits)
     if any(walker.average.any() for walker in walkers):
         entropy = np.mean([walker.average for walker in walkers], axis=0)
     elif production.any():
