@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from wlnn.base import store
+from wlnn.base.pool import run_units
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from command_line import BALL, run
@@ -18,13 +20,14 @@ from command_line import BALL, run
 # The run kills itself a given time after it began to sample, and saves as often as it can, so that
 # many kills fall into the saving.
 MORTAL = """
-import os, signal, sys, threading
+import functools, os, signal, sys, threading
+from wlnn.base import running
 from wlnn.cli import main as cli, results as cli_results
 from wlnn.wlmc import run
 
 cli_results.draw = lambda *_: []
 delay = float(sys.argv.pop(1))
-run.ROUND_SECONDS, run.SAVE_SECONDS = 0.02, 0.0
+running.SAVE_SECONDS, run.run_units = 0.0, functools.partial(run.run_units, seconds=0.02)
 all_stages = run._all_stages
 
 def mortal(*arguments):
@@ -37,6 +40,7 @@ cli.main(sys.argv[1:])
 """
 INDEPENDENT = ("--walkers", "3", "--steps", "4000", "--set", "wlmc.stages=100")
 AVERAGED = (*INDEPENDENT, "--set", "wlmc.estimator=average", "--set", "wlmc.production=0.5")
+COMMON = (*INDEPENDENT, "--set", "wlmc.estimator=common", "--set", "wlmc.production=0.5")
 TOGETHER = (*INDEPENDENT, "--set", "wlmc.merge_every=3", "--set", "wlmc.groups=1")
 
 
@@ -74,7 +78,9 @@ def assert_same(first, second):
 
 
 @pytest.mark.parametrize(
-    "options", [INDEPENDENT, AVERAGED, TOGETHER], ids=["independent", "averaged", "together"]
+    "options",
+    [INDEPENDENT, AVERAGED, TOGETHER, COMMON],
+    ids=["independent", "averaged", "together", "common"],
 )
 def test_two_kills(options):
     arguments = ("sample", "--task", "ball.py:problem", *options)
@@ -140,8 +146,8 @@ def test_a_full_disk(here, monkeypatch):
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no file system of its own may be mounted here")
     monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
-    monkeypatch.setattr("wlnn.wlmc.run.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("wlnn.wlmc.run.ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("wlnn.base.running.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("wlnn.wlmc.run.run_units", partial(run_units, seconds=0.02))
     arguments = ("sample", "--task", "ball.py:problem", *INDEPENDENT, "--threads", "1", "--out")
     try:
         full = run(*arguments, disk / "cut")

@@ -134,7 +134,13 @@ class Landscape:
 
     @property
     def entropy(self) -> np.ndarray:
-        """S ``(nx, ny)`` in nats, mean over the walkers that were there; NaN where none was."""
+        """S ``(nx, ny)`` in nats, mean over the walkers that were there; NaN where none was.
+
+        That of a jackknife is the mean of exp S: without one walker each, their visits add up to
+        those of all.
+        """
+        if self.resampling == "jackknife":
+            return ln_sum(np.moveaxis(self.entropies, 0, -1)) - np.log(self.n_walkers)
         return _mean(self.entropies)
 
     @property

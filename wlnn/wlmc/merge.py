@@ -16,6 +16,7 @@ from wlnn.landscape.merge import Draws, WalkerResult, merge
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
+from wlnn.wlmc.rules import CLOSED_ENTROPY
 
 FEWEST_VISITS = 10  # of an open bin, on average, that a production on a common S must promise
 
@@ -44,11 +45,12 @@ def share_entropy(
 ) -> list[wlmc.Walker]:
     """All walkers on one S, the mean of theirs; nothing is done if they have it already.
 
-    Where they first meet, S of each counts from its mean over the bins that all know. A bin is open if half of the walkers
-    or more know it; all others are closed, S = inf: no move leads there, and every move from there
-    into an open bin is accepted. A walker that stands in one takes the state of the walker with the
-    nearest number that does not. From here on they grow this S together, since a rare bin that
-    each learnt alone is off by tens of nats, and would hold every walker once S is frozen.
+    Where they first meet, S of each counts from its mean over the bins that all know. A bin is open
+    if half of the walkers or more know it; all others are closed, with an S that no move climbs to
+    and every move into an open bin leaves. A walker that stands in one takes the state of the
+    walker with the nearest number that does not. From here on they grow this S together, since a
+    rare bin that each learnt alone is off by tens of nats, and would hold every walker once S is
+    frozen.
 
     Raises:
         UserError: no bin is known to all, or production is too short for the open ones.
@@ -74,7 +76,7 @@ def share_entropy(
             f"production of {steps:,} steps in all is too short for the {is_open.sum():,} bins "
             "that were learnt; make wlmc.steps larger, or the bins wider."
         )
-    common = np.where(is_open, mean, np.inf)
+    common = np.where(is_open, mean, CLOSED_ENTROPY)
     places = [problem.grid.index(*problem.observe(walker.theta)) for walker in walkers]
     inside = [k for k, place in enumerate(places) if min(place) >= 0 and is_open[tuple(place)]]
     frozen = []
@@ -90,8 +92,9 @@ def merge_walkers(
     """The landscape of all walkers that finished a stage; groups with a common S count as one."""
     walkers = [walker for walker in walkers if walker.stage]
     size = len(walkers) // settings.groups if settings.merge_every else 1
-    if settings.estimator == "common" and walkers[-1].stage >= wlmc.make_plan(settings).share_from:
-        size = len(walkers)  # no visits counted yet, but one S: that has no error bars
+    last = min((walker.stage for walker in walkers), default=0)
+    if settings.estimator == "common" and last >= wlmc.make_plan(settings).share_from:
+        size = len(walkers)  # one S, which has no error bars before visits are counted
     size = max(size, 1)
     groups = [walkers[first : first + size] for first in range(0, len(walkers), size)]
     covers = draws is not None and draws.n >= 10_000 and draws.counts.sum() == draws.n

@@ -42,7 +42,7 @@ class Walk:
         self.systems: dict[int, object] = {}
 
     def meeting(self, stage: int) -> int:
-        """The stage after ``stage`` at which walkers wait for each other, to share S or at the end."""
+        """The stage after ``stage`` at which walkers wait for each other, to share S or at last."""
         if self.plan.common and stage < self.plan.n_adaptive:
             return max(stage + 1, self.plan.share_from)
         together = self.settings.merge_every or self.plan.n_stages
@@ -119,7 +119,11 @@ def sample(
         if not stop[0]:
             clocks.report(Report(_part(walkers, walk.plan), notes=(DRAWING,)))
             systems = [walk.system(walker.number) for walker in walkers]
-            draws = anchor(problem, systems, settings, threads, stop)
+
+            def drawn(part: float) -> None:
+                clocks.report(Report(1.0, line=f"uniform draws: {part:.0%}"))
+
+            draws = anchor(problem, systems, settings, threads, stop, drawn)
     if min(walker.stage for walker in walkers) == 0:
         raise Interrupted
     merged = merge_walkers(problem, settings, walkers, draws)

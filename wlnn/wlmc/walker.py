@@ -19,7 +19,15 @@ from wlnn.landscape import diagnostics
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc.definition import stage_numpy
-from wlnn.wlmc.rules import NEW_BIN_CLOSED, NEW_BINS, STEP_FIXED, STEP_RULES, Chain, Stage
+from wlnn.wlmc.rules import (
+    CLOSED_ENTROPY,
+    NEW_BIN_CLOSED,
+    NEW_BINS,
+    STEP_FIXED,
+    STEP_RULES,
+    Chain,
+    Stage,
+)
 from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
@@ -37,7 +45,7 @@ class Walker(NamedTuple):
 
     number: int
     theta: np.ndarray  # (P,)
-    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; a common S: inf in closed bins
+    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; in closed bins CLOSED_ENTROPY
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
     production: np.ndarray  # (nx, ny) visits of the production stages that count
     average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
@@ -168,10 +176,12 @@ def advance(
         ln_f = plan.schedule.ln_f(plan.n_adaptive - 1, walker.history)
     else:
         ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
+    if shared and not production:  # what grows while nobody finds a rare bin, that bin lacks
+        ln_f *= (plan.n_adaptive - stage) / (plan.n_adaptive - plan.share_from)
     step_rule, step_width = _step_rule(walker, plan, production)
     known = walker.visits
     if shared:  # what is open is open to all, whoever knew it
-        known = np.isfinite(walker.entropy).astype(np.int64)
+        known = (walker.entropy < CLOSED_ENTROPY).astype(np.int64)
     rows = np.flatnonzero(known.any(axis=1))
     low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
     words = np.random.SeedSequence(plan.settings.seed, spawn_key=(walker.number, stage + 1))
@@ -263,7 +273,7 @@ def result(walkers: list[Walker]):
     visits = sum(walker.visits for walker in walkers)
     production = sum(walker.production for walker in walkers)
     entropy = walkers[0].entropy.copy()
-    closed = ~np.isfinite(entropy)
+    closed = entropy >= CLOSED_ENTROPY
     entropy[closed], visits = 0.0, np.where(closed, 0, visits)
     if any(walker.average.any() for walker in walkers):
         entropy = np.mean([walker.average for walker in walkers], axis=0)
