@@ -6,7 +6,7 @@ Exact masses throughout; no sampler but the product's own.
 import numpy as np
 import pytest
 
-from wlnn.base.statistics import t_factor
+from wlnn.base.statistics import standard_error, t_factor
 from wlnn.landscape import merge as landscape_merge
 from wlnn.reference.cases import maxnorm, rare_corner, ternary_perceptron
 from wlnn.reference.judges.wlmc_coverage import LEVELS, coverage
@@ -41,7 +41,8 @@ def test_rare_bins_have_errors_as_large_as_they_say():
     z = z_of(case, rare_corner.masses(case), 32)
     held = np.abs(z) < t_factor(SHORT["walkers"])
     assert 0.93 <= held.mean() <= 0.97, held.mean()
-    assert abs(z.mean()) < 0.1, z.mean()
+    each = z.mean(axis=1)  # the bins of a seed share the error of their zero
+    assert abs(each.mean()) < 2.5 * standard_error(each), (each.mean(), standard_error(each))
 
 
 @pytest.mark.slow
