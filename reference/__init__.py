@@ -27,6 +27,7 @@ class Case(NamedTuple):
 
 
 AVERAGED = (("production", 0.5), ("estimator", "average"))
+COMMON = (("production", 0.5), ("estimator", "common"), ("c", 8.0))
 LONG = (("steps", 20_000_000), ("threshold", 0.3))
 SMOOTH = "judges.wlmd_least_squares:smooth_case"
 # One walker a million steps more or less: each fast case takes seconds once Numba has compiled it.
@@ -53,6 +54,11 @@ CASES = (
     Case("ising", "judges.wlmc_run:judge_ising"),
     Case("production", "judges.wlmc_run:judge_production"),
     Case("averaged", "judges.wlmc_run:judge_averaged"),
+    *(
+        Case(f"common-{name}", "judges.wlmc_run:judge_common", False, (("case", name),))
+        for name in ("maxnorm", "logistic", "ternary")
+    ),
+    Case("common-rare", "judges.wlmc_run:judge_rare"),
     Case("convergence", "judges.wlmc_run:judge_convergence"),
     Case("canonical", "judges.wlmc_run:judge_canonical"),
     Case(
@@ -64,6 +70,7 @@ CASES = (
     Case("slope", "judges.wlmc_run:judge_slope", True),
     Case("coverage", "judges.wlmc_coverage:judge_coverage", True),
     Case("coverage-averaged", "judges.wlmc_coverage:judge_coverage", True, AVERAGED),
+    Case("coverage-common", "judges.wlmc_coverage:judge_coverage", True, COMMON),
     Case("ising-8", "judges.wlmc_run:judge_ising", True, (("side", 8), *LONG)),
     Case("spiral-draws", "judges.wlmc_network:judge_direct", True),
     Case("nested", "judges.wlmc_network:judge_nested", True),

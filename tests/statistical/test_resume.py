@@ -38,6 +38,7 @@ cli.main(sys.argv[1:])
 """
 INDEPENDENT = ("--walkers", "3", "--steps", "4000", "--set", "wlmc.stages=100")
 AVERAGED = (*INDEPENDENT, "--set", "wlmc.estimator=average", "--set", "wlmc.production=0.5")
+COMMON = (*INDEPENDENT, "--set", "wlmc.estimator=common", "--set", "wlmc.production=0.5")
 TOGETHER = (*INDEPENDENT, "--set", "wlmc.merge_every=3", "--set", "wlmc.groups=1")
 
 
@@ -75,7 +76,9 @@ def assert_same(first, second):
 
 
 @pytest.mark.parametrize(
-    "options", [INDEPENDENT, AVERAGED, TOGETHER], ids=["independent", "averaged", "together"]
+    "options",
+    [INDEPENDENT, AVERAGED, TOGETHER, COMMON],
+    ids=["independent", "averaged", "together", "common"],
 )
 def test_two_kills(options):
     arguments = ("sample", "--task", "ball.py:problem", *options)

@@ -80,7 +80,7 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
     r = landscape.n_walkers
     errors = {name: np.full(len(temperatures), np.nan) for name in QUANTITIES}
     if r > 1:
-        left = (np.delete(landscape.entropies, k, axis=0) for k in range(r))
+        left = (landscape.without(k) for k in range(r))
         parts = [
             _averages(replace(landscape, entropies=part), rows, temperatures)[0] for part in left
         ]

@@ -10,6 +10,7 @@ import numpy as np
 
 TRUSTED = 0.02  # largest ln f tau / Nb at which error bars from the walkers' spread are honest
 AVERAGED_TRIPS = 3  # round trips of each walker while S is averaged; so many samples is its mean
+POOLED_TRIPS = 1  # round trips of each walker on a frozen S of all walkers
 GROWTH_BIAS = 2.0  # bias of an averaged S at the lowest x / (ln f tau / Nb), docs/growth_bias.png
 LONG_PRODUCTION = 0.75  # or this part of the steps with S frozen: three times the adaptive part
 

@@ -20,7 +20,8 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
     """One landscape of all walkers of several runs of one problem with different seeds.
 
     Absolute entropies ("box", "draws") stay as they are; if any run has relative ones, all are
-    aligned anew over the bins that every walker knows. ``names`` are used in sentences.
+    aligned anew over the bins that every walker knows. Of runs with errors by jackknife, S is the
+    mean over runs, each by its walkers. ``names`` are used in sentences.
 
     Raises:
         UserError: another problem, grid or measure, or the same seed twice.
@@ -31,6 +32,11 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         same = landscape.meta.get("task") == first.meta.get("task")
         if not same or landscape.measure != first.measure:
             raise UserError(f"{name}: samples another problem than {names[0]}; leave it out.")
+        if landscape.resampling != first.resampling:
+            raise UserError(
+                f"{name}: has error bars of another kind than {names[0]} (wlmc.estimator); leave "
+                "it out, or sample it again with the same."
+            )
         if landscape.grid != first.grid:
             raise UserError(f"{name}: has another grid than {names[0]}; leave it out.")
         for seed in seeds_of(landscape):
@@ -40,7 +46,10 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
                     "out, or sample with another --seed."
                 )
             seeds[seed] = name
-    entropies = np.concatenate([landscape.entropies for landscape in landscapes])
+    if first.resampling == "jackknife":
+        entropies = _left_out(landscapes)
+    else:
+        entropies = np.concatenate([landscape.entropies for landscape in landscapes])
     gauges = {landscape.meta.get("gauge") for landscape in landscapes}
     meta = {**first.meta, "merged": list(names), "seeds": {"seed": list(seeds)}}
     meta["finished"] = all(landscape.meta.get("finished", True) for landscape in landscapes)
@@ -77,6 +86,23 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         next((landscape.networks for landscape in landscapes if landscape.networks), {}),
         _mean_accuracy(landscapes),
     )
+
+
+def _left_out(landscapes: Sequence[Landscape]) -> np.ndarray:
+    """S of all runs without one walker each ``(R, nx, ny)``, R the walkers of all runs.
+
+    The runs' own jackknife variances add up to that of the whole: hence the factor of each.
+    NaN where a run has no S.
+    """
+    n = sum(landscape.n_walkers for landscape in landscapes)
+    shares = [landscape.n_walkers / n for landscape in landscapes]
+    mean = sum(share * part.entropy for share, part in zip(shares, landscapes, strict=True))
+    parts = []
+    for share, landscape in zip(shares, landscapes, strict=True):
+        r = landscape.n_walkers
+        factor = share * np.sqrt((r - 1) / r * n / (n - 1))
+        parts.append(mean + factor * (landscape.entropies - landscape.entropy))
+    return np.concatenate(parts)
 
 
 def _mean_accuracy(landscapes: Sequence[Landscape]) -> np.ndarray:

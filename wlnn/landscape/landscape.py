@@ -44,7 +44,7 @@ class Landscape:
     Attributes:
         grid: macrostates.
         entropies: S of each walker, normalised by itself, ``(R, nx, ny)`` nats; NaN where it was
-            never.
+            never. With :attr:`resampling` "jackknife": S from the visits of all walkers but one.
         visits: all visits of all walkers, ``(nx, ny)``.
         reliable: bins that every walker visited in its production stage, ``(nx, ny)`` bool (in its
             whole run, where there was no production stage).
@@ -85,6 +85,28 @@ class Landscape:
         return self.meta.get("unit", "table" if self.meta.get("sampler") == "wlmd" else "walker")
 
     @property
+    def resampling(self) -> str:
+        """What :attr:`entropies` are: of single "walkers", or "jackknife", without one each."""
+        return self.meta.get("resampling", "walkers")
+
+    def of_walkers(self, values: np.ndarray) -> np.ndarray:
+        """A quantity of each of :attr:`entropies` ``(R, ...)``, as one of each walker.
+
+        That of a walker that was left out is the jackknife's pseudo-value, mean + (R - 1)
+        (mean - value): mean and standard error over walkers are those of the jackknife.
+        """
+        if self.resampling == "walkers":
+            return values
+        mean = _mean(values)
+        return mean + (len(values) - 1) * (mean - values)
+
+    def without(self, walker: int) -> np.ndarray:
+        """S of all walkers but one ``(R - 1 or 1, nx, ny)``, whose mean is the estimate of S."""
+        if self.resampling == "walkers":
+            return np.delete(self.entropies, walker, axis=0)
+        return self.entropies[walker : walker + 1]
+
+    @property
     def round_trips(self) -> np.ndarray:
         """Round trips in x that each walker or table had made at the end of each stage ``(R, n)``.
 
@@ -112,16 +134,22 @@ class Landscape:
 
     @property
     def entropy(self) -> np.ndarray:
-        """S ``(nx, ny)`` in nats, mean over the walkers that were there; NaN where none was."""
+        """S ``(nx, ny)`` in nats, mean over the walkers that were there; NaN where none was.
+
+        That of a jackknife is the mean of exp S: without one walker each, their visits add up to
+        those of all.
+        """
+        if self.resampling == "jackknife":
+            return ln_sum(np.moveaxis(self.entropies, 0, -1)) - np.log(self.n_walkers)
         return _mean(self.entropies)
 
     @property
     def error(self) -> np.ndarray:
-        """Standard error of :attr:`entropy`, sd / sqrt(R) ``(nx, ny)``; NaN unless all were there.
+        """Standard error of :attr:`entropy`, sd / sqrt(R) or the jackknife's; NaN unless all know.
 
         The 95 % interval is this times :meth:`t_factor`. No bias of order 1 / steps is in it.
         """
-        return standard_error(self.entropies)
+        return standard_error(self.of_walkers(self.entropies))
 
     def t_factor(self, level: float = 0.95) -> float:
         """Student's t with R - 1 degrees of freedom: half the two-sided interval per error."""
@@ -136,7 +164,9 @@ class Landscape:
             return ln_sum(safe) - ln_sum(entropy) >= np.log(RELIABLE_SHARE)
 
     def _curve(self, per_walker: np.ndarray) -> Curve:
-        return Curve(self.grid.x.centres, _mean(per_walker), standard_error(per_walker), self._rows)
+        """The curve of a quantity of each of :attr:`entropies` ``(R, nx)``."""
+        error = standard_error(self.of_walkers(per_walker))
+        return Curve(self.grid.x.centres, _mean(per_walker), error, self._rows)
 
     def equilibrium_accuracy(self) -> Curve:
         """<y>(x) = sum_y y exp S(x, y) / sum_y exp S(x, y) (paper, Eq. (1)), mean over walkers.
@@ -144,10 +174,14 @@ class Landscape:
         y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm, on one
         of a smoothed accuracy the mean of that accuracy.
         """
-        return self._curve(self.equilibrium_of_walkers())
+        return self._curve(self._equilibrium())
 
     def equilibrium_of_walkers(self) -> np.ndarray:
-        """<y>(x) of each walker ``(R, nx)``, NaN where it never was."""
+        """<y>(x) of each walker ``(R, nx)``, NaN where it never was; see :meth:`of_walkers`."""
+        return self.of_walkers(self._equilibrium())
+
+    def _equilibrium(self) -> np.ndarray:
+        """<y>(x) of each of :attr:`entropies` ``(R, nx)``."""
         weights = np.exp(self.entropies - ln_sum(self.entropies)[..., None])
         values = np.nansum(weights * self.y_values, axis=-1)
         return np.where(np.isnan(weights).all(axis=-1), np.nan, values)

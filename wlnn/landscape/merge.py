@@ -18,7 +18,7 @@ ANCHOR_COUNT = 100  # uniform draws a bin needs before its ln p is used (relativ
 class WalkerResult(NamedTuple):
     """What one independent walker (or group of walkers with a common S) brings to :func:`merge`."""
 
-    entropy: np.ndarray  # (nx, ny) nats, any gauge
+    entropy: np.ndarray  # (nx, ny) nats, any gauge; the frozen S itself where walkers are pooled
     visits: np.ndarray  # (nx, ny) of the whole run
     production: np.ndarray | None = None  # (nx, ny) visits while S was frozen; None: no such stage
     history: dict[str, np.ndarray] | None = None  # name -> (stages,)
@@ -37,8 +37,18 @@ def merge(
     draws: Draws | None = None,
     covers_box: bool = False,
     meta: dict | None = None,
+    pooled: bool = False,
 ) -> Landscape:
     """One landscape of independent walkers, each normalised by itself.
+
+    Pooled walkers moved on one frozen S, the same ``entropy`` of all: S of a bin is that + ln(sum
+    of their production visits), its error that of the jackknife over walkers. Stored, in the place
+    of S of walker r, is S from the visits of all others (``meta["resampling"] = "jackknife"``): a
+    curve of each such S is then the jackknife's own leave-one-out curve, however nonlinear, where a
+    pseudo-value of S itself may lie tens of nats off in a bin that one walker filled.
+    ``Landscape`` makes the pseudo-values of what was computed, so that their mean and standard
+    error are the jackknife's. A bin without visits has no S; one whose visits are all of one walker
+    has no error and is unreliable.
 
     The gauge is "box" if the caller says that the window covers the box (S - ln sum exp S), "draws"
     if uniform points were drawn and reach bins that every walker knows, and "window" otherwise.
@@ -56,20 +66,23 @@ def merge(
     entropies = np.array([walker.entropy for walker in walkers], dtype=float)
     if visits.shape != shape or entropies.shape != shape:
         raise UserError(f"the walkers' arrays are not on the grid of {grid.shape} bins.")
-    if any(walker.production is None for walker in walkers):
+    if pooled:
+        entropies, reliable = _left_out(entropies, [walker.production for walker in walkers])
+    elif any(walker.production is None for walker in walkers):
         reliable = (visits > 0).all(axis=0)
     else:
         reliable = np.all([walker.production > 0 for walker in walkers], axis=0)
-    entropies[visits == 0] = np.nan
-    common = (visits > 0).all(axis=0)
+    if not pooled:
+        entropies[visits == 0] = np.nan
+    common = ~np.isnan(entropies).any(axis=0)
     anchors = None if draws is None else reliable & (draws.counts >= ANCHOR_COUNT)
-    meta = dict(meta or {})
+    meta = dict(meta or {}) | ({"resampling": "jackknife"} if pooled else {})
     if covers_box:
         gauge, shifts = "box", -ln_sum(entropies.reshape(len(walkers), -1))
     elif anchors is not None and anchors.any():
         gauge = "draws"
         shifts, meta["anchor_error"] = _anchor(
-            entropies[:, anchors], draws.counts[anchors], draws.n
+            entropies[:, anchors], draws.counts[anchors], draws.n, pooled
         )
         meta["anchor_bins"] = int(anchors.sum())
     else:
@@ -87,10 +100,29 @@ def merge(
     )
 
 
-def _anchor(entropies: np.ndarray, counts: np.ndarray, n: int) -> tuple[np.ndarray, float]:
+def _left_out(entropy: np.ndarray, production: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """S from the visits of all walkers but one ``(R, nx, ny)``, and the bins that all of them know.
+
+    Raises:
+        UserError: one walker.
+    """
+    if len(production) < 2:
+        raise UserError("the error of one walker's visits is unknown; sample with two or more.")
+    left = np.sum(production, axis=0) - np.array(production)
+    seen = left > 0
+    left_out = np.full(entropy.shape, np.nan)
+    left_out[seen] = entropy[seen] + np.log(left[seen] / (len(left) - 1))
+    return left_out, seen.all(axis=0)
+
+
+def _anchor(
+    entropies: np.ndarray, counts: np.ndarray, n: int, pooled: bool
+) -> tuple[np.ndarray, float]:
     """Shift of each walker ``(R,)`` and the draws' part of its error; entropies ``(R, bins)``."""
     aligned = entropies - entropies.mean(axis=1, keepdims=True)
     spread = aligned.var(axis=0, ddof=1) if len(entropies) > 1 else 0.0
+    if pooled:  # S without one walker spreads by a walker's own part of the mean
+        spread = spread * (len(entropies) - 1) ** 2
     weights = 1 / (1 / counts + spread)
     weights = weights / weights.sum()
     shifts = ((np.log(counts / n) - entropies) * weights).sum(axis=1)

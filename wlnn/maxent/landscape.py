@@ -225,7 +225,8 @@ def _look(problem, settings, landscape, number, looked, stop):
     from wlnn.wlmc.driver import stage_for
 
     system = problem.system("float64")
-    entropy, visits = np.nan_to_num(landscape.entropy), landscape.visits
+    entropy = np.nan_to_num(landscape.entropy)
+    visits = landscape.visits * ~np.isnan(landscape.entropy)  # without S: not to be entered
     key = streams.words_of(settings.seed, number, settings.stages + 1)
     words = key.generate_state(4, np.uint64)
     known = landscape.networks["theta"]

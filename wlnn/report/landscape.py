@@ -100,9 +100,14 @@ def _trust(landscape: Landscape) -> list[str]:
     error = meta.get("anchor_error", 0)
     say("zero of S", gauge + (f" (± {error:.2g} nats, common to all bins)" if error else ""))
     say("reached", reached(landscape))
+    if "draws" in meta:
+        share = meta["draws"]["outside_window"]
+        say("outside the window", f"{share:.2%} of {meta['draws']['n']:,} uniform draws of the box")
     averaged = settings.get("estimator") == "average"
     when = f" while S was {'averaged' if averaged else 'frozen'}"
     seen = f"seen by every walker{when if settings.get('production') else ''}"
+    if landscape.resampling == "jackknife":
+        seen = "seen by two walkers or more while S was frozen"
     if landscape.unit == "table":
         seen = "in every table, 2 sigma inside the walls and the edge of what is known"
     if "rungs" in meta:
@@ -186,6 +191,8 @@ def _resolution(landscape: Landscape, settings: dict) -> list[str]:
     history = landscape.history
     if settings.get("estimator") == "average" and settings.get("production"):
         return _averaged(landscape, settings)
+    if landscape.resampling == "jackknife":
+        return _pooled(landscape, settings)
     last = history["ln_f"][history["ln_f"] > 0][-1]
     steps = int(history["steps"].sum(axis=1).mean())
     trips = landscape.round_trips[:, -1].mean()
@@ -197,6 +204,17 @@ def _resolution(landscape: Landscape, settings: dict) -> list[str]:
         words = "need two walkers or more"
     number = f"ln f tau / Nb = {diagnostics.resolution(last, tau, bins):.2g}"
     return [f"  {'error bars':<22}{words} ({number}; below {diagnostics.TRUSTED} is good)"]
+
+
+def _pooled(landscape: Landscape, settings: dict) -> list[str]:
+    """The same where walkers moved on one frozen S: how often they crossed meanwhile."""
+    first = settings["stages"] - round(settings["production"] * settings["stages"])
+    trips = landscape.history["round_trips"][:, first:].sum() / landscape.n_walkers
+    words = "can be trusted" if trips >= diagnostics.POOLED_TRIPS else "may be too small"
+    return [
+        f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was frozen; "
+        f"{diagnostics.POOLED_TRIPS} or more are good)"
+    ]
 
 
 def _averaged(landscape: Landscape, settings: dict) -> list[str]:
@@ -256,7 +274,7 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
 
 def _chosen(landscape: Landscape, rows: int | None) -> np.ndarray:
     """Visited rows of x from the highest to the lowest: all, or about ``rows`` of them."""
-    visited = np.flatnonzero(landscape.visits.any(axis=1))[::-1]
+    visited = np.flatnonzero(~np.isnan(landscape.entropy).all(axis=1))[::-1]
     if rows is None or visited.size <= rows:
         return visited
     return visited[np.unique(np.linspace(0, visited.size - 1, rows).round().astype(int))]

@@ -24,6 +24,7 @@ def estimate(recipe: Recipe, problem, threads: int) -> float:
 
     busy, steps, seconds = min(threads, settings.walkers), 50, 0.0
     short = {"stages": 2, "production": 0.0, "merge_every": 0, "anchor_draws": 0}
+    short["estimator"] = "frozen"
     trial = replace(settings, walkers=busy, keep_networks=False, **short)
     while seconds < 0.5 and steps < settings.steps:
         steps *= 8

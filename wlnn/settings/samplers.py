@@ -16,7 +16,11 @@ class WLMCSettings(Section):
     steps: int = option(60_000_000, low=1)  # of one walker, adaptive part and production together
     stages: int = option(400, low=1, high=1_000_000)  # the run is reported and saved after each
     production: float = option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
-    estimator: str = option("frozen", choices=("frozen", "average"))  # S + ln H, or mean of S
+    # "common": mean S of all walkers, frozen for all, + ln(sum of their visits): no known bias.
+    # "average": mean of an S that still grows: too deep where S is small (spiral-classify: 2 nats).
+    # "frozen": own S + ln H of each walker: a walker that never crosses, or sits in a rare bin, is
+    # off by more than its spread says.
+    estimator: str = option("frozen", choices=("common", "average", "frozen"))
     schedule: str = option("one-over-t", choices=("one-over-t", "paper", "halving"))
     ln_f0: float = option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
     c: float = option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
@@ -41,10 +45,35 @@ class WLMCSettings(Section):
                 f"wlmc.steps = {self.steps} is too short: give {10 * self.stages} or more for "
                 f"wlmc.stages = {self.stages}, or fewer stages."
             )
+        if self.estimator == "common":
+            self._check_common()
         if self.merge_every and self.walkers % self.groups:
             raise UserError(
                 f"wlmc.groups must divide wlmc.walkers = {self.walkers}, not be {self.groups}."
             )
+
+    def _check_common(self) -> None:
+        if self.walkers < 2:
+            raise UserError(
+                "wlmc.estimator = 'common' needs two walkers or more, whose error bars leave one "
+                "out; take wlmc.walkers=2 or wlmc.estimator=frozen."
+            )
+        if self.n_production < 2:
+            raise UserError(
+                "wlmc.estimator = 'common' needs two stages of production or more; raise "
+                "wlmc.production or wlmc.stages, or take wlmc.estimator=frozen."
+            )
+        if self.merge_every:
+            raise UserError(
+                "wlmc.merge_every merges what wlmc.estimator = 'common' needs independent; take "
+                "wlmc.merge_every=never or wlmc.estimator=frozen."
+            )
+
+    @property
+    def n_production(self) -> int:
+        """Stages of production; learning has one at least."""
+        wanted = max(round(self.production * self.stages), int(self.production > 0))
+        return min(wanted, self.stages - 1)
 
     @property
     def who(self) -> str:

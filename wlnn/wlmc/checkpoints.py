@@ -1,7 +1,7 @@
 """Walkers on disk: one file a walker, or one for all where they share what they learn.
 
-A set of files is always one that a run could have been in: that is why walkers whose S is averaged
-lie in one file. Nothing here decides when to save.
+A set of files is always one that a run could have been in: that is why walkers that share an S on
+the way lie in one file. Nothing here decides when to save.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def save_walkers(
     """
     parts = [(walker, *_packed(walker)) for walker in walkers if walker.stage]
     about = {"kind": "walkers", "identity": run_identity(problem, settings)}
-    if not settings.merge_every:
+    if not _together(settings):
         for walker, arrays, numbers in parts:
             path = store.checkpoint_path(directory, walker.number)
             store.save(path, arrays, {**about, "walkers": [numbers]})
@@ -47,6 +47,11 @@ def save_walkers(
         }
         numbers = [numbers for _, _, numbers in parts]
         store.save(Path(directory) / TOGETHER, together, {**about, "walkers": numbers})
+
+
+def _together(settings: WLMCSettings) -> bool:
+    """Whether walkers share an S on the way."""
+    return bool(settings.merge_every) or settings.estimator == "common"
 
 
 def _packed(walker: wlmc.Walker) -> tuple[dict, dict]:
@@ -63,7 +68,7 @@ def load_walkers(
     Raises:
         UserError: a file is damaged, no checkpoint, or one of another run.
     """
-    if settings.merge_every:
+    if _together(settings):
         paths = [Path(directory) / TOGETHER]
     else:
         paths = [store.checkpoint_path(directory, k) for k in range(settings.walkers)]
@@ -75,11 +80,11 @@ def load_walkers(
         if meta.get("kind") != "walkers":
             raise UserError(f"{path}: is no checkpoint of a walker; delete it.")
         for numbers in meta["walkers"]:
-            prefix = f"{numbers['number']}." if settings.merge_every else ""
+            prefix = f"{numbers['number']}." if _together(settings) else ""
             walker = _unpacked(path, arrays, prefix, numbers)
             _check(path, walker, problem)
             walkers[walker.number] = walker
-        named = not settings.merge_every and path != store.checkpoint_path(directory, walker.number)
+        named = not _together(settings) and path != store.checkpoint_path(directory, walker.number)
         if named or meta["identity"] != run_identity(problem, settings):
             raise UserError(f"{path}: is the checkpoint of another run or walker; delete it.")
     return walkers

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -11,22 +12,34 @@ from wlnn.landscape.merge import Draws
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 
-SLOW_DRAWS = 0.02  # uniform draws of a problem without compiled form, as a part of its steps
-ANCHOR_CHUNK = 10_000  # uniform draws between two looks at Ctrl-C
+SLOW_DRAWS = 0.02  # most uniform draws of a problem without compiled form, as a part of its steps
+ANCHOR_CHUNK = 10_000  # uniform draws of one generator
+ANCHOR_PIECE = 500  # of these between two looks at Ctrl-C
+LOOK_SECONDS = 1.0  # between two reports
+DRAWN_PART = 0.25  # most uniform draws, as a part of the steps of all walkers; one costs 2 to 10
 
 
 def anchor(
-    problem: Problem, systems: list, settings: WLMCSettings, threads: int, stop: np.ndarray
+    problem: Problem,
+    systems: list,
+    settings: WLMCSettings,
+    threads: int,
+    stop: np.ndarray,
+    saw: Callable[[float], None] = lambda _: None,
 ) -> Draws | None:
     """Uniform draws of the box, binned: they fix the zero of S. None if stopped, or none wanted.
 
-    Chunks have generators of their own, so that the counts do not depend on ``threads``.
+    Chunks have generators of their own, so that the counts do not depend on ``threads``. How many
+    there are is bounded by the steps of the run, and not by a clock, which would make the zero of
+    S depend on the machine. ``saw`` is told the part that is done, by the calling thread.
     """
-    n = settings.anchor_draws
-    if systems[0] is None:
-        n = min(n, int(SLOW_DRAWS * settings.steps))
+    n = draws_of(settings, systems[0] is not None)
+    if not n:
+        return None
     threads = min(threads, len(systems))
     chunks = range(-(-n // ANCHOR_CHUNK))
+
+    done = np.zeros(threads)
 
     def count(thread: int) -> np.ndarray:
         counts = np.zeros(problem.grid.shape, np.int64)
@@ -36,11 +49,21 @@ def anchor(
             size = min(ANCHOR_CHUNK, n - chunk * ANCHOR_CHUNK)
             words = streams.words_of(settings.seed, streams.ANCHOR, chunk)
             draw_into(problem, systems[thread], size, words, counts, stop)
+            done[thread] += size
         return counts
 
     with ThreadPoolExecutor(threads) as pool:
-        counts = sum(pool.map(count, range(threads)))
-    return Draws(counts, n) if n and not stop[0] else None
+        jobs = [pool.submit(count, thread) for thread in range(threads)]
+        while wait(jobs, LOOK_SECONDS).not_done:
+            saw(done.sum() / n)
+        counts = sum(job.result() for job in jobs)
+    return Draws(counts, n) if not stop[0] else None
+
+
+def draws_of(settings: WLMCSettings, compiled: bool) -> int:
+    """How many uniform draws a run makes."""
+    most = DRAWN_PART * settings.walkers if compiled else SLOW_DRAWS
+    return min(settings.anchor_draws, int(most * settings.steps))
 
 
 def draw_into(problem, system, n: int, words: np.random.SeedSequence, counts, stop) -> None:
@@ -57,7 +80,9 @@ def draw_into(problem, system, n: int, words: np.random.SeedSequence, counts, st
     from wlnn.backend.binning import binning
     from wlnn.wlmc import driver
 
-    driver.draws_for(system)(
-        system, problem.lo, problem.hi, binning(problem.grid), n,
-        words.generate_state(4, np.uint64), counts,
-    )  # fmt: skip
+    draw, bins = driver.draws_for(system), binning(problem.grid)
+    state = words.generate_state(4, np.uint64)
+    for first in range(0, max(n, 1), ANCHOR_PIECE):
+        if stop[0]:
+            break
+        draw(system, problem.lo, problem.hi, bins, min(ANCHOR_PIECE, n - first), state, counts)

@@ -1,4 +1,7 @@
-"""Walkers of Monte Carlo become one landscape; those of a group share their S on the way."""
+"""Walkers of Monte Carlo become one landscape, and what they share of their S on the way.
+
+When they meet is ``run.py``'s; how landscapes are aligned and judged, ``landscape.merge``'s.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,80 @@ from dataclasses import asdict
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
-from wlnn.landscape.merge import Draws, merge
+from wlnn.landscape.merge import Draws, WalkerResult, merge
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
+from wlnn.wlmc.rules import CLOSED_ENTROPY
+
+FEWEST_VISITS = 10  # of an open bin, on average, that a production on a common S must promise
 
 
 def merge_entropies(walkers: list[wlmc.Walker], groups: int) -> list[wlmc.Walker]:
-    """Every walker of a group with the group's mean S, over those that know the bin."""
+    """Every walker of a group with the group's mean S, over those that know the bin.
+
+    A group whose walkers have one S already is left as it is: a mean of equals may round.
+    """
     merged = []
     size = len(walkers) // groups
     for group in range(groups):
         members = walkers[group * size : (group + 1) * size]
         known = np.array([walker.visits > 0 for walker in members])
         entropy = np.array([walker.entropy for walker in members])
+        if (entropy == entropy[0]).all():
+            merged += members
+            continue
         mean = np.where(known, entropy, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         merged += [walker._replace(entropy=mean.copy()) for walker in members]
     return merged
+
+
+def share_entropy(
+    problem: Problem, plan: wlmc.StagePlan, walkers: list[wlmc.Walker]
+) -> list[wlmc.Walker]:
+    """All walkers on one S, the mean of theirs; nothing is done if they have it already.
+
+    Where they first meet, S of each counts from its mean over the bins that all know. A bin is open
+    if half of the walkers or more know it; all others are closed, with an S that no move climbs to
+    and every move into an open bin leaves. A walker that stands in one takes the state of the
+    walker with the nearest number that does not. From here on they grow this S together, since a
+    rare bin that each learnt alone is off by tens of nats, and would hold every walker once S is
+    frozen.
+
+    Raises:
+        UserError: no bin is known to all, or production is too short for the open ones.
+    """
+    learnt = np.array([walker.entropy for walker in walkers])
+    if (learnt == learnt[0]).all():
+        return walkers
+    if walkers[0].stage > plan.share_from:
+        return [walker._replace(entropy=learnt.mean(axis=0)) for walker in walkers]
+    known = np.array([walker.visits > 0 for walker in walkers])
+    everywhere = known.all(axis=0)
+    if not everywhere.any():
+        raise UserError(
+            f"after learning no bin is known to all {len(walkers)} walkers, so that they have no "
+            "S in common; make wlmc.steps larger or the window smaller."
+        )
+    learnt = learnt - learnt[:, everywhere].mean(axis=1)[:, None, None]
+    mean = np.where(known, learnt, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    is_open = 2 * known.sum(axis=0) >= len(walkers)
+    steps = len(walkers) * plan.steps * (plan.n_stages - plan.count_from)
+    if steps < FEWEST_VISITS * is_open.sum():
+        raise UserError(
+            f"production of {steps:,} steps in all is too short for the {is_open.sum():,} bins "
+            "that were learnt; make wlmc.steps larger, or the bins wider."
+        )
+    common = np.where(is_open, mean, CLOSED_ENTROPY)
+    places = [problem.grid.index(*problem.observe(walker.theta)) for walker in walkers]
+    inside = [k for k, place in enumerate(places) if min(place) >= 0 and is_open[tuple(place)]]
+    frozen = []
+    for k, walker in enumerate(walkers):
+        source = walkers[min(inside, key=lambda other, k=k: abs(other - k))] if inside else walker
+        frozen.append(walker._replace(entropy=common.copy(), theta=source.theta.copy()))
+    return frozen
 
 
 def merge_walkers(
@@ -33,6 +92,9 @@ def merge_walkers(
     """The landscape of all walkers that finished a stage; groups with a common S count as one."""
     walkers = [walker for walker in walkers if walker.stage]
     size = len(walkers) // settings.groups if settings.merge_every else 1
+    last = min((walker.stage for walker in walkers), default=0)
+    if settings.estimator == "common" and last >= wlmc.make_plan(settings).share_from:
+        size = len(walkers)  # one S, which has no error bars before visits are counted
     size = max(size, 1)
     groups = [walkers[first : first + size] for first in range(0, len(walkers), size)]
     covers = draws is not None and draws.n >= 10_000 and draws.counts.sum() == draws.n
@@ -44,7 +106,14 @@ def merge_walkers(
         "seeds": {"seed": settings.seed, "walkers": [walker.number for walker in walkers]},
         "stages_done": [walker.stage for walker in walkers],
     }
-    merged = merge(problem.grid, [wlmc.result(group) for group in groups], draws, covers, meta)
+    if draws is not None:
+        meta["draws"] = {"n": draws.n, "outside_window": 1 - draws.counts.sum() / draws.n}
+    pooled = settings.estimator == "common" and any(walker.production.any() for walker in walkers)
+    if pooled:
+        results = [WalkerResult(w.entropy, w.visits, w.production, w.history) for w in walkers]
+    else:
+        results = [wlmc.result(group) for group in groups]
+    merged = merge(problem.grid, results, draws, covers, meta, pooled)
     if walkers[0].kept.size:
         merged.networks.update(_networks(problem, walkers[0]))
     return merged

@@ -12,6 +12,7 @@ REFRESH_EVERY = 10_000  # steps between full recomputations (0.03 % of the time,
 ADAPT_EVERY = 1_000  # steps of one acceptance measurement of the paper's step rule
 STEP_FIXED, STEP_ADAPT, STEP_LOG_UNIFORM = 0, 1, 2
 NEW_BIN_MINIMUM, NEW_BIN_PREVIOUS, NEW_BIN_CLOSED, NEW_BIN_NEARBY = 0, 1, 2, 3
+CLOSED_ENTROPY = 2.0**1000  # S of a closed bin of a common S; sums and means of it are exact
 
 # by the words of the settings; a rule that freezes adapts before
 STEP_RULES = {"freeze": STEP_ADAPT, "paper": STEP_ADAPT, "log-uniform": STEP_LOG_UNIFORM}

@@ -26,7 +26,7 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
-from wlnn.wlmc.merge import merge_entropies, merge_walkers
+from wlnn.wlmc.merge import merge_entropies, merge_walkers, share_entropy
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 from wlnn.wlmc.walker import StagePlan, Walker
 
@@ -44,9 +44,23 @@ class Walk:
         self.systems: dict[int, object] = {}
 
     def meeting(self, stage: int) -> int:
-        """The stage after ``stage`` at which walkers wait for each other: to merge, or the end."""
+        """The stage after ``stage`` at which walkers wait for each other, to share S or at last."""
+        if self.plan.common and stage < self.plan.n_adaptive:
+            return max(stage + 1, self.plan.share_from)
         together = self.settings.merge_every or self.plan.n_stages
         return min((stage // together + 1) * together, self.plan.n_stages)
+
+    def met(self, walkers: list[Walker], stage: int) -> list[Walker]:
+        """The walkers, all at ``stage``, after they shared what they share there.
+
+        They are the same when they shared it before: a checkpoint may be of either moment.
+        """
+        every = self.settings.merge_every
+        if every and stage and stage % every == 0 and stage < self.plan.n_adaptive:
+            return merge_entropies(walkers, self.settings.groups)
+        if self.plan.common and self.plan.share_from <= stage <= self.plan.n_adaptive:
+            return share_entropy(self.problem, self.plan, walkers)
+        return walkers
 
     def system(self, number: int):
         """The compiled form of the problem for one walker, or None."""
@@ -109,7 +123,11 @@ def sample(
         if not stop[0]:
             clocks.report(Report(_part(walkers, walk.plan), notes=(DRAWING,)))
             systems = [walk.system(walker.number) for walker in walkers]
-            draws = anchor(problem, systems, settings, threads, stop)
+
+            def drawn(part: float) -> None:
+                clocks.report(Report(1.0, line=f"uniform draws: {part:.0%}"))
+
+            draws = anchor(problem, systems, settings, threads, stop, drawn)
     if min(walker.stage for walker in walkers) == 0:
         raise Interrupted
     merged = merge_walkers(problem, settings, walkers, draws)
@@ -133,26 +151,20 @@ def stretch(walk: Walk, walker: Walker, seconds: float, stop: np.ndarray) -> Wal
 
 def _all_stages(walk, shared, walkers, executor, stop, clocks: Clocks) -> list[Walker]:
     """All walkers to the end of the plan, or to where they are when ``stop`` is set."""
-    plan, together = walk.plan, walk.settings.merge_every
+    plan = walk.plan
 
     def saw(states):
         clocks.saw(_part(states, plan), lambda: _line(states, walk.problem), states)
 
     while (stage := min(walker.stage for walker in walkers)) < plan.n_stages and not stop[0]:
+        if all(walker.stage == stage for walker in walkers):
+            walkers = walk.met(walkers, stage)
         last = walk.meeting(stage)
 
         def arrived(walker, last=last):
             return walker.stage >= last
 
-        def saw_on_the_way(states, arrived=arrived):
-            if not (together and all(map(arrived, states))):  # else they are seen when merged
-                saw(states)
-
-        walkers = run_units(stretch, shared, walkers, arrived, executor, stop, saw_on_the_way)
-        if together and all(map(arrived, walkers)):
-            if last < plan.n_adaptive:
-                walkers = merge_entropies(walkers, walk.settings.groups)
-            saw(walkers)
+        walkers = run_units(stretch, shared, walkers, arrived, executor, stop, saw)
     return walkers
 
 

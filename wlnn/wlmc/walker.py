@@ -20,10 +20,20 @@ from wlnn.landscape import diagnostics
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc.definition import stage_numpy
-from wlnn.wlmc.rules import NEW_BIN_CLOSED, NEW_BINS, STEP_FIXED, STEP_RULES, Chain, Stage
+from wlnn.wlmc.rules import (
+    CLOSED_ENTROPY,
+    NEW_BIN_CLOSED,
+    NEW_BINS,
+    STEP_FIXED,
+    STEP_RULES,
+    Chain,
+    Stage,
+)
 from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
+SHARED = 0.5  # last part of learning in which walkers of the estimator "common" have one S
+BURN_IN = 0.1  # first part of production on a common S that is not counted
 ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
 HISTORY = (
     "ln_f", "steps", "acceptance", "out_of_box", "out_of_window", "flatness", "bins", "coverage",
@@ -36,9 +46,9 @@ class Walker(NamedTuple):
 
     number: int
     theta: np.ndarray  # (P,)
-    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited
+    entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; in closed bins CLOSED_ENTROPY
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
-    production: np.ndarray  # (nx, ny) visits of the production stages
+    production: np.ndarray  # (nx, ny) visits of the production stages that count
     average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
     marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
@@ -58,13 +68,26 @@ class StagePlan(NamedTuple):
     schedule: OneOverT | PaperStages | Halving
     driver: object = None  # a module in the place of ``wlmc.driver``, for judges of wrong samplers
 
+    @property
+    def common(self) -> bool:
+        """Whether walkers have one S from :attr:`share_from` on."""
+        return self.settings.estimator == "common"
+
+    @property
+    def share_from(self) -> int:
+        """First stage on one S of all walkers, with the estimator "common"."""
+        return self.n_adaptive - round(SHARED * self.n_adaptive)
+
+    @property
+    def count_from(self) -> int:
+        """First stage whose visits count as production."""
+        burn_in = math.ceil(BURN_IN * (self.n_stages - self.n_adaptive)) if self.common else 0
+        return self.n_adaptive + burn_in
+
 
 def make_plan(settings: WLMCSettings, driver=None) -> StagePlan:
     """Stages of equal length; the last part of them measures: production."""
-    n_production = round(settings.production * settings.stages)
-    if settings.production > 0:
-        n_production = max(n_production, 1)
-    n_adaptive = max(settings.stages - n_production, 1)
+    n_adaptive = settings.stages - settings.n_production
     steps = settings.steps // settings.stages
     if settings.schedule == "paper":
         schedule = PaperStages()
@@ -164,22 +187,28 @@ def advance(
     begun = time.perf_counter()
     stage = walker.stage
     production = stage >= plan.n_adaptive
+    shared = plan.common and stage >= plan.share_from
     averaged = production and plan.settings.estimator == "average"
     if averaged:  # S goes on growing as in the last adaptive stage
         ln_f = plan.schedule.ln_f(plan.n_adaptive - 1, walker.history)
     else:
         ln_f = 0.0 if production else plan.schedule.ln_f(stage, walker.history)
+    if shared and not production:  # what grows while nobody finds a rare bin, that bin lacks
+        ln_f *= (plan.n_adaptive - stage) / (plan.n_adaptive - plan.share_from)
     step_rule, step_width = _step_rule(walker, plan, production)
-    rows = np.flatnonzero(walker.visits.any(axis=1))
+    known = walker.visits
+    if shared:  # what is open is open to all, whoever knew it
+        known = (walker.entropy < CLOSED_ENTROPY).astype(np.int64)
+    rows = np.flatnonzero(known.any(axis=1))
     low, high = (int(rows[0]), int(rows[-1])) if rows.size > 1 else (-1, problem.grid.x.n)
     words = streams.words_of(plan.settings.seed, walker.number, stage + 1)
     rng = words.generate_state(4, np.uint64)
     theta, entropy, kept = walker.theta.copy(), walker.entropy.copy(), walker.kept.copy()
     histogram = np.zeros(problem.grid.shape, np.int64)
-    closed = production or not plan.schedule.takes_new_bins(stage, walker.history)
+    closed = production or shared or not plan.schedule.takes_new_bins(stage, walker.history)
     new_bins = NEW_BIN_CLOSED if closed else NEW_BINS[plan.settings.late_bins]
     chain = run_stage(
-        problem, system, theta, entropy, histogram, walker.visits, kept,
+        problem, system, theta, entropy, histogram, known, kept,
         Stage(plan.steps, ln_f, step_rule, new_bins, low, high),
         Chain(step_width, walker.direction), rng, stop, driver=plan.driver,
     )  # fmt: skip
@@ -192,29 +221,31 @@ def advance(
         marks, halvings = visits, halvings + 1
     average = walker.average
     if averaged:
-        known = visits > 0
-        now = np.where(known, entropy - entropy[known].mean(), 0.0)
+        seen = visits > 0
+        now = np.where(seen, entropy - entropy[seen].mean(), 0.0)
         average = average + (now - average) / (stage - plan.n_adaptive + 1)
-    known = np.flatnonzero(visits.any(axis=1))
+    counted = walker.production
+    if stage >= plan.count_from:
+        counted = counted + (histogram * known if shared else histogram)
+    rows = np.flatnonzero(visits.any(axis=1))
     record = {
         "ln_f": ln_f,
         "steps": chain.done,
         "acceptance": chain.accepted / chain.done,
         "out_of_box": chain.out_of_box / chain.done,
         "out_of_window": chain.out_of_window / chain.done,
-        "flatness": diagnostics.flatness(histogram, visits),
+        "flatness": diagnostics.flatness(histogram, known if shared else visits),
         "bins": np.count_nonzero(visits),
         "coverage": diagnostics.coverage(visits),
         "round_trips": chain.round_trips,
         "step_width": chain.step_width,
         "drift": chain.drift,
-        "x_low": problem.grid.x.edges[known[0]],
+        "x_low": problem.grid.x.edges[rows[0]],
         "halvings": halvings,
         "seconds": time.perf_counter() - begun,
     }
     return Walker(
-        walker.number, theta, entropy, visits,
-        walker.production + histogram if production else walker.production, average,
+        walker.number, theta, entropy, visits, counted, average,
         marks, kept, stage + 1, chain.step_width, chain.direction,
         {name: np.append(walker.history[name], record[name]) for name in HISTORY},
     )  # fmt: skip
@@ -249,7 +280,7 @@ def run_stage(problem, system, theta, *rest, driver=None) -> Chain:
 
 
 def result(walkers: list[Walker]):
-    """What independent walkers, or a group with one common S, bring to ``landscape.merge``.
+    """What independent walkers, or a group that merges its S, bring to ``landscape.merge``.
 
     Estimator "frozen": S + ln H, H the visits of the production stages, where they came; S and H of
     a group are those of all its walkers. Estimator "average": the mean of S over those stages.
@@ -259,6 +290,8 @@ def result(walkers: list[Walker]):
     visits = sum(walker.visits for walker in walkers)
     production = sum(walker.production for walker in walkers)
     entropy = walkers[0].entropy.copy()
+    closed = entropy >= CLOSED_ENTROPY
+    entropy[closed], visits = 0.0, np.where(closed, 0, visits)
     if any(walker.average.any() for walker in walkers):
         entropy = np.mean([walker.average for walker in walkers], axis=0)
     elif production.any():
