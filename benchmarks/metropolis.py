@@ -20,6 +20,7 @@ from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.runs.recipe import read_recipe
 from wlnn.wlmc import walker as wlmc
+from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 
 PARTS, LEFT_OUT = 10, 3
 
@@ -30,13 +31,14 @@ def walk(problem, theta, entropy, steps, key):
     visits = np.ones(entropy.shape, np.int64)  # no bin is new: S stays as it is
     words = np.random.SeedSequence(0, spawn_key=(key,)).generate_state(4, np.uint64)
     x, y = problem.grid.x.centres, problem.grid.y.centres
-    rules = (steps // PARTS, 0.0, 0, 0, problem.grid.x.n // 2, problem.grid.x.n - 5)
+    rows = problem.grid.x.n
+    rules = Stage(steps // PARTS, 0.0, STEP_FIXED, NEW_BIN_MINIMUM, rows // 2, rows - 5)
     means = []
     for _ in range(PARTS):
         counts[:] = 0
         wlmc.run_stage(
             problem, problem.system("float64"), theta, entropy, counts, visits, np.zeros((0, 0)),
-            rules, (0.1, 0), words, np.zeros(1, np.uint8),
+            rules, Chain(0.1, 0), words, np.zeros(1, np.uint8),
         )  # fmt: skip
         share = counts / counts.sum()
         means.append((share.sum(1) @ np.exp(x), share.sum(1) @ x, share.sum(0) @ y))

@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from wlnn.backend.binning import binning
+from wlnn.networks.compiled import moves
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.task import Task
-from wlnn.wlmc import definition, rules
-from wlnn.wlmc import driver as kernels
+from wlnn.wlmc import definition, driver, rules
 
 SOURCE = Path(__file__).with_name("wlmc_peer.cpp")
 LN_F = 1e-4  # of timed steps
@@ -43,12 +44,12 @@ def _rng() -> np.ndarray:
 @njit(nogil=True)
 def _walk(system, theta, index, value, accept, x, y):
     """Given proposals through the functions that the driver calls."""
-    kernels.refresh(system, theta)
+    moves.refresh(system, theta)
     for t in range(index.size):
-        loss, y[t] = kernels.propose(system, theta, index[t], value[t])
-        x[t] = kernels.x_value(system, loss)
+        loss, y[t] = moves.propose(system, theta, index[t], value[t])
+        x[t] = moves.x_value(system, loss)
         if accept[t]:
-            kernels.commit(system, theta, index[t], value[t])
+            moves.commit(system, theta, index[t], value[t])
             theta[index[t]] = value[t]
 
 
@@ -60,7 +61,7 @@ class Compiled:
         self.start, self.theta = start, start.theta.copy()
         self.entropy, self.rng = start.entropy.copy(), _rng()
         self.histogram = np.zeros(start.problem.grid.shape, np.int64)
-        self.bins = kernels.binning(start.problem.grid)
+        self.bins = binning(start.problem.grid)
 
     def walk(self, index, value, accept):
         """x and y ``(n,)`` of given proposals."""
@@ -71,10 +72,10 @@ class Compiled:
     def run(self, n: int) -> None:
         """``n`` steps."""
         problem = self.start.problem
-        kernels.wlmc_stage(
+        driver.wlmc_stage(
             self.system, self.theta, problem.lo, problem.hi, self.bins, self.entropy,
             self.histogram, self.start.visits, np.zeros((0, 0)),
-            rules.Stage(n, LN_F, 0, rules.NEW_BIN_NEARBY, 0, self.bins.nx - 1),
+            rules.Stage(n, LN_F, rules.STEP_FIXED, rules.NEW_BIN_NEARBY, 0, self.bins.nx - 1),
             rules.Chain(self.start.step_width, 0), self.rng, np.zeros(1, np.uint8),
         )  # fmt: skip
 
@@ -103,8 +104,9 @@ class Definition:
         rows = self.problem.grid.x.n
         definition.stage_numpy(
             self.problem, self.theta, self.entropy, self.histogram, self.start.visits,
-            np.zeros((0, 0)), (n, LN_F, 0, 3, 0, rows - 1), (self.start.step_width, 0), self.rng,
-            np.zeros(1, np.uint8),
+            np.zeros((0, 0)),
+            rules.Stage(n, LN_F, rules.STEP_FIXED, rules.NEW_BIN_NEARBY, 0, rows - 1),
+            rules.Chain(self.start.step_width, 0), self.rng, np.zeros(1, np.uint8),
         )  # fmt: skip
 
 
@@ -285,7 +287,7 @@ class Cpp:
         self.start, self.rng = start, _rng()
         self.histogram = np.zeros(start.problem.grid.shape, np.int64)
         self.entropy = start.entropy.copy()
-        self.bins = kernels.binning(start.problem.grid)
+        self.bins = binning(start.problem.grid)
         single = precision == "float32"
         macros = {
             "REAL": "float" if single else "double",
