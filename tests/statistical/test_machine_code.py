@@ -109,6 +109,7 @@ def made_by(cache, *kinds) -> dict[str, str]:
     return dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_the_process_that_compiles_has_the_bits_of_the_next(tmp_path):
     first = made_by(tmp_path, "wlmd", "shared")
     assert first.pop("shared") == "True"

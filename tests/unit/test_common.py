@@ -160,8 +160,17 @@ def test_threads_change_no_bit():
     np.testing.assert_array_equal(one.visits, three.visits)
 
 
-@pytest.mark.parametrize("stage", [10, 11, 20])
-@pytest.mark.parametrize("met", [False, True])
+@pytest.mark.parametrize(
+    ("stage", "met"),
+    [
+        (10, False),
+        (20, True),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in ((10, True), (11, False), (20, False))
+        ),
+    ],
+)
 def test_a_checkpoint_of_either_side_of_a_meeting_goes_on_alike(tmp_path, stage, met):
     options = settings()
     whole = run.sample(ball(), options)

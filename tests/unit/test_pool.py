@@ -156,7 +156,9 @@ def arrays_of(state):
     return [a for value in state for a in arrays_of(value)] if isinstance(state, tuple) else []
 
 
-@pytest.mark.parametrize("kind", ["walker", "table", "trainings"])
+@pytest.mark.parametrize(
+    "kind", ["walker", pytest.param("table", marks=pytest.mark.slow), "trainings"]
+)
 def test_a_stretch_in_another_process_has_the_same_bits(kind):
     """The state before is left as it was, and what comes back is what this process would get."""
     if kind == "walker":
