@@ -130,7 +130,8 @@ def test_incremental_evaluation_equals_the_full_forward_pass(name, precision, rn
         histogram = np.zeros(problem.grid.shape, np.int64)
         chain = wlmc.run_stage(
             problem, system, theta, entropy, histogram, histogram.copy(), none,
-            (500, 1e-3, 2, 3, 0, 5), (0.2, 0), words, np.zeros(1, np.uint8),
+            Stage(500, 1e-3, STEP_LOG_UNIFORM, NEW_BIN_NEARBY, 0, 5), Chain(0.2, 0), words,
+            np.zeros(1, np.uint8),
         )  # fmt: skip
         x, y = problem.observe(theta)
         assert chain.x == pytest.approx(x, abs=kinds[precision][0])

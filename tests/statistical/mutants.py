@@ -25,6 +25,7 @@ LEAVES_BOX = "        if new < lo[i] or new > hi[i]:"
 OUT_OF_BOX = "            out_of_box += 1\n"
 OUT_OF_WINDOW = "                out_of_window += 1\n"
 PX = "px = x_position(system, bins, x_new)"
+BX = "bx = math.floor(x_position(system, bins, x))"
 PY = "py = (y_new - bins.y_lo) * bins.y_per_bin"
 INSIDE = "inside = px >= 0.0 and px < bins.nx and py >= 0.0 and py < bins.ny"
 DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]"
@@ -116,7 +117,7 @@ MUTANTS = [
     Mutant(
         "bins of a loss off by one",
         "R4",
-        (("    return k + 0.5\n", "    return k + 1.5\n"),),
+        ((PX, f"{PX} + 1.0"), (BX, BX.replace("x))", "x) + 1.0)"))),
     ),
     Mutant("accuracy bins off by one", "A-R2 R5", ((PY, f"{PY} + 1.0"),)),
     Mutant(

@@ -13,6 +13,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks.compiled import context_units as systems
+from wlnn.networks.compiled import moves
 from wlnn.networks.context import task_matrix
 from wlnn.reference.cases import context_select
 from wlnn.reference.judges.wlmc_run import judge_context_select
@@ -93,7 +94,7 @@ def test_systems_from_elsewhere_are_not_compiled_into_the_cache():
 @pytest.mark.parametrize("wrong", [False, True])
 def test_the_judge_tells_a_wrong_update_from_a_right_one(wrong, monkeypatch):
     if wrong:
-        kernels.register(
+        moves.register(
             WrongUnits,
             refresh=systems._linear_refresh,
             propose=wrong_propose,
