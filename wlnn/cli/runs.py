@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
 from wlnn.cli.options import STOPPED, tell, threads_option
@@ -122,8 +121,14 @@ def _motion(recipe, directory: Path, threads: int, again: str, window=None) -> N
     click.echo(plot.save(plot_md(found, window), directory / "md.png"))
 
 
-@alone
-def _search(recipe, directory: Path, threads: int, again: str, asked=None) -> None:
+def _search(recipe, directory: Path, *rest, **asked) -> None:
+    from wlnn.base.claims import claimed
+
+    with claimed(directory):
+        _searched(recipe, directory, *rest, **asked)
+
+
+def _searched(recipe, directory: Path, threads: int, again: str, asked=None) -> None:
     """``asked``: methods and landscape of this call; those of the last call if None."""
     from wlnn.base import store
     from wlnn.canonical import optimisers, search

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wlnn.base.errors import UserError
-from wlnn.settings.tables import options_of_task
 
 COLLECTIVE = {"wlmd.accuracy_axis", "wlmd.start"}  # where x and y are functions with a gradient
 SAMPLERS = {  # what they are called, and what they read beside the task's
@@ -28,6 +27,8 @@ def read_by(kind: str) -> set[str]:
     Args:
         kind: the name of a task, "train" for CSV files, or "file", which says all itself.
     """
+    from wlnn.settings.tables import options_of_task  # the help of the command line needs none
+
     if kind == "file":
         return set()
     if kind == "train":  # its layers are those of --hidden
