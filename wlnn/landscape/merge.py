@@ -72,9 +72,10 @@ def merge(
         reliable = (visits > 0).all(axis=0)
     else:
         reliable = np.all([walker.production > 0 for walker in walkers], axis=0)
+    common = ~np.isnan(entropies).any(axis=0)
     if not pooled:
         entropies[visits == 0] = np.nan
-    common = ~np.isnan(entropies).any(axis=0)
+        common = (visits > 0).all(axis=0)
     anchors = None if draws is None else reliable & (draws.counts >= ANCHOR_COUNT)
     meta = dict(meta or {}) | ({"resampling": "jackknife"} if pooled else {})
     if covers_box:
