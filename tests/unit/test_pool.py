@@ -2,8 +2,12 @@
 
 import os
 import random
+import subprocess
+import sys
+import time
 from concurrent.futures import Executor, Future
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -193,3 +197,29 @@ def test_a_stretch_in_another_process_has_the_same_bits(kind):
     assert len(there) > 3
     for first, second in zip(arrays_of(here), there, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+ORPHANS = """
+import os, sys, time
+from wlnn.base.pool import executor_of
+
+if __name__ == "__main__":
+    with executor_of(1, processes=True) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at the processes in /proc")
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
+    (tmp_path / "parent.py").write_text(ORPHANS)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True
+    )
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    until = time.monotonic() + 20
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
