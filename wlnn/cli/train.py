@@ -25,7 +25,9 @@ training_options = options_of(
     ),
     click.option("--epochs", **NUMBER, help="Passes through the training set."),
     click.option(
-        "--initialisation", metavar="NAME", help="fan-in, xavier-uniform or kaiming-normal."
+        "--initialisation",
+        metavar="NAME",
+        help="fan-in, xavier-uniform, kaiming-normal, kaiming-weights or small-head.",
     ),
     click.option("--seed", **NUMBER, help="Seed of the trainings."),
     click.option("--runs", **NUMBER, help="Independent trainings (of each setting)."),

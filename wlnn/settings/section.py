@@ -5,16 +5,19 @@ It knows no section in particular.
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import asdict, field, fields
 from math import isfinite
 from numbers import Real
 
 from wlnn.base.errors import UserError
 
 
-def option(default, low=None, high=None, above=None, choices=None):
-    """A field with its limits: low <= value <= high, value > above, value among the choices."""
-    limits = {"low": low, "high": high, "above": above, "choices": choices}
+def option(default, low=None, high=None, above=None, choices=None, later=False):
+    """A field with its limits: low <= value <= high, value > above, value among the choices.
+
+    ``later``: runs are on disk from before there was this option; see :meth:`Section.identity`.
+    """
+    limits = {"low": low, "high": high, "above": above, "choices": choices, "later": later}
     return field(default=default, metadata=limits)
 
 
@@ -27,6 +30,15 @@ class Section:
         for option in fields(self):
             value = self._checked(option, getattr(self, option.name))
             object.__setattr__(self, option.name, value)
+
+    def identity(self) -> dict:
+        """What two runs must share: all options but the later ones that stand at their default, so
+        that a run from before goes on as what it is."""
+        values = asdict(self)
+        for option in fields(self):
+            if option.metadata["later"] and values[option.name] == option.default:
+                del values[option.name]
+        return values
 
     def _checked(self, option, value):
         limits, kind = option.metadata, type(option.default)

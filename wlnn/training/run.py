@@ -111,7 +111,7 @@ def run_identity(task: Task, settings: TrainSettings, about: dict) -> dict:
         "sampler": "train",
         "problem": about,
         "parameters": int(task.network.n_parameters),
-        "train": asdict(settings),
+        "train": settings.identity(),
     }
 
 

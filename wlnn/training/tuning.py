@@ -133,7 +133,7 @@ def tune(
             "task": task.name,
             "sampler": "tune",
             "problem": about,
-            "train": asdict(base),
+            "train": base.identity(),
             "tune": asdict(settings.tune),
         }
         store.open_run(directory, identity, notes)
