@@ -41,8 +41,8 @@ def advantage(results, where, until, best_of_all, pool, out):
       wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
 
     A bin's trained value is the mean over trainings of each one's mean there. The published curves
-    are means over all epochs there, --pool epochs, in which trainings that stay long weigh more; the
-    interval is that of independent trainings in both.
+    are means over all epochs there, --pool epochs, in which trainings that stay long weigh more;
+    the interval is that of independent trainings in both.
 
     With --best-of-all trainings of one landscape that differ in batch size (or any hyper-parameter)
     are one baseline, as of the published house prices: in each bin the set with the best mean on

@@ -27,8 +27,8 @@ class TrainSettings(Section):
     batch_size: int = option(0, low=0)  # rows of a minibatch; 0 = the whole training set
     epochs: int = option(1000, low=1)
     initialisation: str = option("fan-in", choices=INITIALISATIONS)
-    # what is recorded as an epoch's train loss: that of the whole set at its end, or the mean over its
-    # minibatches while it went on, as training logs have it
+    # what is recorded as an epoch's train loss: that of the whole set at its end, or the mean over
+    # its minibatches while it went on, as training logs have it
     train_loss: str = option("end", choices=("end", "running-mean"), later=True)
     precision: str = option("float32", choices=("float32", "float64"))
     runs: int = option(100, low=1, high=1_000_000)  # independent trainings

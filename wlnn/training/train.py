@@ -208,10 +208,10 @@ def advance(plan: Plan, state: Trainings, stop: Callable[[], bool] = lambda: Fal
     """All trainings to the end of the current epoch, or to the minibatch at which ``stop()``.
 
     Every training visits the rows in a random order of its own, minibatch by minibatch. At the end
-    of the epoch the whole training and test set are evaluated; by ``train_loss = "running-mean"`` the
-    train loss on record is the mean of the minibatches' losses, each before its step, instead (in
-    the midst of an epoch the record holds their sum). A training whose loss or parameters
-    are then not finite, or whose ln(train loss) is more than :data:`EXPLODED` above its start, has
+    of the epoch the whole training and test set are evaluated; by ``train_loss = "running-mean"``
+    the train loss on record is the mean of the minibatches' losses, each before its step, instead
+    (in the midst of an epoch the record holds their sum). A training whose loss or parameters are
+    then not finite, or whose ln(train loss) is more than :data:`EXPLODED` above its start, has
     diverged: it stays at zero from there, its records are NaN.
     """
     x, y = plan.data[:2]
