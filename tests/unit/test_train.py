@@ -329,7 +329,7 @@ def test_checkpoints_of_other_trainings_are_refused(tiny_task, short, tmp_path):
         train_many(tiny_task, replace(short, seed=4), tmp_path)
     (tmp_path / "trained.npz").unlink()
     (tmp_path / "trainings-001.npz").replace(tmp_path / "trainings-000.npz")
-    with pytest.raises(UserError, match=r"trainings-000.npz: is the checkpoint of other trainings"):
+    with pytest.raises(UserError, match=r"trainings-000.npz: is not the checkpoint of trainings"):
         train_many(tiny_task, short, tmp_path)
 
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import executor_of
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
+from wlnn.base.states import load_state, save_state
 from wlnn.base.streams import EXCHANGES, generator
 from wlnn.canonical import columns, langevin
 from wlnn.canonical import tempering as seek
@@ -90,8 +90,9 @@ def search(
     size, key = own.runs * replicas, PLANS.index(name)
     motion = langevin.make_motion(md.dt, md.friction, md.thermostat_every)
     path = None if directory is None else Path(directory) / f"seek-{name}.npz"
-    if path is not None and path.exists():
-        walkers, records, accepted = _load(path, name, size, problem)
+    found = _load(path, name, size, problem)
+    if found:
+        walkers, records, accepted = found
     else:
         rngs, drawn = [generator(own.seed, key, r, 0) for r in range(size)], problem
         if md.start_x < AS_DRAWN:  # the way down is not among the evaluations: some hundred each
@@ -104,7 +105,7 @@ def search(
     def save(_=None) -> None:
         if path is not None:
             arrays = {"records": np.array(records), "accepted": accepted, **walkers._asdict()}
-            store.save(path, arrays, {"kind": "seek", "name": name})
+            save_state(path, {"kind": "seek", "name": name}, arrays=arrays)
 
     done = len(records)
     clocks = Clocks(report, save, done / n)
@@ -166,11 +167,12 @@ def metrics_of(problem: Problem) -> tuple[str, ...]:
     return ("test-accuracy", *["smoothed-accuracy"] * (problem.accuracy_at is not None))
 
 
-def _load(path: Path, name: str, size: int, problem: Problem):
-    arrays, meta = store.load(path)
-    wanted = {"records", "accepted", *langevin.Walkers._fields}
-    if meta.get("kind") != "seek" or meta.get("name") != name or wanted - set(arrays):
-        raise UserError(f"{path}: is no checkpoint of this search; delete it.")
+def _load(path: Path | None, name: str, size: int, problem: Problem):
+    wanted = ("records", "accepted", *langevin.Walkers._fields)
+    found = load_state(path, {"kind": "seek", "name": name}, "this search", arrays=wanted)
+    if found is None:
+        return None
+    arrays = found.arrays
     if arrays["theta"].shape != (size, problem.n_parameters):
         raise UserError(f"{path}: has other walkers than this search; delete it.")
     walkers = langevin.Walkers(*(arrays[field] for field in langevin.Walkers._fields))

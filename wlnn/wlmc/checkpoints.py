@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.states import load_state, save_state
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
@@ -38,15 +39,11 @@ def save_walkers(
     if not _together(settings):
         for walker, arrays, numbers in parts:
             path = store.checkpoint_path(directory, walker.number)
-            store.save(path, arrays, {**about, "walkers": [numbers]})
+            save_state(path, about, {"walkers": [numbers]}, arrays)
     elif parts:
-        together = {
-            f"{walker.number}.{name}": array
-            for walker, arrays, _ in parts
-            for name, array in arrays.items()
-        }
+        together = {str(walker.number): arrays for walker, arrays, _ in parts}
         numbers = [numbers for _, _, numbers in parts]
-        store.save(Path(directory) / TOGETHER, together, {**about, "walkers": numbers})
+        save_state(Path(directory) / TOGETHER, about, {"walkers": numbers}, **together)
 
 
 def _together(settings: WLMCSettings) -> bool:
@@ -74,18 +71,16 @@ def load_walkers(
         paths = [store.checkpoint_path(directory, k) for k in range(settings.walkers)]
     walkers = {}
     for path in paths:
-        if not path.exists():
+        found = load_state(path, {"kind": "walkers"}, "a walker", ("walkers", "identity"))
+        if found is None:
             continue
-        arrays, meta = store.load(path)
-        if meta.get("kind") != "walkers":
-            raise UserError(f"{path}: is no checkpoint of a walker; delete it.")
-        for numbers in meta["walkers"]:
+        for numbers in found.numbers["walkers"]:
             prefix = f"{numbers['number']}." if _together(settings) else ""
-            walker = _unpacked(path, arrays, prefix, numbers)
+            walker = _unpacked(path, found.arrays, prefix, numbers)
             _check(path, walker, problem)
             walkers[walker.number] = walker
         named = not _together(settings) and path != store.checkpoint_path(directory, walker.number)
-        if named or meta["identity"] != run_identity(problem, settings):
+        if named or found.numbers["identity"] != run_identity(problem, settings):
             raise UserError(f"{path}: is the checkpoint of another run or walker; delete it.")
     return walkers
 
