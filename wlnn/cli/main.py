@@ -28,6 +28,7 @@ COMMANDS = {  # in the order of the help
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",
     "networks": "wlnn.cli.results:networks",
+    "place": "wlnn.cli.place:place",
     "merge": "wlnn.cli.results:merge",
     "train": "wlnn.cli.train:train",
     "tune": "wlnn.cli.train:tune",
