@@ -144,10 +144,9 @@ def run_units(
 class _Here:
     """Stretches in threads of this process, which see the stop flag."""
 
-    longest = STRETCH_SECONDS
-
     def __init__(self, executor, stretch, shared, stop):
-        self.executor, self.how, self.stop = executor, (stretch, shared()), stop
+        self.longest, self.executor = STRETCH_SECONDS, executor
+        self.how, self.stop = (stretch, shared()), stop
 
     def __call__(self, state, seconds: float) -> Future:
         return self.executor.submit(*self.how, state, seconds, self.stop)

@@ -144,7 +144,10 @@ def _motion(recipe, directory: Path, threads: int, again: str, engine, window=No
     tell(task)
     with _followed(directory, again, engine) as progress:
         notes = {"recipe": recipe.to_dict()}
-        found = simulate(problem, settings, directory, threads, progress.report, notes)
+        found = simulate(
+            problem, settings, directory, threads, progress.report, notes, engine,
+            partial(recipe.as_problem, problem.about),
+        )  # fmt: skip
     click.echo("\n".join(canonical.motion(found)))
     click.echo(directory / FILE)
     click.echo(plot.save(plot_md(found, window), directory / "md.png"))
