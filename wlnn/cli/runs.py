@@ -190,11 +190,13 @@ def _searched(recipe, directory: Path, threads: int, again: str, engine, asked=N
     found = []
     for method in (name for name in asked.get("methods", METHODS) if name in METHODS):
         with _followed(directory, again, engine, method) as progress:
-            how = settings, method, directory, threads, progress.report, metric
+            how = settings, method, directory, threads, progress.report, metric, engine
             if method in search.PLANS:
-                found.append(search.search(problem, *how))
+                make = partial(recipe.as_problem, problem.about)
+                found.append(search.search(problem, *how, make))
             else:
-                found.append(optimisers.train(task, *how))
+                make = partial(recipe.as_task, problem.about)
+                found.append(optimisers.train(task, *how, make if engine else None))
     click.echo("\n".join(in_words.report(found, metric, surface)))
     click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))
 
