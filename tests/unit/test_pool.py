@@ -118,7 +118,8 @@ def test_what_a_stretch_raises_comes_out_and_ends_the_others():
     assert stop[0] == 1
 
 
-def test_a_killed_worker_is_told_in_a_sentence():
+def test_a_killed_worker_is_told_in_a_sentence(monkeypatch):
+    monkeypatch.setattr("wlnn.base.pool.TRIES", 1)
     killed = pytest.raises(UserError, match="a worker process was killed")
     with killed, executor_of(1, True) as pool, Shared(dict) as shared:
         run_units(die, shared, begun()[:1], ended, pool, NEVER.copy(), lambda _: None)
