@@ -10,10 +10,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
+
+from wlnn.base.errors import UserError
 
 SAVE_SECONDS = 5.0  # between two checkpoints
 REPORT_SECONDS = 0.5  # between two reports
@@ -43,6 +45,7 @@ class Interrupted(Exception):  # noqa: N818 - no error
 def stoppable() -> Iterator[np.ndarray]:
     """A flag ``(1,)`` that Ctrl-C sets, where it would raise KeyboardInterrupt at any moment.
 
+    It is 1 then, and 2 after another Ctrl-C, of somebody who does not want to wait.
     Taken over is every signal that would raise it (a program may have made SIGTERM one of them).
     """
     stop = np.zeros(1, np.uint8)
@@ -52,7 +55,7 @@ def stoppable() -> Iterator[np.ndarray]:
         ours = [number for number in signals if signal.getsignal(number) is _RAISE]
     try:
         for number in ours:
-            signal.signal(number, lambda *_: stop.fill(1))
+            signal.signal(number, lambda *_: stop.fill(min(stop[0] + 1, 2)))
         yield stop
     finally:
         for number in ours:
@@ -72,10 +75,11 @@ class Clocks:
         self.report, self.save, self.first = report or (lambda _: None), save, part
         self.begun = self.saved = time.monotonic()
         self.said = -math.inf
+        self.latest = None
 
     def saw(self, part: float, line: Callable[[], str], states, notes: tuple[str, ...] = ()):
         """Something was done: save and report if it is time to, and at the end."""
-        now = time.monotonic()
+        now, self.latest = time.monotonic(), states
         if self.save is not None and now - self.saved > SAVE_SECONDS:
             self.save(states)
             self.saved = now
@@ -83,6 +87,17 @@ class Clocks:
             self.said, before = now, part - self.first
             left = (now - self.begun) * (1 - part) / before if before > 0 else math.nan
             self.report(Report(part, left, line(), notes))
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Save what was seen last if what happens inside fails."""
+        try:
+            yield
+        except BaseException:
+            if self.save is not None and self.latest is not None:
+                with suppress(UserError):  # it may be the saving that failed
+                    self.save(self.latest)
+            raise
 
     @contextmanager
     def compiling(self, note: str = COMPILING) -> Iterator[None]:

@@ -5,7 +5,7 @@ Moves nothing and draws nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,11 +45,21 @@ class Trajectories:
         records: ``(R, n, columns.N_COLUMNS)``; NaN from where a walker diverged on.
         walkers: their present state.
         meta: JSON: "task", "md" (the settings), "metric" (name of the test quantity), "versions".
+        ahead: of walkers that have more than the n records that all have, those by number.
     """
 
     records: np.ndarray
     walkers: langevin.Walkers
     meta: dict
+    ahead: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def only(self, numbers: tuple[int, ...]) -> tuple[langevin.Walkers, np.ndarray]:
+        """Some walkers, all equally far, and all their records."""
+        chosen = list(numbers)
+        walkers = langevin.Walkers(*(part[chosen] for part in self.walkers))
+        none = self.records[:1, :0]
+        more = np.stack([self.ahead.get(r, none[0]) for r in chosen])
+        return walkers, np.concatenate([self.records[chosen], more], 1)
 
     @property
     def temperature(self) -> float:
@@ -213,6 +223,7 @@ class Trajectories:
     def save(self, path) -> Path:
         """Write to ``path``; see ``wlnn.store``."""
         arrays = {"records": self.records, **self.walkers._asdict()}
+        arrays |= {f"ahead.{number}": rows for number, rows in self.ahead.items()}
         return store.save(path, arrays, {"kind": "md", "meta": self.meta})
 
     @classmethod
@@ -223,7 +234,9 @@ class Trajectories:
         if meta.get("kind") != "md":
             raise UserError(f"{path}: holds no molecular dynamics; give a run of `wlnn md`.")
         walkers = langevin.Walkers(*(arrays[name] for name in langevin.Walkers._fields))
-        return cls(arrays["records"], walkers, meta["meta"])
+        ahead = {k.removeprefix("ahead."): v for k, v in arrays.items() if k.startswith("ahead.")}
+        ahead = {int(number): rows for number, rows in ahead.items()}
+        return cls(arrays["records"], walkers, meta["meta"], ahead)
 
 
 def is_motion(path) -> bool:

@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import numbers, options_of, recipe_of, task_options, threads_option
+from wlnn.cli.options import (
+    engine_of,
+    engine_options,
+    numbers,
+    options_of,
+    recipe_of,
+    task_options,
+    threads_option,
+)
 from wlnn.cli.runs import execute
 
 md_options = options_of(
@@ -39,7 +47,10 @@ window_option = click.option(
 @click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/md-...].")
 @threads_option
-def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, **options):
+@engine_options
+def md(
+    preset, out, threads, on, insecure, loss_window, temperature, dt, friction, newtonian, **options
+):
     """Let networks move in the potential of their train loss at a temperature T (Fig. 4).
 
     Langevin dynamics samples the canonical ensemble exp(-L / T): train loss and test quantity
@@ -65,7 +76,9 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
     if window is not None and not 0 < window[0] < window[1]:
         raise UserError(f"--loss-window {loss_window} is empty; write LOW,HIGH, both positive.")
-    execute(recipe, Path(out or Path("runs") / name), threads, window=window)
+    with engine_of(on, insecure) as engine:
+        directory = Path(out or Path("runs") / name)
+        execute(recipe, directory, threads, engine=engine, window=window)
 
 
 @click.command(short_help="Canonical averages from a landscape.")

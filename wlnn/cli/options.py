@@ -5,6 +5,8 @@ It parses; what the settings can check, they check.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import click
 
 from wlnn.base.errors import UserError
@@ -133,6 +135,35 @@ sampler_options = options_of(
 threads_option = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="Walkers that run at a time [the cores]."
 )
+engine_options = options_of(
+    click.option(
+        "--on",
+        metavar="ENGINE",
+        help="Where it runs, if not in threads here: processes:N, dask:tls://HOST:PORT, "
+        "dask:FILE.yaml (a batch system) or mpi; the result is the same (docs/cluster.md).",
+    ),
+    click.option(
+        "--insecure", is_flag=True, help="Allow --on dask:tcp://..., where anybody may listen."
+    ),
+)
+
+
+@contextmanager
+def engine_of(on: str | None, insecure: bool):
+    """The engine of :data:`engine_options`, None for threads."""
+    if on is None and not insecure:
+        yield None
+        return
+    from wlnn.base.engines import engine_on
+
+    with engine_on(on or "", insecure) as engine:
+        if insecure:
+            click.echo(
+                f"  --on {on} is not encrypted: whoever reaches that port can run anything on the "
+                "workers",
+                err=True,
+            )
+        yield engine
 
 
 def recipe_of(options: dict, preset: str, sampler: str | None = None):

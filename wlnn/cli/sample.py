@@ -12,6 +12,8 @@ import click
 
 from wlnn.base.progress import duration
 from wlnn.cli.options import (
+    engine_of,
+    engine_options,
     recipe_of,
     sampler_options,
     task_options,
@@ -64,7 +66,8 @@ def tasks(name):
 @click.option("--yes", is_flag=True, help="Do not ask before a --paper run.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...].")
 @threads_option
-def sample(preset, yes, out, threads, **options):
+@engine_options
+def sample(preset, yes, out, threads, on, insecure, **options):
     """Sample an entropy landscape: about a minute, about ten seconds with --quick.
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
@@ -103,8 +106,9 @@ def sample(preset, yes, out, threads, **options):
             for part, folder in runs:  # so that `resume` finds them all
                 part.open(part.problem(part.task()), folder)
     again = f"wlnn resume {directory}" if len(runs) > 1 else ""
-    for part, folder in runs:
-        execute(part, folder, threads, again)
+    with engine_of(on, insecure) as engine:
+        for part, folder in runs:
+            execute(part, folder, threads, again, engine)
 
 
 @click.command(short_help="Find time step, friction and window of molecular dynamics.")

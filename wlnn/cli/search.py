@@ -10,7 +10,14 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import options_of, recipe_of, task_options, threads_option
+from wlnn.cli.options import (
+    engine_of,
+    engine_options,
+    options_of,
+    recipe_of,
+    task_options,
+    threads_option,
+)
 from wlnn.cli.runs import METHODS, execute
 
 seek_options = options_of(
@@ -40,7 +47,8 @@ seek_options = options_of(
 @click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/seek-...].")
 @threads_option
-def seek(preset, out, threads, methods, landscape, at, **options):
+@engine_options
+def seek(preset, out, threads, on, insecure, methods, landscape, at, **options):
     """Compare ways to networks of low train loss and high entropy, which generalise best.
 
     Langevin dynamics at a constant low temperature, simulated annealing and parallel tempering move
@@ -74,4 +82,5 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     if out is None:
         out = Path("runs") / directory_name(recipe, recipe.task())
     asked = {"methods": methods or METHODS, "landscape": landscape, "surface": surface}
-    execute(recipe, Path(out), threads, asked=asked)
+    with engine_of(on, insecure) as engine:
+        execute(recipe, Path(out), threads, engine=engine, asked=asked)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import NUMBER, options_of, recipe_of, task_options
+from wlnn.cli.options import NUMBER, engine_of, engine_options, options_of, recipe_of, task_options
 from wlnn.cli.runs import execute
 
 TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
@@ -43,6 +43,7 @@ training_options = options_of(
     click.option(
         "--processes", type=click.IntRange(1), metavar="N", help="Worker processes [the cores]."
     ),
+    engine_options,
 )
 
 
@@ -52,7 +53,7 @@ training_options = options_of(
 @click.option(
     "--tuned", type=click.Path(), metavar="DIR", help="Rate and batch of a `wlnn tune` directory."
 )
-def train(preset, out, processes, tuned, **options):
+def train(preset, out, processes, tuned, on, insecure, **options):
     """Train many times from independent initial parameters; records every epoch.
 
     At the end of every epoch the whole training and test set are evaluated. The result,
@@ -90,8 +91,10 @@ def train(preset, out, processes, tuned, **options):
         if out:
             directory = Path(out) / f"b{size:g}" if several else Path(out)
         begun.append((recipe, directory))
-    for recipe, directory in begun:
-        execute(recipe, directory, processes, "the same command" if several else None)
+    with engine_of(on, insecure) as engine:
+        for recipe, directory in begun:
+            again = "the same command" if several else ""
+            execute(recipe, directory, processes, again, engine)
 
 
 @click.command(short_help="Find learning rate and batch size by trial.")
@@ -100,7 +103,7 @@ def train(preset, out, processes, tuned, **options):
 @click.option("--rates", **NUMBER, help="Number of learning rates.")
 @click.option("--rate-range", metavar="LO,HI", help="Lowest and highest learning rate.")
 @click.option("--batch-range", metavar="LO,HI", help="Batch sizes double from LO; the last is HI.")
-def tune(preset, out, processes, rate_range, batch_range, **options):
+def tune(preset, out, processes, on, insecure, rate_range, batch_range, **options):
     """Try a grid of learning rates (evenly spaced in the logarithm) and batch sizes.
 
     The best setting has the best mean test metric at each training's best epoch, among settings
@@ -132,7 +135,8 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
     options["overrides"] = (*options["overrides"], *changes)
     recipe = _recipe(options, preset, "tune", ("runs", "rates"))
     directory = Path(out) if out else Path("runs") / directory_name(recipe, recipe.task())
-    execute(recipe, directory, processes)
+    with engine_of(on, insecure) as engine:
+        execute(recipe, directory, processes, engine=engine)
 
 
 def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):

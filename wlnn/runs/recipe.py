@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from wlnn.base import store
@@ -136,9 +138,32 @@ class Recipe:
         notes = {"recipe": self.to_dict()}
         store.open_run(directory, identity, notes)
 
-    def sample(self, problem, directory: Path, threads: int, report) -> Landscape:
+    def as_task(self, about: dict) -> Task | Problem:
+        """The task in a worker process, which may see other files than those ``about`` tells of.
+
+        Raises:
+            UserError: a file is missing there, or another one.
+        """
+        task = self.task()
+        self._same(self.problem(task), about)
+        return task
+
+    def as_problem(self, about: dict):
+        """As :meth:`as_task`, the problem."""
+        return self._same(self.problem(self.task()), about)
+
+    def _same(self, problem, about: dict):
+        difference = store.difference(store.as_json(about), store.as_json(problem.about))
+        if difference:
+            names = ", ".join(str(path) for path in self.files.values()) or "wlnn"
+            raise UserError(f"{names}: not the same as where the run began: {difference}.")
+        return problem
+
+    def sample(
+        self, problem, directory: Path, threads: int, report, executor: Executor | None = None
+    ) -> Landscape:
         """Begin or continue the run in ``directory``: ``sample`` of its sampler."""
-        more = {}
+        more: dict = {"executor": executor, "make_problem": partial(self.as_problem, problem.about)}
         if self.sampler == "wlmd":
             from wlnn.wlmd import run
         elif self.sampler == "ladder":

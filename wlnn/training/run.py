@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,7 @@ def train_many(
     notes: dict | None = None,
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
+    executor: Executor | None = None,
 ) -> Trained:
     """Train a task ``settings.runs`` times from independent initial parameters.
 
@@ -85,6 +87,7 @@ def train_many(
         notes: stored in ``run.json`` beside the settings.
         about: description of the task stored with the result, ``task.describe()`` if None.
         make_task: makes the task in a worker, where it cannot be pickled.
+        executor: any ``concurrent.futures.Executor`` in the place of processes.
 
     Raises:
         UserError: an impossible task, a directory of another run, a worker that was killed.
@@ -99,7 +102,7 @@ def train_many(
         if (directory / "trained.npz").exists():
             return Trained.load(directory)
     parts = parts_of(settings, task.network.n_parameters, directory)
-    states = execute(make_task or partial(itself, task), parts, processes, report)
+    states = execute(make_task or partial(itself, task), parts, processes, report, executor)
     trained = collected(states, {"task": about, "train": asdict(settings)})
     if directory is not None:
         trained.save(directory / "trained.npz")
@@ -157,6 +160,7 @@ def execute(
     parts: Sequence[Part],
     processes: int = 1,
     report: Callable[[Report], None] | None = None,
+    executor: Executor | None = None,
 ) -> list[train.Trainings]:
     """Every part to its end, the costly ones first; see :func:`train_many` for what it raises."""
     task, total = make_task(), sum(part.work for part in parts)
@@ -178,7 +182,8 @@ def execute(
     with (
         stoppable() as stop,
         Shared(make_task, task) as shared,
-        executor_of(processes, processes=processes > 1) as executor,
+        executor_of(processes, processes > 1, executor) as executor,
+        clocks.saving(),
     ):
         finished = lambda unit: unit.done  # noqa: E731
         saw = lambda units: clocks.saw(done(units), str, units)  # noqa: E731

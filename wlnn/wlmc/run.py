@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
-from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMCSettings
@@ -78,6 +79,8 @@ def sample(
     report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
     driver=None,
+    executor: Executor | None = None,
+    make_problem: Callable[[], Problem] | None = None,
 ) -> Landscape:
     """Sample the entropy landscape of a problem by Wang-Landau Monte Carlo.
 
@@ -91,7 +94,11 @@ def sample(
         threads: walkers that run at a time; the result does not depend on it.
         report: called with a :class:`wlnn.base.running.Report` from time to time.
         notes: stored in ``run.json`` beside the settings.
-        driver: a module in the place of ``wlnn.wlmc.driver``, for judges of wrong samplers.
+        driver: a module in the place of ``wlnn.wlmc.driver``, for judges of wrong samplers; in
+            threads only.
+        executor: any ``concurrent.futures.Executor`` in the place of threads: worker processes, a
+            cluster; the result does not depend on it either.
+        make_problem: makes the problem in a worker, where it cannot be pickled.
 
     Raises:
         UserError: wrong settings, a window that holds no state, a directory of another run.
@@ -99,7 +106,9 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
-    problem = checked(problem)
+    if driver is not None and executor is not None:
+        raise UserError("another driver runs in threads only; leave out the executor.")
+    make, problem = make_problem or partial(itself, problem), checked(problem)
     walk = Walk(problem, settings, driver)
     _check_kept(problem, settings)
     if directory is not None:
@@ -107,16 +116,17 @@ def sample(
         if (landscape := finished(directory)) is not None:
             return landscape
     found = {} if directory is None else load_walkers(directory, problem, settings)
-    shared = Shared(partial(Walk, problem, settings), walk)
-    with shared, executor_of(threads) as executor, stoppable() as stop:
+    shared = Shared(partial(_walk, make, settings), walk)
+    with shared, executor_of(threads) as local, stoppable() as stop:
         fresh = [number for number in range(settings.walkers) if number not in found]
-        for walker in executor.map(lambda n: walkers_of.start(problem, settings, n), fresh):
+        for walker in local.map(lambda n: walkers_of.start(problem, settings, n), fresh):
             found[walker.number] = walker
         walkers = [found[number] for number in range(settings.walkers)]
-        clocks = Clocks(report, _saver(directory, problem, settings), _part(walkers, walk.plan))
+        clocks = Clocks(report, _saver(directory, walk, walkers), _part(walkers, walk.plan))
         with clocks.compiling(COMPILING):
             _compile(walk, walkers[0])
-        walkers = _all_stages(walk, shared, walkers, executor, stop, clocks)
+        with clocks.saving():
+            walkers = _all_stages(walk, shared, walkers, executor or local, stop, clocks)
         if clocks.save is not None:
             clocks.save(walkers)
         draws = None
@@ -137,6 +147,11 @@ def sample(
     if stop[0]:
         raise Interrupted(merged)
     return merged
+
+
+def _walk(make: Callable[[], Problem], settings: WLMCSettings) -> Walk:
+    """What a worker process makes for itself."""
+    return Walk(checked(make()), settings)
 
 
 def stretch(walk: Walk, walker: Walker, seconds: float, stop: np.ndarray) -> Walker:
@@ -189,10 +204,19 @@ def _line(walkers: list[Walker], problem: Problem) -> str:
     return f"{x_name} {x_low:.2f}  {bins:,.0f} bins ({coverage:.0%})  {trips} round trips  {ln_f}"
 
 
-def _saver(directory, problem: Problem, settings: WLMCSettings) -> Callable | None:
+def _saver(directory, walk: Walk, walkers: list[Walker]) -> Callable | None:
+    """What writes the walkers: those that went on since, where each has a file of its own."""
     if directory is None:
         return None
-    return lambda walkers: save_walkers(directory, problem, settings, walkers)
+    problem, settings, saved = walk.problem, walk.settings, {w.number: w.stage for w in walkers}
+
+    def save(walkers: list[Walker]) -> None:
+        together = settings.merge_every or walk.plan.common
+        later = [walker for walker in walkers if together or walker.stage > saved[walker.number]]
+        save_walkers(directory, problem, settings, later)
+        saved.update((walker.number, walker.stage) for walker in later)
+
+    return save
 
 
 def _check_kept(problem: Problem, settings: WLMCSettings) -> None:
