@@ -92,6 +92,8 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(error.format_message())
     except UserError as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(f"not enough memory ({error}): take a smaller network, fewer points or wider bins.")
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", STOPPED)
 

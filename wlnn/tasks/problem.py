@@ -15,6 +15,8 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Grid
 
+MOST_CELLS = 20_000_000  # 160 MB for each of the tables of a walker
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -85,6 +87,11 @@ class Problem:
 
     def _check_grid(self) -> None:
         x, y = self.grid
+        if x.n * y.n > MOST_CELLS:
+            raise UserError(
+                f"problem '{self.name}': {x.n} x {y.n} bins are more than {MOST_CELLS:,}, and "
+                "every walker has several tables of them; take wider bins or a smaller window."
+            )
         if x.n < 2:
             raise UserError(f"problem '{self.name}': axis '{x.name}' needs two bins or more.")
         if y.n < 2 and np.isfinite(y.lo):
