@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.maxent_options import out_option, print_table, seed_option, write_results
+from wlnn.cli.maxent_options import is_given, out_option, print_table, seed_option, write_results
 from wlnn.cli.options import NUMBER, Number, options_of, threads_option
 
 
@@ -74,6 +75,9 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
     from wlnn.settings.samplers import WLMCSettings
     from wlnn.tasks.context_select import context_problem
 
+    for name in ("inputs", "input_scale"):
+        if options["net"] != "relu" and is_given(name):
+            raise UserError(f"--{name.replace('_', '-')} goes with --net relu.")
     problem = context_problem(half_width=box, gated=not ungated, **options)
     stages = max(1, min(400, int(steps) // 10_000))
     settings = WLMCSettings(steps=steps, stages=stages, walkers=walkers, seed=seed, production=0.4)
