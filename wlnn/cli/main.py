@@ -27,6 +27,7 @@ COMMANDS = {  # in the order of the help
     "seek": "wlnn.cli.search:seek",
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",
+    "export": "wlnn.cli.export:export",
     "networks": "wlnn.cli.results:networks",
     "merge": "wlnn.cli.results:merge",
     "train": "wlnn.cli.train:train",
