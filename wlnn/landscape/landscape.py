@@ -183,14 +183,14 @@ class Landscape:
         y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm, on one
         of a smoothed accuracy the mean of that accuracy.
         """
-        return self._curve(self._equilibrium())
+        return self._curve(self.equilibrium_of_each())
 
     def equilibrium_of_walkers(self) -> np.ndarray:
         """<y>(x) of each walker ``(R, nx)``, NaN where it never was; see :meth:`of_walkers`."""
-        return self.of_walkers(self._equilibrium())
+        return self.of_walkers(self.equilibrium_of_each())
 
-    def _equilibrium(self) -> np.ndarray:
-        """<y>(x) of each of :attr:`entropies` ``(R, nx)``."""
+    def equilibrium_of_each(self) -> np.ndarray:
+        """<y>(x) of each of :attr:`entropies` ``(R, nx)``, NaN where it never was."""
         weights = np.exp(self.entropies - ln_sum(self.entropies)[..., None])
         values = np.nansum(weights * self.y_values, axis=-1)
         return np.where(np.isnan(weights).all(axis=-1), np.nan, values)

@@ -120,6 +120,11 @@ def plain(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+def write_columns(path: Path, columns: dict[str, np.ndarray]) -> Path:
+    """Columns ``(n,)`` as a CSV file; UserError as ``store.write_file``."""
+    return write_text(path, _csv(columns))
+
+
 def _csv(table: dict[str, np.ndarray]) -> str:
     cells = [[_cell(value) for value in column.tolist()] for column in table.values()]
     return "\n".join([",".join(table), *(",".join(row) for row in zip(*cells, strict=True)), ""])
