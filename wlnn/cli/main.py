@@ -28,6 +28,8 @@ COMMANDS = {  # in the order of the help
     "seek": "wlnn.cli.search:seek",
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",
+    "export": "wlnn.cli.export:export",
+    "compare": "wlnn.cli.compare:compare",
     "networks": "wlnn.cli.results:networks",
     "place": "wlnn.cli.place:place",
     "merge": "wlnn.cli.results:merge",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.base import shown
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Grid
 
@@ -62,6 +63,8 @@ class Problem:
     start: Callable | None = None
     accuracy_at: Callable | None = None
     gradient_system: Callable[[], NamedTuple] | None = None
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     def __post_init__(self):
         lo, hi = np.atleast_1d(self.lo).astype(float), np.atleast_1d(self.hi).astype(float)
