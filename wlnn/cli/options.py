@@ -198,7 +198,7 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict 
 
     ``own`` holds options of one command alone, ``{"md.dt": ("--dt", value)}``; None is not given.
     """
-    from wlnn.runs.recipe import make_recipe
+    from wlnn.runs.recipe import make_recipe, usual_sampler
 
     given = {name: value for name, value in options.items() if value is not None}
     kind = _kind(given)
@@ -226,7 +226,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict 
         text = ",".join(labels.get(word, word) for word in words)
         first, second = numbers("--classes", text, 2)
         values["data"] |= {"first_class": first, "second_class": second}
-    if "walkers" in given and (sampler or given.get("sampler")) == "ladder":
+    sampler = sampler or given.get("sampler") or usual_sampler(given.get("task", "own"), preset)
+    if "walkers" in given and sampler == "ladder":
         values["sampler"]["ladders"] = values["sampler"].pop("walkers")
     if "window" in given:
         low, high = numbers("--window", given["window"], 2)
@@ -244,9 +245,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict 
     variants = {name: choice for name, choice in chosen.items() if choice}
     try:
         recipe = make_recipe(
-            _source(kind, given), preset, sampler or given.get("sampler"), values,
-            options["overrides"], variants,
-        )  # fmt: skip
+            _source(kind, given), preset, sampler, values, options["overrides"], variants
+        )
     except UserError as error:
         if "window" in given:
             words |= dict.fromkeys(WINDOW, "--window")
