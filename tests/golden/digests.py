@@ -92,6 +92,7 @@ SMALL = "--task spiral-classify --layers 2 --width 3 --threads 1"
 WLMC = f"sample {SMALL} --seed 1 --walkers 2 --steps 2e5 --set wlmc.stages=20 " \
        "--set wlmc.anchor_draws=1e4 --out run"  # fmt: skip
 FROZEN = "--set wlmc.estimator=frozen --set wlmc.production=0.4"
+AVERAGE = "--set wlmc.estimator=average"
 SHORT = "--walkers 2 --steps 2e4 --set wlmc.stages=10 --set wlmc.anchor_draws=1e4 --out run"
 MOVED = "--set wlmd.steps=3000 --set wlmd.t1=300 --set wlmd.t2=1500 --set wlmd.t3=1000 " \
         "--set wlmd.round=100 --set wlmd.report=500 --set wlmd.checks=false " \
@@ -112,9 +113,9 @@ MAXENT = "--contexts 2,3 --weight-scale 0.5,1"
 CASES = {  # name -> commands of wlnn; "python" runs a script; "text" also counts what is printed
     "wlmc": [WLMC, "text info run"],
     "wlmc-halving": [f"{WLMC} --schedule halving {FROZEN}"],
-    "wlmc-paper": [f"{WLMC} --schedule paper --step-rule paper --set wlmc.production=0"],
+    "wlmc-paper": [f"{WLMC} --schedule paper --step-rule paper {AVERAGE} --set wlmc.production=0"],
     "wlmc-log-uniform": [f"{WLMC} --step-rule log-uniform {FROZEN}"],
-    "wlmc-merged": [f"{WLMC} --walkers 4 --set wlmc.merge_every=3 --set wlmc.groups=2"],
+    "wlmc-merged": [f"{WLMC} --walkers 4 {AVERAGE} --set wlmc.merge_every=3 --set wlmc.groups=2"],
     "wlmc-float64": [f"{WLMC} --precision float64 --keep-networks", "text networks run --at -1,.6"],
     "wlmc-late-bins": [f"{WLMC} --set wlmc.late_bins=minimum --set wlmc.c=2 --logits 1"],
     "wlmc-test-loss": [

@@ -77,7 +77,7 @@ def _followed(
 def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
     from wlnn.cli.results import draw
     from wlnn.landscape.landscape import finished
-    from wlnn.report.landscape import reached
+    from wlnn.report.landscape import reached, verdict_lines
 
     task = recipe.task()
     problem, had_finished = recipe.problem(task), finished(directory) is not None
@@ -95,6 +95,8 @@ def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
+        for line in verdict_lines(landscape, str(directory)):
+            progress.note(line)
         for path in [directory / "landscape.npz", *draw(landscape, directory)]:
             click.echo(path)
 

@@ -20,6 +20,7 @@ from wlnn.ladder.samples import SLICES, Samples, gathered
 from wlnn.ladder.state import DONE, RUN, Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.ladder import LadderSettings
 
 AGREE = 2.0  # combined errors by which the halves may differ
@@ -180,8 +181,9 @@ def landscape(
         largest = float(np.nanmax(np.abs(apart))) if not np.isnan(apart).all() else None
         meta["rungs"]["starts"] = {"largest": largest, "agree": same}
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
-    return Landscape(
-        grid, np.array(entropies), total, (visits > 0).all(axis=0), meta, accuracy=accuracy
+    reliable = (visits > 0).all(axis=0)
+    return with_verdict(
+        Landscape(grid, np.array(entropies), total, reliable, meta, accuracy=accuracy)
     )
 
 
