@@ -143,6 +143,14 @@ def test_groups_must_divide_the_walkers_only_when_merging():
     assert WLMCSettings(merge_every=5, estimator="average").merge_every == 5
 
 
+@pytest.mark.parametrize("task", ["spiral-classify", "own", "context-select"])
+def test_the_command_line_and_the_class_have_the_same_defaults(task):
+    table = dataclasses.asdict(read_table(task).wlmc)
+    for name, value in dataclasses.asdict(WLMCSettings()).items():
+        if name not in ("steps", "production"):  # context-select has less to measure
+            assert table[name] == value, name
+
+
 def test_unknown_tables_and_presets_suggest_a_known_one():
     with pytest.raises(UserError, match="'spiral-clasify'; did you mean 'spiral-classify'"):
         read_table("spiral-clasify")

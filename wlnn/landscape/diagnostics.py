@@ -10,7 +10,7 @@ import numpy as np
 
 A0 = 4e-4  # area of a bin of the published molecular dynamics, 0.02 x 0.02: a step adds f A0 to S
 TRUSTED = 0.02  # largest ln f tau / Nb at which error bars from the walkers' spread are honest
-GROWTH_BIAS = 2.0  # bias of an averaged S at the lowest x / (ln f tau / Nb), docs/growth_bias.png
+GROWTH_BIAS = 2.0  # bias of an averaged S at the lowest x / (ln f tau / Nb), of three wlmc.c
 LONG_PRODUCTION = 0.75  # or this part of the steps with S frozen: three times the adaptive part
 
 
