@@ -101,7 +101,7 @@ def _follow(engine, progress: Progress, directory: Path) -> None:
 def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> None:
     from wlnn.cli.results import draw
     from wlnn.landscape.landscape import finished
-    from wlnn.report.landscape import reached
+    from wlnn.report.landscape import reached, verdict_lines
 
     task = recipe.task()
     problem, had_finished = recipe.problem(task), finished(directory) is not None
@@ -119,8 +119,8 @@ def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> Non
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
-        for warning in landscape.meta.get("rungs", {}).get("warnings", ()):
-            progress.note(f"  {warning}")
+        for line in verdict_lines(landscape, str(directory)):
+            progress.note(line)
         for path in [directory / "landscape.npz", *draw(landscape, directory)]:
             click.echo(path)
 

@@ -6,6 +6,7 @@ Figures are made without pyplot, so that no window opens and no global state is 
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from matplotlib.patches import Patch
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Curve, Landscape
+from wlnn.landscape.verdict import verdict_of
 from wlnn.report.landscape import describe, unit_name
 from wlnn.report.plot_ladder import plot_rungs
 
@@ -154,7 +156,8 @@ def save(figure: Figure, path) -> Path:
 
 def _provenance(figure: Figure, landscape: Landscape) -> None:
     style = {"fontsize": "x-small", "color": "#666666", "x": 0.99, "ha": "right"}
-    figure.supxlabel(describe(landscape)[1], **style)
+    lines = [describe(landscape)[1], *wrap(verdict_of(landscape).sentence, 110)]
+    figure.supxlabel("\n".join(lines), **style)
 
 
 def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
