@@ -74,7 +74,8 @@ def _followed(
         sys.exit(STOPPED)
 
 
-def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
+def _landscape(recipe, directory: Path, threads: int, again: str, live: bool = False) -> None:
+    from wlnn.cli.report import LivePage
     from wlnn.cli.results import draw
     from wlnn.landscape.landscape import finished
     from wlnn.report.landscape import reached
@@ -91,12 +92,16 @@ def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
     for note in problem.about.get("data", {}).get("notes", ()):
         click.echo(f"  note: {note}", err=True)
     with _followed(directory, again, directory.name if again else "", quiet=0) as progress:
-        landscape = recipe.sample(problem, directory, threads, progress.report)
+        page = LivePage(directory, progress.report)
+        follow = page if live else progress.report
+        landscape = recipe.sample(problem, directory, threads, follow)
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
         for path in [directory / "landscape.npz", *draw(landscape, directory)]:
             click.echo(path)
+        if live and (written := page.write()):
+            click.echo(written)
 
 
 def _motion(recipe, directory: Path, threads: int, again: str, window=None) -> None:
