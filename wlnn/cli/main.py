@@ -29,6 +29,7 @@ COMMANDS = {  # in the order of the help
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",
     "export": "wlnn.cli.export:export",
+    "report": "wlnn.cli.report:report",
     "compare": "wlnn.cli.compare:compare",
     "networks": "wlnn.cli.results:networks",
     "place": "wlnn.cli.place:place",

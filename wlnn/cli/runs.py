@@ -98,7 +98,10 @@ def _follow(engine, progress: Progress, directory: Path) -> None:
     progress.report, engine.tell = report, lambda text: progress.note(f"  {text}")
 
 
-def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> None:
+def _landscape(
+    recipe, directory: Path, threads: int, again: str, engine, live: bool = False
+) -> None:
+    from wlnn.cli.report import LivePage
     from wlnn.cli.results import draw
     from wlnn.landscape.landscape import finished
     from wlnn.report.landscape import reached, verdict_lines
@@ -115,7 +118,9 @@ def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> Non
     for note in problem.about.get("data", {}).get("notes", ()):
         click.echo(f"  note: {note}", err=True)
     with _followed(directory, again, engine, directory.name if again else "", 0) as progress:
-        landscape = recipe.sample(problem, directory, threads, progress.report, engine)
+        page = LivePage(directory, progress.report)
+        follow = page if live else progress.report
+        landscape = recipe.sample(problem, directory, threads, follow, engine)
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
@@ -123,6 +128,8 @@ def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> Non
             progress.note(line)
         for path in [directory / "landscape.npz", *draw(landscape, directory)]:
             click.echo(path)
+        if live and (written := page.write()):
+            click.echo(written)
 
 
 def _where(workers: int, kind: str, engine) -> str:

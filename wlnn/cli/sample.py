@@ -64,10 +64,11 @@ def tasks(name):
     "data sets (or for the one of --data-seed).",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before a --paper run.")
+@click.option("--live", is_flag=True, help="Keep report.html up to date, a page to watch the run.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...].")
 @threads_option
 @engine_options
-def sample(preset, yes, out, threads, on, insecure, **options):
+def sample(preset, yes, out, threads, live, on, insecure, **options):
     """Sample an entropy landscape: about a minute, about ten seconds with --quick.
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
@@ -83,8 +84,9 @@ def sample(preset, yes, out, threads, on, insecure, **options):
       wlnn sample --train train.csv --test test.csv --target label --hidden 8,8
 
     The run directory holds run.json (settings, seeds, versions), a checkpoint of every walker,
-    landscape.npz and two pictures. Ctrl-C stops a run within a second and loses nothing: the same
-    command, or `wlnn resume`, goes on, with the same bits in the end.
+    landscape.npz and two pictures; with --live also report.html, rewritten at checkpoints. Ctrl-C
+    stops a run within a second and loses nothing: the same command, or `wlnn resume`, goes on, with
+    the same bits in the end.
     """
     from wlnn.runs.names import directory_name
     from wlnn.runs.recipe import PAPER_DATA_SETS
@@ -108,7 +110,7 @@ def sample(preset, yes, out, threads, on, insecure, **options):
     again = f"wlnn resume {directory}" if len(runs) > 1 else ""
     with engine_of(on, insecure) as engine:
         for part, folder in runs:
-            execute(part, folder, threads, again, engine)
+            execute(part, folder, threads, again, engine, live=live)
 
 
 @click.command(short_help="Find time step, friction and window of molecular dynamics.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,7 +23,7 @@ from wlnn.report.landscape import describe, unit_name
 from wlnn.report.plot_ladder import plot_rungs
 
 MAGENTA = "#d6006d"
-INK = "#222222"
+INK = "#222222"  # on a map of S; elsewhere the colour of text, which a style may change
 ENTROPY_COLOURS = "viridis"
 # of a smoothed accuracy, the most wanted first
 ACCURACIES = (0.5, 0.1, 0.9, 0.01, 0.99, 0.001, 0.999, 0.2, 0.8, 0.05, 0.95, 0.3, 0.7, 0.4, 0.6)
@@ -52,17 +53,17 @@ def plot_landscape(
         mesh = ax.pcolormesh(x.edges, y.edges, part, **style, **limits)
         if alpha is None:
             bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
-            bar.set_label(_entropy_label(landscape, per))
+            bar.set_label(entropy_label(landscape, per))
             bar.outline.set_linewidth(0.6)
     highest = landscape.max_entropy_curve()
     smoothed = landscape.accuracy_axis
     placed = {}
     if smoothed:  # an interval may reach beyond 0 or 1
         placed = {"place": lambda value: smoothed.value(np, np.clip(value, 0, 1))}
-    _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
-    _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
+    draw_curve(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
+    draw_curve(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
     equilibrium = landscape.equilibrium_accuracy()
-    _draw(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
+    draw_curve(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
     shown = ~np.isnan(entropy)
     if shown.any():
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
@@ -79,7 +80,7 @@ def plot_landscape(
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
-    _label(ax, x.name, _y_name(landscape), describe(landscape)[0])
+    label_axes(ax, x.name, _y_name(landscape), describe(landscape)[0])
     if smoothed:
         _accuracy_ticks(ax, smoothed)
     if own:
@@ -99,8 +100,9 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     factor = landscape.t_factor()
     x, y = landscape.grid.x, landscape.grid.y
 
-    _draw(a, landscape.marginal_entropy(), factor, INK)
-    _label(a, x.name, _entropy_label(landscape), "entropy of x")
+    ink = rcParams["text.color"]
+    draw_curve(a, landscape.marginal_entropy(), factor, ink)
+    label_axes(a, x.name, entropy_label(landscape), "entropy of x")
 
     if np.isfinite(y.lo):
         curve = landscape.equilibrium_accuracy()
@@ -108,14 +110,14 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
         some = slice(None, None, max(1, x.n // 60))  # more bars could not be told apart
         half = np.nan_to_num(factor * curve.error)[some]
         b.errorbar(curve.x[some], curve.value[some], half, **bars)
-        _draw(b, landscape.max_entropy_curve(), 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
-        _label(b, x.name, _y_name(landscape), "equilibrium (dots), max. entropy")
+        draw_curve(b, landscape.max_entropy_curve(), 0, ink, linestyle=(0, (4, 2)), linewidth=1.0)
+        label_axes(b, x.name, _y_name(landscape), "equilibrium (dots), max. entropy")
     else:
         b.set_visible(False)
 
-    c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=INK, linewidth=1.0)
+    c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=ink, linewidth=1.0)
     c.set_yscale("log")
-    _label(c, x.name, "visits per row", f"visits of all {landscape.unit}s")
+    label_axes(c, x.name, "visits per row", f"visits of all {landscape.unit}s")
 
     if "rungs" in landscape.meta:
         plot_rungs(landscape, (d, e, f))
@@ -160,7 +162,8 @@ def _provenance(figure: Figure, landscape: Landscape) -> None:
     figure.supxlabel("\n".join(lines), **style)
 
 
-def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
+def entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
+    """S with its unit, for an axis or a colour bar; ``per`` as in :func:`plot_landscape`."""
     units = [unit_name(axis, unit) for axis, unit in zip(landscape.grid, per, strict=True)]
     said = " and ".join(unit for unit in units if unit)
     words = f"nats per unit of {said}" if said else "nats"
@@ -189,14 +192,14 @@ def _quantity(landscape: Landscape) -> str:
     return _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
 
 
-def _label(ax: Axes, x: str, y: str, title: str) -> None:
+def label_axes(ax: Axes, x: str, y: str, title: str) -> None:
     """A title, and labels with logarithms written as ln(...)."""
     said = {"ln train loss": "ln(train loss)", "ln test loss": "ln(test loss)"}
     ax.set(xlabel=said.get(x, x), ylabel=said.get(y, y))
     ax.set_title(title, fontsize="medium")
 
 
-def _draw(
+def draw_curve(
     ax: Axes, curve: Curve, factor: float, color: str, place=lambda value: value, **style
 ) -> None:
     """The curve over its reliable rows, faint over the others, with a band of factor x error.
@@ -229,7 +232,7 @@ def _walkers(ax: Axes, history: dict, name: str, label: str, logarithmic: bool =
         along = np.tile(np.arange(1, values.shape[1] + 1), (len(values), 1))
         ax.set_xlabel("stage")
     for steps, line in zip(along, values, strict=True):
-        ax.plot(steps, line, color=INK, linewidth=0.8, alpha=0.5)
+        ax.plot(steps, line, color=rcParams["text.color"], linewidth=0.8, alpha=0.5)
     ax.ticklabel_format(axis="x", scilimits=(-3, 4))
     ax.locator_params(axis="x", nbins=5)
     if not logarithmic:
