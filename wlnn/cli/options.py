@@ -166,8 +166,11 @@ def engine_of(on: str | None, insecure: bool):
         yield engine
 
 
-def recipe_of(options: dict, preset: str, sampler: str | None = None):
-    """The recipe of the options of `wlnn sample`; UserError where they contradict each other."""
+def recipe_of(options: dict, preset: str, sampler: str | None = None, table: dict | None = None):
+    """The recipe of the options of `wlnn sample`; UserError where they contradict each other.
+
+    ``table`` is what a file says, of the form of `wlnn tasks`, below the options.
+    """
     from wlnn.runs.recipe import make_recipe
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -206,6 +209,11 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         values["ladder"] = {"x_low": low}
     chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
     variants = {name: choice for name, choice in chosen.items() if choice}
+    if table:
+        from wlnn.runs.study import values_of
+
+        for section, below in values_of(table, preset, variants).items():
+            values[section] = {**below, **values.get(section, {})}
     recipe = make_recipe(
         _source(kind, given), preset, sampler or given.get("sampler"), values,
         options["overrides"], variants,
