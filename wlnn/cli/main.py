@@ -22,6 +22,7 @@ COMMANDS = {  # in the order of the help
     "data": "wlnn.cli.data:data",
     "sample": "wlnn.cli.sample:sample",
     "resume": "wlnn.cli.runs:resume",
+    "status": "wlnn.cli.campaign:status",
     "probe": "wlnn.cli.sample:probe",
     "md": "wlnn.cli.canonical:md",
     "canonical": "wlnn.cli.canonical:canonical",

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import click
 
+from wlnn.base.errors import UserError
 from wlnn.base.progress import duration
+from wlnn.cli.campaign import carry_out, study_options
 from wlnn.cli.options import (
     engine_of,
     engine_options,
+    options_of,
     recipe_of,
     sampler_options,
     task_options,
@@ -28,6 +31,8 @@ from wlnn.cli.runs import cores, execute
 def tasks(name):
     """List what can be sampled; with NAME show every setting of that task, with its source.
 
+    What is printed can be written to a file, changed, and sampled by `wlnn sample --config FILE`.
+
     \b
     Your own:
       wlnn sample --train train.csv --test test.csv --target label --hidden 8,8
@@ -40,6 +45,8 @@ def tasks(name):
 
     if name is not None:
         read_table(name)  # refuses an unknown one
+        if name in TASKS:
+            click.echo(f'task = "{name}"\n')
         click.echo((resources.files("wlnn.tables") / f"{name}.toml").read_text("utf-8"), nl=False)
         return
     for task, about in TASKS.items():
@@ -68,7 +75,8 @@ def tasks(name):
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...].")
 @threads_option
 @engine_options
-def sample(preset, yes, out, threads, live, on, insecure, **options):
+@options_of(*study_options)
+def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run, **options):
     """Sample an entropy landscape: about a minute, about ten seconds with --quick.
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
@@ -83,6 +91,9 @@ def sample(preset, yes, out, threads, live, on, insecure, **options):
       wlnn sample --task spiral-regress --width 30
       wlnn sample --train train.csv --test test.csv --target label --hidden 8,8
 
+    Many runs: `wlnn sample --config study.toml` makes one of every combination of the lists in the
+    file, in one folder; `wlnn status FOLDER` says how far they are (docs/cluster.md).
+
     The run directory holds run.json (settings, seeds, versions), a checkpoint of every walker,
     landscape.npz and two pictures; with --live also report.html, rewritten at checkpoints. Ctrl-C
     stops a run within a second and loses nothing: the same command, or `wlnn resume`, goes on, with
@@ -91,6 +102,11 @@ def sample(preset, yes, out, threads, live, on, insecure, **options):
     from wlnn.runs.names import directory_name
     from wlnn.runs.recipe import PAPER_DATA_SETS
 
+    if config is not None:
+        carry_out(config, array, dry_run, preset, out, threads, on, insecure, **options)
+        return
+    if array is not None or dry_run:
+        raise UserError(f"--{'array' if array else 'dry-run'} needs --config FILE.")
     preset = preset or "default"
     recipe = recipe_of(options, preset)
     task = recipe.task()
@@ -151,6 +167,8 @@ def _announce(recipe, problem, n_runs: int, threads: int, yes: bool) -> None:
     from wlnn.runs.pace import estimate
 
     settings = getattr(recipe.settings, recipe.sampler)
+    if recipe.sampler == "ladder":
+        raise UserError("ladders are no published protocol; leave out --paper or --sampler.")
     click.echo("measuring the pace of the sampler on this machine ...", err=True)
     seconds = estimate(recipe, problem, threads)
     words = f"{settings.who} x {settings.steps:.3g} steps: {duration(seconds)}"

@@ -20,10 +20,9 @@ from wlnn.landscape.overlap import overlap
 from wlnn.landscape.tables import columns_of
 from wlnn.report import canonical, compare, training
 from wlnn.report.cite import citations
-from wlnn.report.landscape import describe, summary, title_of
+from wlnn.report.landscape import describe, summary, title_of, verdict_lines
 from wlnn.report.page_style import CSS
 from wlnn.report.plot_page import Picture, comparison, pictures
-from wlnn.report.shown import verdict_line
 from wlnn.training.trained import Trained
 
 ROWS = 20  # of the table of curves
@@ -102,7 +101,8 @@ def _head(runs: Sequence) -> list[str]:
         if not run.finished:
             said += "; not finished"
         lines.append(f'<p class="soft">{escape(said)}</p>')
-        if isinstance(result, Landscape) and (verdict := verdict_line(result)):
+        if isinstance(result, Landscape):
+            verdict = " ".join(line.strip() for line in verdict_lines(result, "Verdict"))
             lines.append(f'<p class="verdict">{escape(verdict)}</p>')
     return lines
 
