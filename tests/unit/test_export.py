@@ -18,7 +18,7 @@ from wlnn.canonical import columns
 from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
-from wlnn.report import plot_small, shown
+from wlnn.report import plot_small
 from wlnn.tasks.problem import Problem
 from wlnn.training.trained import Trained
 
