@@ -104,8 +104,12 @@ def test_what_ladders_and_tables_say_of_themselves_is_part_of_it():
     ladders.meta.update(sampler="ladder", unit="ladder", ladder={"steps": 1e7})
     ladders.meta["rungs"] = {"warnings": []}
     assert judge(ladders).word == "publishable"
-    ladders.meta["rungs"]["warnings"] = ["ladder 0: neighbours overlap by 0.01 only."]
+    overlap = "ladder 0: neighbours overlap by 0.01 only; make ladder.spacing smaller."
+    ladders.meta.update(ladder={"steps": 1e7, "spacing": 1.0}, rungs={"warnings": [overlap]})
     assert judge(ladders).sentence == "look again: ladder 0: neighbours overlap by 0.01 only"
+    assert judge(ladders).change == "--set ladder.spacing=0.5"
+    ladders.meta["rungs"]["warnings"] = ["not in equilibrium; make ladder.steps larger."]
+    assert judge(ladders).change == "--steps 4e+07"
 
 
 def test_a_joined_landscape_is_judged_anew():

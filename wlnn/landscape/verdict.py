@@ -6,6 +6,7 @@ computes nothing that needs the problem. How it is said is ``report/landscape.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from math import ceil, isfinite
@@ -25,7 +26,7 @@ LARGEST_ERROR = 1.0  # nats of S(x): beyond it the logarithm of a mean is not no
 FEWEST_VISITS = 10  # of a known bin, on average, in the part that is measured
 FEWEST_DRAWS = 100  # in a row of x, before its part of the box counts as known
 OUTSIDE = 0.5  # largest part of the box outside the window
-UNSEEN = 0.1  # largest part of the visited rows of x that are not reliable
+UNSEEN = 0.2  # largest part of the visited rows of x that are not reliable
 HOT = 0.05  # by which a kinetic temperature may be off what the heat of the hills explains
 
 
@@ -182,9 +183,9 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
     if landscape.n_walkers < 2:
         more = "--walkers 8" if landscape.unit != "table" else "--set wlmd.tables=4"
         yield LOOK_AGAIN, f"one {landscape.unit} has no error bars", more
-    if "rungs" in landscape.meta:
-        for words in landscape.meta["rungs"]["warnings"]:
-            yield LOOK_AGAIN, words.rstrip("."), ""
+    for words in landscape.meta.get("rungs", {}).get("warnings", ()):
+        reason = re.split(r"[;:,] make ", words)[0].rstrip(".")
+        yield LOOK_AGAIN, reason, _advice(landscape, words, longer)
     if not landscape.reliable.any():
         yield TOO_SHORT, f"no bin was seen by all {who} while S was measured", longer(4)
     trips = numbers.get("trips")
@@ -289,6 +290,18 @@ def driven(landscape: Landscape) -> float:
     tau = diagnostics.crossing_time(steps, _trips(landscape))
     area = history["cells"][:, -1].mean() * x.width * (y.width if isfinite(y.lo) else 1.0)
     return diagnostics.resolution(history["f"][:, -1].mean() * diagnostics.A0, tau, area)
+
+
+def _advice(landscape: Landscape, words: str, longer) -> str:
+    """What a sampler's own warning says is to be made smaller or larger, as an option."""
+    found = re.search(r"make (\w+)\.(\w+) .*?(smaller|larger)", words)
+    if not found or found[2] not in landscape.settings:
+        return ""
+    section, name, way = found.groups()
+    if name == "steps":
+        return longer(4)
+    value = landscape.settings[name] * (0.5 if way == "smaller" else 2)
+    return f"--set {section}.{name}={value:g}"
 
 
 def _longer(landscape: Landscape):
