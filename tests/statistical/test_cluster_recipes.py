@@ -92,6 +92,58 @@ def alone():
     shell("wlnn", "sample", "--task", "own.py:problem", *LENGTH, "--out", "runs/alone")
 
 
+TINY = ("--task", "spiral-classify", "--layers", "1", "--width", "2", "--points", "8")
+COMMANDS = {
+    "md": ("--temperature", "0.02", "--steps", "1000", "--walkers", "2", "--set", "md.record=20"),
+    "seek": ("--evaluations", "400", "--runs", "2", "--replicas", "2", "--set", "seek.stretch=10",
+             "--set", "md.record=10"),
+    "train": ("--epochs", "20", "--runs", "4", "--set", "train.together=2"),
+    "tune": ("--epochs", "5", "--runs", "2", "--rates", "2"),
+    "sample": ("--walkers", "2", "--steps", "1000", "--set", "grid.y=smoothed-accuracy"),
+}  # fmt: skip
+SAID = re.compile(r"seconds|us_per_step|wlnn_meta|^\.")  # what differs from run to run
+
+
+def arrays(folder):
+    """All arrays of all files of a run, by file and name."""
+    found = {}
+    for path in Path(folder).rglob("*.npz"):
+        with np.load(path) as file:
+            for name in file.files:
+                if not SAID.search(name):
+                    found[f"{path.relative_to(folder)}: {name}"] = file[name].copy()
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_the_same_bits_on_processes(here, command):
+    words = ("wlnn", command, *TINY, *COMMANDS[command])
+    shell(*words, "--out", "one")
+    told = shell(*words, "--on", "processes:2", "--out", "two").stderr
+    assert "Traceback" not in told
+    one, two = arrays("one"), arrays("two")
+    assert one.keys() == two.keys()
+    assert len(one) > 3
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name], err_msg=name)
+
+
+def test_an_interrupt_waits_for_what_is_under_way(here):
+    alone()
+    words = ("wlnn", "sample", "--task", "own.py:problem", *LENGTH, "--out", "runs/stopped")
+    job = subprocess.Popen([*words, "--on", "processes:2"], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not Path("runs/stopped/run.json").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    job.send_signal(signal.SIGINT)
+    told = job.communicate(timeout=60)[1]
+    assert job.returncode == 130, told
+    assert "stopped; everything so far is saved" in told
+    shell("wlnn", "resume", "runs/stopped", "--on", "processes:1")
+    same("runs/alone", "runs/stopped")
+
+
 def test_recipe_processes(here):
     alone()
     shell("bash", RECIPES / "processes.sh", "--task", "own.py:problem", *LENGTH, WORKERS="2")
