@@ -123,8 +123,9 @@ def chosen(names=(), slow: bool = False) -> list[Case]:
 def verify(*names: str, slow: bool = False, seed: int = 0):
     """Pairs of a :class:`Case` and its ``judges.verdict.Verdict``, one after another.
 
-    >>> [found.passed for case, found in verify("maxnorm-start")]
-    [True]
+    Examples:
+        >>> [found.passed for case, found in verify("maxnorm-start")]
+        [True]
 
     Raises:
         UserError: as :func:`chosen`.
