@@ -2,7 +2,7 @@
 
 ``cases/`` holds the cases themselves: problem, exact masses, table. ``judges/`` runs samplers on
 them. Installed as ``wlnn.reference``; `wlnn verify` goes through
-:data:`CASES`.
+:data:`CASES`; :data:`LABELS` has the short names of the documentation.
 """
 
 from __future__ import annotations
@@ -102,3 +102,21 @@ CASES = (
         for name in ("sphere", "twin_spheres", "blocks", "residual_floor", "few_rows")
     ),
 )
+LABELS = {  # as the documentation and the heads of ``cases/`` call them
+    "R1": ("maxnorm-start",),
+    "R2": ("ternary-start", "ternary-window"),
+    "R3": ("maxnorm", "production"),
+    "R4": ("logistic", "logistic-float32"),
+    "R5": ("ternary", "averaged"),
+    "R6": ("maxnorm-flat", "maxnorm-flat-log-uniform"),
+    "R7": ("twin-cache",),
+    "R8": ("tanh-unit", "relu-unit"),
+    "R9": ("wlmd-start", "wlmd-run"),
+    "R10": ("ising",),
+    "R11": ("spiral-draws",),
+    "R12": ("nested",),
+    "R13": ("common-rare",),
+    "E": ("wlmd-start",),
+    "F": ("wlmd-run",),
+    "G": ("canonical",),
+}

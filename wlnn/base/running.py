@@ -82,6 +82,11 @@ class Clocks:
         self.begun = self.saved = time.monotonic()
         self.said = -math.inf
 
+    def tell(self, notes: tuple[str, ...]) -> None:
+        """What should be known before anything runs."""
+        if notes:
+            self.report(Report(self.first, notes=notes))
+
     def saw(self, part: float, line: Callable[[], str], states, notes: tuple[str, ...] = ()):
         """Something was done: save and report if it is time to, and at the end."""
         now = time.monotonic()

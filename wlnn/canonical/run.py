@@ -23,7 +23,7 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import MDSettings
-from wlnn.tasks.check import checked_smooth
+from wlnn.tasks.check import checked_smooth, uncompiled
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
 
@@ -52,6 +52,7 @@ def simulate(
         Interrupted: on Ctrl-C; every finished record is saved.
     """
     problem, clocks = checked_smooth(problem), Clocks(report, None)
+    clocks.tell(uncompiled(problem))
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         motion = langevin.make_motion(settings.dt, settings.friction, settings.thermostat_every)

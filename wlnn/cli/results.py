@@ -176,15 +176,17 @@ def verify(slow, names, seed):
 
     Enumerated, integrated and analytic landscapes go through the very code that `wlnn sample` runs.
     A case passes when its error is at most its threshold, which a right sampler keeps for all but a
-    few seeds in 100,000 and a wrong one does not; what the error is stands below each case.
+    few seeds in 100,000 and a wrong one does not; what the error is stands below each case. --case
+    takes the names of this table, and those of the documentation, such as R1 or G.
     """
-    from wlnn.reference import CASES
+    from wlnn.reference import CASES, LABELS
 
-    known = {case.name: case for case in CASES}
+    known = {case.name: (case.name,) for case in CASES} | LABELS
     for name in names:
         if name not in known:
             raise UserError(f"--case {name}: there is no such case; use one of {', '.join(known)}.")
-    chosen = [known[name] for name in names] or [case for case in CASES if slow or not case.slow]
+    wanted = [case for name in names for case in known[name]]
+    chosen = [case for case in CASES if case.name in wanted or not (names or (case.slow > slow))]
     width = max(len(case.name) for case in chosen)
     click.echo(f"{'case':<{width}}  sampler     error  threshold  verdict  seconds")
     failed = []

@@ -23,7 +23,7 @@ from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.base.streams import generator
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
-from wlnn.tasks.check import checked_smooth
+from wlnn.tasks.check import checked_smooth, uncompiled
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.checks import Period, advice, failure, summary, warnings
@@ -138,8 +138,7 @@ def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    rules = advice(*setup)
-    clocks.report(Report(clocks.first, notes=tuple(rules)))
+    clocks.tell((*uncompiled(setup.problem), *advice(*setup)))
     with (
         shared,
         stoppable() as stop,
