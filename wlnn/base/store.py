@@ -166,10 +166,11 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
         contents = read_run(directory)
         difference = _difference(contents["identity"], identity)
         if difference:
-            longer = difference.partition(" ")[0] in ("wlmc.steps", "wlmd.steps", "train.epochs")
+            longer = difference.partition(" ")[0] in ("wlmc.steps", "md.steps")
+            more = f"; `wlnn resume {directory} --steps N` lengthens a run" if longer else ""
             raise UserError(
                 f"{directory}: belongs to another run: {difference}; choose another directory"
-                + ("; a run cannot be lengthened, but other seeds add to it." if longer else ".")
+                f"{more}{'; other seeds add to it' * longer}."
             )
         before, now = versions_of(contents), as_json(versions())
         if now not in before:
@@ -182,6 +183,12 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
         path, {"format": FORMAT, "identity": identity, **(notes or {}), "versions": [versions()]}
     )
     return directory
+
+
+def shorter(directory) -> list[dict]:
+    """Identities of the runs that a run was before it was lengthened; its checkpoints go on."""
+    found = read_run(directory).get("shorter", [])
+    return found if isinstance(found, list) else []
 
 
 def versions_of(contents: dict) -> list[dict]:

@@ -8,7 +8,7 @@ step computes is in ``langevin.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +119,7 @@ def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:
             found = Trajectories.load(path)
             if found.walkers.theta.shape != (settings.walkers, problem.n_parameters):
                 raise UserError(f"{path}: has other walkers than this run; delete it.")
-            return found
+            return replace(found, meta={**found.meta, "md": asdict(settings)})  # maybe lengthened
     rngs = [generator(settings.seed, r, 0) for r in range(settings.walkers)]
     if settings.start_x < AS_DRAWN:
         problem = starting_below(problem, settings.start_x)

@@ -100,6 +100,10 @@ def search(
         records, accepted = [], np.zeros(replicas - 1)
     make = problem.gradient_system
     systems = make and [make() for _ in range(size)]
+    if systems:  # a stretch of no steps: what Numba compiles, it compiles here
+        with Clocks(report, None).compiling():
+            rngs = [generator(own.seed, key, r, 0) for r in range(size)]
+            langevin.advance(problem, walkers, motion, 0, rngs, systems)
 
     def save(_=None) -> None:
         if path is not None:
