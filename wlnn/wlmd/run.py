@@ -138,7 +138,8 @@ def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    clocks.tell((*uncompiled(setup.problem), *advice(*setup)))
+    notes = (*uncompiled(setup.problem), *advice(*setup))
+    clocks.report(Report(clocks.first, notes=notes))
     with (
         shared,
         stoppable() as stop,
