@@ -224,7 +224,8 @@ def verify(slow, names, seed):
 
     Enumerated, integrated and analytic landscapes go through the very code that `wlnn sample` runs.
     A case passes when its error is at most its threshold, which a right sampler keeps for all but a
-    few seeds in 100,000 and a wrong one does not; what the error is stands below each case.
+    few seeds in 100,000 and a wrong one does not; what the error is stands below each case. --case
+    takes the names of this table, and those of the documentation, such as R1 or G.
     """
     from wlnn.reference import CASES
     from wlnn.reference import chosen as cases_of
