@@ -149,7 +149,8 @@ def test_all_walkers_have_one_s_that_takes_up_the_first_visits_of_production_and
         assert (walker.history["ln_f"][20:] == 0).all()
         assert (np.diff(walker.history["ln_f"][10:21]) < 0).all()
         assert walker.production.sum() == 14 * 500
-        assert walker.late.sum() == 7 * 500
+        assert walk.plan.first_part(walker).sum() == 8 * 500  # of 8 and 4, kept of 14 so far
+        assert walk.plan.first_part(walker._replace(stage=37)).sum() == 4 * 500  # of 11
     found = merge_walkers(ball(), walk.settings, walkers, None)
     expected = walkers[0].entropy + np.log(sum(walker.production for walker in walkers))
     difference = (found.entropy - expected)[found.reliable]

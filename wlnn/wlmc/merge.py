@@ -89,8 +89,9 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     entropy = walkers[0].entropy
     mean = visits.sum() / np.count_nonzero(entropy < CLOSED_ENTROPY)
     entropy, none = entropy + np.log(1 + visits / mean), np.zeros_like(visits)
+    twice = np.zeros_like(walkers[0].early)
     return [
-        walker._replace(entropy=entropy.copy(), production=none, late=none) for walker in walkers
+        walker._replace(entropy=entropy.copy(), production=none, early=twice) for walker in walkers
     ]
 
 
@@ -119,7 +120,8 @@ def merge_walkers(
     pooled = settings.estimator == "common" and any(walker.production.any() for walker in walkers)
     if pooled:
         results = [
-            WalkerResult(w.entropy, w.visits, w.production, w.history, w.late) for w in walkers
+            WalkerResult(w.entropy, w.visits, w.production, w.history, plan.first_part(w))
+            for w in walkers
         ]
     else:
         results = [wlmc.result(group) for group in groups]
