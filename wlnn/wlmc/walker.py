@@ -57,7 +57,7 @@ class Walker(NamedTuple):
     production: np.ndarray  # (nx, ny) visits of the production stages since S last changed
     early: np.ndarray  # (2, nx, ny) those after 2^(k - 1) and 2^k such stages, 2^k the last done
     average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
-    marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
+    marks: np.ndarray  # (nx, ny) visits when ln f was last halved, or at ``marked_at`` of a plan
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
     stage: int
     step_width: float
@@ -84,6 +84,11 @@ class StagePlan(NamedTuple):
     def share_from(self) -> int:
         """First stage on one S of all walkers, with the estimator "common"."""
         return self.n_adaptive - round(SHARED * self.n_adaptive)
+
+    @property
+    def marked_at(self) -> int:
+        """First stage of the second half of growth on one S: what is seen from then on is known."""
+        return (self.share_from + self.n_adaptive) // 2
 
     @property
     def refined_at(self) -> tuple[int, ...]:
@@ -243,6 +248,8 @@ def advance(
     halving = isinstance(plan.schedule, Halving) and not production
     if halving and ((visits - marks)[visits > 0] > 0).all():
         marks, halvings = visits, halvings + 1
+    elif plan.common and stage == plan.marked_at:
+        marks = walker.visits
     average = walker.average
     if averaged:
         seen = visits > 0
