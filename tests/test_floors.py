@@ -43,6 +43,8 @@ ONLY_IN = {
         "wlnn.reference.judges.",
     ),
     "cupy": (),
+    **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.engines",)),
+    "cloudpickle": ("wlnn.base.engines",),
 }
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}
 

@@ -9,6 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
+from wlnn.base.signals import SIGNALS
 from wlnn.cli.main import main
 
 BALL = '''
@@ -26,6 +27,7 @@ problem = wlnn.Problem("ball", -np.ones(3), np.ones(3), grid, squares)
 nothing = 3
 '''
 SHORT = ("--walkers", "2", "--steps", "1000", "--threads", "1", "--set", "wlmc.stages=8")
+AVERAGE = ("--set", "wlmc.estimator=average", "--set", "wlmc.production=0.5")  # a file a walker
 WIDE = ("--set", "wlmc.step_width=0.5")  # moves that reach every bin of the ball soon
 SMOOTH = ("--set", "grid.y=smoothed-accuracy")  # has no compiled form: nothing to wait for
 NETWORK = ("--layers", "1", "--width", "2", "--points", "8", *SMOOTH)
@@ -42,14 +44,15 @@ class Outcome(NamedTuple):
 def run(*arguments) -> Outcome:
     """`wlnn ARGUMENTS` as a shell would run it, in this process."""
     out, err = io.StringIO(), io.StringIO()
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         with redirect_stdout(out), redirect_stderr(err):
             main([str(argument) for argument in arguments])
     except SystemExit as end:
         status = end.code or 0
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return Outcome(status, out.getvalue(), err.getvalue())
 
 

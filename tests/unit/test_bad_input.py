@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from command_line import BALL, NETWORK, SHORT, contents, run
+from command_line import AVERAGE, BALL, NETWORK, SHORT, contents, run
 
 from wlnn.base import store
 
@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
     before = os.getcwd()
     os.chdir(folder)
     (folder / "ball.py").write_text(BALL)
-    assert run(*BALL_RUN, "--keep-networks", "--out", "done").status == 0
+    assert run(*BALL_RUN, *AVERAGE, "--keep-networks", "--out", "done").status == 0
     os.chdir(before)
     return folder
 
@@ -59,28 +59,40 @@ def refused(named, *arguments):
 
 OPTIONS = {
     "unknown command": ("'sampel'", ["sampel"]),
+    "near command": ("Did you mean 'sample'?", ["smaple"]),
+    "no near option": ("No such option '--gpu'; see", ["sample", "--gpu"]),
+    "near option": ("'--walkers'", ["sample", "--walker", "3"]),
     "unknown option": ("--walker", ["sample", "--walker", "3"]),
     "unknown task": ("'spirals'", ["sample", "--task", "spirals"]),
     "unknown activation": ("'gelu'", ["sample", "--activation", "gelu"]),
     "unknown schedule": ("'fast'", ["sample", "--schedule", "fast"]),
-    "unknown step rule": ("wlmc.step_rule", ["sample", "--step-rule", "none"]),
+    "unknown step rule": ("--step-rule", ["sample", "--step-rule", "none"]),
     "unknown precision": ("'float16'", ["sample", "--precision", "float16"]),
     "unknown sampler": ("--sampler", ["sample", "--sampler", "hmc"]),
     "unknown table": ("'imagenet'", ["tasks", "imagenet"]),
-    "three logits": ("network.logits", ["sample", "--logits", "3"]),
-    "zero walkers": ("wlmc.walkers", [*BALL_RUN, "--walkers", "0"]),
-    "half a walker": ("wlmc.walkers", [*BALL_RUN, "--walkers", "1.5"]),
-    "zero steps": ("wlmc.steps", [*BALL_RUN, "--steps", "0"]),
+    "three logits": ("--logits must be one of", ["sample", "--logits", "3"]),
+    "zero walkers": ("--walkers must be", [*BALL_RUN, "--walkers", "0"]),
+    "half a walker": ("--walkers must be", [*BALL_RUN, "--walkers", "1.5"]),
+    "zero steps": ("--steps must be", [*BALL_RUN, "--steps", "0"]),
+    "steps without end": ("--steps must be 1e+15", [*BALL_RUN, "--steps", "1e30"]),
+    "points without end": ("--points must be 1e+06", ["sample", "--points", "1e9"]),
+    "a giant": ("parameters", ["sample", "--layers", "64", "--width", "4096"]),
+    "nan window": ("--window", ["sample", "--window", "nan,1"]),
+    "seed in words": ("'abc' is no finite number; write 7", [*BALL_RUN, "--seed", "abc"]),
+    "backwards rates": ("write 0.1,1", ["tune", "--rate-range", "1,0.1"]),
+    "no friction twice": ("--newtonian", ["md", "--newtonian", "--friction", "0.1"]),
+    "huge scale": ("1e+06", ["maxent", "solve", "--weight-scale", "1e300"]),
+    "huge box": ("box = 1e+300", ["maxent", "landscape", "--box", "1e300"]),
     "steps no number": ("--steps", [*BALL_RUN, "--steps", "many"]),
-    "infinite steps": ("wlmc.steps", [*BALL_RUN, "--steps", "inf"]),
-    "negative width": ("network.width", ["sample", "--width", "-3"]),
-    "negative seed": ("wlmc.seed", [*BALL_RUN, "--seed", "-1"]),
+    "infinite steps": ("'inf' is no finite number", [*BALL_RUN, "--steps", "inf"]),
+    "negative width": ("--width must be 1", ["sample", "--width", "-3"]),
+    "negative seed": ("--seed must be 0", [*BALL_RUN, "--seed", "-1"]),
     "zero threads": ("--threads", [*BALL_RUN, "--threads", "0", "--out", "new"]),
     "odd points": ("even number", ["sample", "--points", "7"]),
     "data seed in words": ("--data-seed", ["sample", "--data-seed", "seven"]),
     "backwards window": ("--window 1,-5", ["sample", "--window", "1,-5"]),
     "window of one number": ("--window", ["sample", "--window", "-5"]),
-    "window of no bin": ("grid.x_low", ["sample", "--window", "-1,-0.99"]),
+    "window of no bin": ("--window and grid.x_width", ["sample", "--window", "-1,-0.99"]),
     "unknown section": ("'wlcm'", [*BALL_RUN, "--set", "wlcm.steps=1"]),
     "unknown key": ("wlmc.step_size", [*BALL_RUN, "--set", "wlmc.step_size=1"]),
     "no key": ("'steps=1e7'", [*BALL_RUN, "--set", "steps=1e7"]),
@@ -133,7 +145,10 @@ OPTIONS = {
     "no name in a file": ("path.py:name", ["sample", "--task", "ball.py"]),
     "unknown name in a file": ("'disc'", ["sample", "--task", "ball.py:disc"]),
     "name of something else": ("'nothing'", ["sample", "--task", "ball.py:nothing"]),
-    "a run directory of another run": ("wlmc.seed", [*BALL_RUN, "--seed", "1", "--out", "done"]),
+    "a run directory of another run": (
+        "wlmc.seed",
+        [*BALL_RUN, *AVERAGE, "--seed", "1", "--out", "done"],
+    ),
     "a file as run directory": ("ball.py", [*BALL_RUN, "--out", "ball.py/run"]),
     "a run where none can be": ("/proc/run", [*BALL_RUN, "--out", "/proc/run"]),
     "a folder of other things": ("run.json", [*BALL_RUN, "--out", "."]),
@@ -217,7 +232,8 @@ def test_a_file_that_changed_since_the_run_began(here):
     (here / "done/landscape.npz").unlink()
     (here / "ball.py").write_text(BALL + "# changed\n")
     assert refused("ball.py", "resume", "done") == []
-    assert refused("problem.files.file", *BALL_RUN, "--keep-networks", "--out", "done") == []
+    options = (*AVERAGE, "--keep-networks", "--out", "done")
+    assert refused("problem.files.file", *BALL_RUN, *options) == []
 
 
 def spoil(path, change):

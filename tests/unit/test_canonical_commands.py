@@ -270,14 +270,14 @@ def test_a_landscape_of_something_else_is_refused_before_anything_runs(tmp_path)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("md", "--temperature", "0"), "md.temperature must be above 0"),
-        (("md", "--steps", "1001"), "md.steps = 1001 is too short: give 4000 or more"),
-        (("md", "--steps", "4001"), "md.steps must be a multiple of md.record"),
-        (("md", "--loss-window", "3"), "--loss-window must be 2 numbers"),
+        (("md", "--temperature", "0"), "--temperature must be above 0"),
+        (("md", "--steps", "1001"), "--steps = 1001 is too short: give 4000 or more"),
+        (("md", "--steps", "4001"), "--steps must be a multiple of md.record"),
+        (("md", "--loss-window", "3"), "--loss-window must be 2 finite numbers"),
         (("md", "--loss-window", "2,1"), "--loss-window 2,1 is empty"),
-        (("seek", "--low", "1"), "seek.low must be below seek.high"),
+        (("seek", "--low", "1"), "--low must be below seek.high"),
         (("seek", "--at", "-2"), "--at needs --landscape"),
-        (("seek", "--evaluations", "10"), "seek.evaluations must be 20 times"),
+        (("seek", "--evaluations", "10"), "--evaluations = 10 is too short: give 12000 or more"),
     ],
 )
 def test_mistakes_are_sentences(words, sentence, tmp_path):
@@ -293,3 +293,18 @@ def test_mistakes_of_canonical_are_sentences(tmp_path):
     for text in ("1e-1..1e-3", "a..b", "0,1"):
         assert run("canonical", path, "--temperature", text).status == 2
     assert run("canonical", path, "--md", path).err.endswith("give a run of `wlnn md`.\n")
+
+
+def test_a_lengthened_motion_has_the_bits_of_one_motion_of_that_length(tmp_path):
+    words = (*MD[: MD.index("--steps")], "--walkers", "2", "--threads", "1")
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    assert run(*words, "--steps", "8000", "--out", whole).status == 0
+    assert run(*words, "--steps", "4000", "--out", part).status == 0
+    refused = run("resume", part, "--steps", "4100", "--threads", "1")
+    assert refused.status == 2
+    assert "md.steps must be a multiple of md.record = 200" in refused.err
+    assert run("resume", part, "--steps", "8000", "--threads", "1").status == 0
+    (a, told), (b, also) = (store.load(path / "md.npz") for path in (whole, part))
+    assert told == also
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])

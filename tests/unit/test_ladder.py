@@ -251,7 +251,7 @@ def test_checkpoints_of_something_else_are_refused(sphere, tmp_path):
     with pytest.raises(UserError, match="holds 10 parameters, this task has 11"):
         checkpoints.load_ladder(tmp_path, 1, 11)
     (tmp_path / "walker-001.npz").rename(tmp_path / "walker-000.npz")
-    with pytest.raises(UserError, match="is no checkpoint of ladder 0"):
+    with pytest.raises(UserError, match="is not the checkpoint of ladder 0"):
         checkpoints.load_ladder(tmp_path, 0, N)
 
 

@@ -2,7 +2,8 @@ import warnings
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib import colormaps
+from matplotlib.colors import Normalize, to_rgb
 
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
@@ -56,17 +57,28 @@ def pixels(figure):
 def test_colours_show_entropy_white_where_never_visited_pale_where_unsure():
     ax = plot.plot_landscape(landscape())
     ax.set_xlim(-2, 1)
-    ax.get_legend().remove()
+    ax.figure.legends[0].remove()
     at = pixels(ax.figure)
     np.testing.assert_allclose(at(ax, -1.75, 0.3), 1)
     full, pale = at(ax, 0.75, 0.1), at(ax, -1.25, 0.1)
-    mesh = ax.collections[0]
     entropy = landscape().entropy
-    np.testing.assert_allclose(full, mesh.cmap(mesh.norm(entropy[5, 0]))[:3], atol=0.02)
-    solid = np.array(mesh.cmap(mesh.norm(entropy[1, 0]))[:3])
+    reliable = entropy[landscape().reliable]  # sets the colours
+    norm, colours = Normalize(reliable.min(), reliable.max()), colormaps["viridis"]
+    np.testing.assert_allclose(full, colours(norm(entropy[5, 0]))[:3], atol=0.02)
+    solid = np.array(colours(norm(entropy[1, 0]))[:3])
     np.testing.assert_allclose(pale, 1 - 0.45 * (1 - solid), atol=0.02)
-    assert mesh.norm.vmin == np.nanmin(entropy)
-    assert mesh.norm.vmax == np.nanmax(entropy)
+    assert ax.figure.axes[1].get_ylim() == pytest.approx((norm.vmin, norm.vmax))  # colour bar
+
+
+def test_a_large_landscape_is_thinned_to_what_a_picture_has_room_for(monkeypatch):
+    whole = landscape()
+    (image,) = plot.plot_landscape(whole).images
+    assert image.get_array().shape == (5, 6, 4)
+    assert image.get_array().dtype == np.uint8
+    monkeypatch.setattr(plot, "MOST_PIXELS", 3)
+    (thin,) = plot.plot_landscape(whole).images
+    np.testing.assert_array_equal(thin.get_array(), image.get_array()[:, ::2])
+    assert thin.get_extent() == pytest.approx(image.get_extent())
 
 
 def test_curves_are_those_of_the_landscape():
@@ -108,8 +120,10 @@ def test_labels_say_what_is_shown():
     assert ax.get_ylabel() == "test accuracy"
     assert ax.get_title() == "spiral-classify, 2-6-2 relu, 32 parameters"
     assert ax.figure.axes[1].get_ylabel() == "entropy S (nats, relative)"
-    words = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert words == ["equilibrium accuracy", "maximum entropy", "not seen by all walkers"]
+    words = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert words == [
+        "equilibrium accuracy", "95 % interval", "maximum entropy", "not seen by all walkers",
+    ]  # fmt: skip
     assert plot.describe(result)[1] == "3 walkers × 6e7 steps, data seed 4, seed 9, wlnn 0.1.0"
     bare = landscape(walkers=1, meta={}, y=Axis("ln test loss", -1.0, 1.0, 3))
     assert plot.describe(bare) == ("landscape", "1 walker")

@@ -96,7 +96,7 @@ def follow(
     motion: Motion,
     steps: int,
     rngs: Sequence[np.random.Generator],
-    exchange_rng: np.random.Generator,
+    random: Callable[[tuple[int, int]], np.ndarray],
     systems: Sequence | None = None,
     stop: np.ndarray | None = None,
     map: Callable = map,
@@ -105,7 +105,8 @@ def follow(
     """Stretch ``k`` of a plan: ``steps`` steps of all replicas of M runs, then the exchange.
 
     Positions and velocities (in units of the thermal one) of exchanged replicas change places, the
-    temperatures stay where they are. None when ``stop`` was set.
+    temperatures stay where they are; ``random`` gives numbers of [0, 1) of a shape for that. None
+    when ``stop`` was set.
     """
     temperature = plan.temperatures[k]
     replicas = len(temperature)
@@ -118,7 +119,7 @@ def follow(
     accepted = np.zeros((runs, replicas - 1), bool)
     if plan.exchange:
         loss = np.exp(problem.evaluate(np, theta)[0]).reshape(runs, replicas)
-        uniform = exchange_rng.random((runs, replicas - 1))
+        uniform = random((runs, replicas - 1))
         order, accepted = exchange(loss, temperature, k % 2, uniform)
         flat = (order + replicas * np.arange(runs)[:, None]).ravel()
         theta, u = theta[flat], u[flat]

@@ -10,19 +10,26 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
+from wlnn.cli.options import Number
 
 
 @click.command(short_help="Equilibrium against trained networks.")
 @click.argument("results", nargs=-1, required=True, type=click.Path())
-@click.option("--at", "where", type=float, metavar="X", help="Also the verdict at this ln L.")
+@click.option("--at", "where", type=Number(), metavar="X", help="Also the verdict at this ln L.")
 @click.option("--until", type=click.IntRange(1), metavar="EPOCH", help="Stop the trainings there.")
 @click.option(
     "--best-of-all",
     is_flag=True,
     help="One baseline of several trainings: the best of them at each ln L.",
 )
+@click.option(
+    "--pool",
+    type=click.Choice(["trainings", "epochs"]),
+    default="trainings",
+    help="What a bin of the trained curve is a mean over [trainings]; published: epochs.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="Picture, .png, .pdf or .svg.")
-def advantage(results, where, until, best_of_all, out):
+def advantage(results, where, until, best_of_all, pool, out):
     """Compare landscapes with trainings of the same task, at equal training loss.
 
     RESULTS are run directories of `wlnn sample` and of `wlnn train` in any order; trainings are
@@ -33,6 +40,10 @@ def advantage(results, where, until, best_of_all, out):
 
     \b
       wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
+
+    A bin's trained value is the mean over trainings of each one's mean there. The published curves
+    are means over all epochs there, --pool epochs, in which trainings that stay long weigh more;
+    the interval is that of independent trainings in both.
 
     With --best-of-all trainings of one landscape that differ in batch size (or any hyper-parameter)
     are one baseline, as of the published house prices: in each bin the set with the best mean on
@@ -58,6 +69,7 @@ def advantage(results, where, until, best_of_all, out):
     from wlnn.report.plot_training import plot_advantage, plot_motions
 
     landscapes, motions, trained, names = _loaded(results)
+    trained = [one.pooled(pool) for one in trained]
     if not (landscapes or motions) or not trained:
         missing = "is no landscape" if trained else "are no trainings (of wlnn train)"
         raise UserError(f"there {missing} among {', '.join(map(str, results))}.")

@@ -10,16 +10,26 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import numbers, options_of, recipe_of, task_options, threads_option
+from wlnn.cli.options import (
+    NUMBER,
+    Number,
+    engine_of,
+    engine_options,
+    numbers,
+    options_of,
+    recipe_of,
+    task_options,
+    threads_option,
+)
 from wlnn.cli.runs import execute
 
 md_options = options_of(
-    click.option("--temperature", type=float, metavar="T", help="In units of the train loss."),
-    click.option("--steps", type=float, metavar="N", help="Steps of each walker."),
-    click.option("--walkers", type=float, metavar="N", help="Independent walkers."),
-    click.option("--seed", type=float, metavar="N", help="Seed of the walkers."),
-    click.option("--dt", type=float, help="Time step."),
-    click.option("--friction", type=float, help="Friction per step."),
+    click.option("--temperature", type=Number(), metavar="T", help="In units of the train loss."),
+    click.option("--steps", **NUMBER, help="Steps of each walker."),
+    click.option("--walkers", **NUMBER, help="Independent walkers."),
+    click.option("--seed", **NUMBER, help="Seed of the walkers."),
+    click.option("--dt", **NUMBER, help="Time step."),
+    click.option("--friction", **NUMBER, help="Friction per step."),
     click.option("--newtonian", is_flag=True, help="No thermostat: the energy is kept, not T."),
     click.option(
         "--set", "overrides", metavar="SECTION.OPTION=VALUE", multiple=True, help="Any setting."
@@ -39,7 +49,10 @@ window_option = click.option(
 @click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/md-...].")
 @threads_option
-def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, **options):
+@engine_options
+def md(
+    preset, out, threads, on, insecure, loss_window, temperature, dt, friction, newtonian, **options
+):
     """Let networks move in the potential of their train loss at a temperature T (Fig. 4).
 
     Langevin dynamics samples the canonical ensemble exp(-L / T): train loss and test quantity
@@ -57,15 +70,21 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
     """
     from wlnn.runs.names import directory_name
 
-    given = {"temperature": temperature, "dt": dt, "friction": 0.0 if newtonian else friction}
-    given = tuple(f"md.{name}={value!r}" for name, value in given.items() if value is not None)
-    options["overrides"] += given
-    recipe = recipe_of(options, preset or "default", "md")
+    if newtonian and friction is not None:
+        raise UserError("--newtonian is motion without friction; leave --friction out.")
+    own = {
+        "md.temperature": ("--temperature", temperature),
+        "md.dt": ("--dt", dt),
+        "md.friction": ("--friction", 0.0 if newtonian else friction),
+    }
+    recipe = recipe_of(options, preset or "default", "md", own)
     name = directory_name(recipe, recipe.task())
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
     if window is not None and not 0 < window[0] < window[1]:
         raise UserError(f"--loss-window {loss_window} is empty; write LOW,HIGH, both positive.")
-    execute(recipe, Path(out or Path("runs") / name), threads, window=window)
+    with engine_of(on, insecure) as engine:
+        directory = Path(out or Path("runs") / name)
+        execute(recipe, directory, threads, engine=engine, window=window)
 
 
 @click.command(short_help="Canonical averages from a landscape.")
@@ -76,7 +95,9 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
     metavar="LOW..HIGH",
     help="A range, as in 1e-3..1e-1, or a list T,T,.. [all that the landscape covers].",
 )
-@click.option("--points", type=click.IntRange(2), default=17, show_default=True, help="Of a range.")
+@click.option(
+    "--points", type=click.IntRange(2, 10_000), default=17, show_default=True, help="Of a range."
+)
 @click.option(
     "--md", "runs", type=click.Path(), multiple=True, help="A run of `wlnn md` to compare with."
 )

@@ -5,6 +5,7 @@ The commands are in the files named below, which load nothing heavy before they 
 
 from __future__ import annotations
 
+import difflib
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ import click
 
 from wlnn import __version__
 from wlnn.base.errors import UserError
+from wlnn.base.signals import SIGNALS
 from wlnn.cli.options import STOPPED
 
 COMMANDS = {  # in the order of the help
@@ -21,13 +23,18 @@ COMMANDS = {  # in the order of the help
     "data": "wlnn.cli.data:data",
     "sample": "wlnn.cli.sample:sample",
     "resume": "wlnn.cli.runs:resume",
+    "status": "wlnn.cli.campaign:status",
     "probe": "wlnn.cli.sample:probe",
     "md": "wlnn.cli.canonical:md",
     "canonical": "wlnn.cli.canonical:canonical",
     "seek": "wlnn.cli.search:seek",
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",
+    "export": "wlnn.cli.export:export",
+    "report": "wlnn.cli.report:report",
+    "compare": "wlnn.cli.compare:compare",
     "networks": "wlnn.cli.results:networks",
+    "place": "wlnn.cli.place:place",
     "merge": "wlnn.cli.results:merge",
     "train": "wlnn.cli.train:train",
     "tune": "wlnn.cli.train:tune",
@@ -36,6 +43,7 @@ COMMANDS = {  # in the order of the help
     "maxent": "wlnn.cli.maxent:maxent",
 }
 MISTAKE = 2  # exit status
+LIKE = 0.7  # of two words, from which on one is suggested for the other
 
 
 class Commands(click.Group):
@@ -51,6 +59,12 @@ class Commands(click.Group):
             return None
         module, _, attribute = COMMANDS[name].partition(":")
         return getattr(import_module(module), attribute)
+
+    def resolve_command(self, ctx, args):
+        """The command of the first word; a near one is named where there is none."""
+        if args[0] not in COMMANDS and (near := difflib.get_close_matches(args[0], COMMANDS, 1)):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Commands, invoke_without_command=True)
@@ -79,19 +93,27 @@ def wlnn(ctx):
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: status 0, 1 (a verification failed), 2 (a mistake), 130 (Ctrl-C).
 
-    SIGTERM, which batch systems send before they kill, ends a command as Ctrl-C does.
+    SIGTERM, which batch systems send before they kill, and SIGHUP, which a terminal sends when it
+    is closed, end a command as Ctrl-C does; `nohup` has the last word.
     """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(wlnn.main(arguments, prog_name="wlnn", standalone_mode=False))
     except click.UsageError as error:
+        if isinstance(error, click.NoSuchOption):  # --gpu is not much like --out
+            near = difflib.get_close_matches(error.option_name, error.possibilities or (), 3, LIKE)
+            error.possibilities = near
         path = error.ctx.command_path if error.ctx else "wlnn"
         _fail(f"{error.format_message().rstrip('.')}; see '{path} --help'.")
     except click.ClickException as error:
         _fail(error.format_message())
     except UserError as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(f"not enough memory ({error}): take a smaller network, fewer points or wider bins.")
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", STOPPED)
 

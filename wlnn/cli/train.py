@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import NUMBER, options_of, recipe_of, task_options
+from wlnn.cli.options import (
+    NUMBER,
+    WORKERS,
+    engine_of,
+    engine_options,
+    options_of,
+    recipe_of,
+    task_options,
+)
 from wlnn.cli.runs import execute
 
 TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
@@ -25,7 +33,9 @@ training_options = options_of(
     ),
     click.option("--epochs", **NUMBER, help="Passes through the training set."),
     click.option(
-        "--initialisation", metavar="NAME", help="fan-in, xavier-uniform or kaiming-normal."
+        "--initialisation",
+        metavar="NAME",
+        help="fan-in, xavier-uniform, kaiming-normal, kaiming-weights or small-head.",
     ),
     click.option("--seed", **NUMBER, help="Seed of the trainings."),
     click.option("--runs", **NUMBER, help="Independent trainings (of each setting)."),
@@ -38,9 +48,8 @@ training_options = options_of(
     ),
     click.option("--quick", "preset", flag_value="quick", help="Few and short trainings."),
     click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...]."),
-    click.option(
-        "--processes", type=click.IntRange(1), metavar="N", help="Worker processes [the cores]."
-    ),
+    click.option("--processes", type=WORKERS, metavar="N", help="Worker processes [the cores]."),
+    engine_options,
 )
 
 
@@ -50,7 +59,7 @@ training_options = options_of(
 @click.option(
     "--tuned", type=click.Path(), metavar="DIR", help="Rate and batch of a `wlnn tune` directory."
 )
-def train(preset, out, processes, tuned, **options):
+def train(preset, out, processes, tuned, on, insecure, **options):
     """Train many times from independent initial parameters; records every epoch.
 
     At the end of every epoch the whole training and test set are evaluated. The result,
@@ -88,8 +97,11 @@ def train(preset, out, processes, tuned, **options):
         if out:
             directory = Path(out) / f"b{size:g}" if several else Path(out)
         begun.append((recipe, directory))
-    for recipe, directory in begun:
-        execute(recipe, directory, processes, "the same command" if several else None)
+    _refuse_both(on, processes)
+    with engine_of(on, insecure) as engine:
+        for recipe, directory in begun:
+            again = "the same command" if several else ""
+            execute(recipe, directory, processes, again, engine)
 
 
 @click.command(short_help="Find learning rate and batch size by trial.")
@@ -98,7 +110,7 @@ def train(preset, out, processes, tuned, **options):
 @click.option("--rates", **NUMBER, help="Number of learning rates.")
 @click.option("--rate-range", metavar="LO,HI", help="Lowest and highest learning rate.")
 @click.option("--batch-range", metavar="LO,HI", help="Batch sizes double from LO; the last is HI.")
-def tune(preset, out, processes, rate_range, batch_range, **options):
+def tune(preset, out, processes, on, insecure, rate_range, batch_range, **options):
     """Try a grid of learning rates (evenly spaced in the logarithm) and batch sizes.
 
     The best setting has the best mean test metric at each training's best epoch, among settings
@@ -113,40 +125,44 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
     from wlnn.cli.options import numbers
     from wlnn.runs.names import directory_name
 
-    changes = []
+    own = {}
     for option, text, name in (
         ("--rate-range", rate_range, "rate"),
         ("--batch-range", batch_range, "batch"),
     ):
         if text is not None:
             low, high = numbers(option, text, 2)
-            changes += [f"tune.{name}_low={low!r}", f"tune.{name}_high={high!r}"]
+            if low > high:
+                raise UserError(f"{option} {text} is backwards; write {high:g},{low:g}.")
+            own |= {f"tune.{name}_low": (option, low), f"tune.{name}_high": (option, high)}
     for name in ("learning_rate", "batch_size"):
         if options[name] is not None:
             raise UserError(
                 f"--{name.replace('_', '-')} is what tune looks for; give --rate-range or "
                 "--batch-range."
             )
-    options["overrides"] = (*options["overrides"], *changes)
-    recipe = _recipe(options, preset, "tune", ("runs", "rates"))
+    recipe = _recipe(options, preset, "tune", ("runs", "rates"), own)
     directory = Path(out) if out else Path("runs") / directory_name(recipe, recipe.task())
-    execute(recipe, directory, processes)
+    _refuse_both(on, processes)
+    with engine_of(on, insecure) as engine:
+        execute(recipe, directory, processes, engine=engine)
 
 
-def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
-    """The recipe of options; training options become overrides of their section."""
-    options = dict(options)
-    given = []
-    for section, names in (("train", TRAIN), (sampler, own)):
-        for name in names:
+def _refuse_both(on, processes) -> None:
+    if on is not None and processes is not None:
+        raise UserError("--on says where it runs; leave out --processes.")
+
+
+def _recipe(options: dict, preset, sampler: str, names: tuple[str, ...], more: dict | None = None):
+    """The recipe of options; training options belong to the section "train", ``names`` to that of
+    the command, and the seed is that of the trainings in both.
+    """
+    options, own = dict(options), dict(more or {})
+    for section, known in (("train", (*TRAIN, "seed")), (sampler, names)):
+        for name in known:
             value = options.pop(name, None)
-            if value is not None:
-                given.append(f"{section}.{name}={value}")
-    seed = options.pop("seed", None)
-    if seed is not None:
-        given.append(f"train.seed={seed}")
-    options["overrides"] = (*given, *options["overrides"])
-    return recipe_of(options, preset or "default", sampler)
+            own[f"{section}.{name}"] = f"--{name.replace('_', '-')}", value
+    return recipe_of(options, preset or "default", sampler, own)
 
 
 for command in (train, tune):  # trainings have no window and no y axis

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
-from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.ladder import ladder as units
 from wlnn.ladder.checkpoints import load_ladder, run_identity, save_ladder
@@ -69,6 +70,8 @@ def sample(
     report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
     grid: Grid | None = None,
+    executor: Executor | None = None,
+    make_problem: Callable | None = None,
 ) -> Landscape:
     """Sample the entropy landscape of a problem by ladders of replicas.
 
@@ -82,6 +85,9 @@ def sample(
         report: called with a :class:`wlnn.base.running.Report` from time to time.
         notes: stored in ``run.json`` beside the settings.
         grid: bins of the landscape; those of a ``Problem`` are its own.
+        executor: any ``concurrent.futures.Executor`` in the place of threads: worker processes, a
+            cluster; the result does not depend on it either.
+        make_problem: makes the problem in a worker, where it cannot be pickled.
 
     Raises:
         UserError: wrong settings, a window that the ladder cannot reach, a directory of another
@@ -90,7 +96,7 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
-    problem = (checked if problem.backward is None else checked_smooth)(problem)
+    make, problem = make_problem or partial(itself, problem), _tried(problem)
     grid = problem.grid if grid is None else grid
     found: list[Ladder | None] = [None] * settings.ladders
     if directory is not None:
@@ -100,7 +106,11 @@ def sample(
         found = [load_ladder(directory, k, problem.n_parameters) for k in range(settings.ladders)]
     climbers = [Climber(number, ladder) for number, ladder in enumerate(found)]
     with stoppable() as stop:
-        climbers = _all_units(Climb(problem, settings), climbers, directory, threads, report, stop)
+        climb = Climb(problem, settings)
+        with Shared(partial(_climb, make, settings), climb) as shared:
+            climbers = _all_units(
+                climb, shared, climbers, directory, threads, report, stop, executor
+            )
     ladders = [climber.ladder for climber in climbers if climber.ladder]
     complete = all(climber.done for climber in climbers)
     result = landscape(problem, settings, grid, ladders)
@@ -112,6 +122,15 @@ def sample(
     if not complete:
         raise Interrupted(result)
     return result
+
+
+def _tried(problem):
+    return (checked if problem.backward is None else checked_smooth)(problem)
+
+
+def _climb(make: Callable, settings: LadderSettings) -> Climb:
+    """What a worker process makes for itself."""
+    return Climb(_tried(make()), settings)
 
 
 def stretch(climb: Climb, climber: Climber, seconds: float, stop: np.ndarray) -> Climber:
@@ -127,7 +146,9 @@ def stretch(climb: Climb, climber: Climber, seconds: float, stop: np.ndarray) ->
     return Climber(number, ladder)
 
 
-def _all_units(climb, climbers, directory, threads, report, stop) -> list[Climber]:
+def _all_units(
+    climb, shared, climbers, directory, threads, report, stop, executor
+) -> list[Climber]:
     """All ladders to their end, or to where they are when ``stop`` is set."""
     settings, first = climb.settings, climb.mover(0)
 
@@ -144,14 +165,13 @@ def _all_units(climb, climbers, directory, threads, report, stop) -> list[Climbe
         clocks.saw(part(climbers), lambda: _line(climbers), climbers)
 
     clocks = Clocks(report, save, part(climbers))
-    with Shared(partial(Climb, climb.problem, settings), climb) as shared:
-        with clocks.compiling(COMPILING):
-            words = np.random.default_rng(0)
-            draw = first.draw(words)  # what Numba compiles, it compiles here
-            first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
-        with executor_of(threads) as executor:
-            ended = lambda climber: climber.done  # noqa: E731
-            climbers = run_units(stretch, shared, climbers, ended, executor, stop, saw)
+    with clocks.compiling(COMPILING):
+        words = np.random.default_rng(0)
+        draw = first.draw(words)  # what Numba compiles, it compiles here
+        first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
+    with executor_of(threads, executor=executor) as executor, clocks.saving():
+        ended = lambda climber: climber.done  # noqa: E731
+        climbers = run_units(stretch, shared, climbers, ended, executor, stop, saw)
     save(climbers)
     return climbers
 

@@ -15,15 +15,15 @@ class WLMCSettings(Section):
     name = "wlmc"
     steps: int = option(60_000_000, low=1)  # of one walker, adaptive part and production together
     stages: int = option(400, low=1, high=1_000_000)  # the run is reported and saved after each
-    production: float = option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
+    production: float = option(0.6, low=0, high=0.95)  # last part of the steps, which is measured
     # "common": mean S of all walkers, frozen for all, + ln(sum of their visits): no known bias.
     # "average": mean of an S that still grows: too deep where S is small (spiral-classify: 2 nats).
     # "frozen": own S + ln H of each walker: a walker that never crosses, or sits in a rare bin, is
     # off by more than its spread says.
-    estimator: str = option("frozen", choices=("common", "average", "frozen"))
+    estimator: str = option("common", choices=("common", "average", "frozen"))
     schedule: str = option("one-over-t", choices=("one-over-t", "paper", "halving"))
     ln_f0: float = option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
-    c: float = option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
+    c: float = option(8.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
     step_rule: str = option("freeze", choices=("freeze", "log-uniform", "paper"))
     step_width: float = option(0.1, above=0, high=1)  # first half width of a move / width of box
     late_bins: str = option("nearby", choices=("nearby", "minimum", "previous"))
@@ -53,20 +53,15 @@ class WLMCSettings(Section):
             )
 
     def _check_common(self) -> None:
-        if self.walkers < 2:
+        if not self.production:
             raise UserError(
-                "wlmc.estimator = 'common' needs two walkers or more, whose error bars leave one "
-                "out; take wlmc.walkers=2 or wlmc.estimator=frozen."
-            )
-        if self.n_production < 2:
-            raise UserError(
-                "wlmc.estimator = 'common' needs two stages of production or more; raise "
-                "wlmc.production or wlmc.stages, or take wlmc.estimator=frozen."
+                "wlmc.estimator = 'common' counts visits in production, and there is none; raise "
+                "wlmc.production, or take wlmc.estimator=frozen."
             )
         if self.merge_every:
             raise UserError(
                 "wlmc.merge_every merges what wlmc.estimator = 'common' needs independent; take "
-                "wlmc.merge_every=never or wlmc.estimator=frozen."
+                "wlmc.merge_every=never, or wlmc.estimator=frozen or average."
             )
 
     @property
@@ -93,9 +88,9 @@ class WLMDSettings(Section):
     steps: int = option(5_000_000, low=1)  # of one walker
     production: float = option(0.0, low=0, high=0.95)  # last part of the steps, with S frozen
     f_max: float = option(10.0, above=0)  # f_max, t1, t2, t3: Eq. (4)
-    t1: float = option(1e5, above=0)
-    t2: float = option(2e6, above=0)
-    t3: float = option(1.75e6)
+    t1: float = option(1e5, above=0, high=1e15)
+    t2: float = option(2e6, above=0, high=1e15)
+    t3: float = option(1.75e6, high=1e15)
     sigma: float = option(0.2, above=0)  # width of a hill
     tail_sigma: float = option(0.0, low=0)  # the same after t2; 0 = sigma
     cutoff: float = option(4.0, low=2, high=8)  # where a hill is cut, in sigma
@@ -131,7 +126,7 @@ class WLMDSettings(Section):
             low, high = getattr(self, f"{axis}_low"), getattr(self, f"{axis}_high")
             if not high - low >= 4 * self.sigma:
                 raise UserError(
-                    f"wlmd.{axis}_low = {low:g}, {axis}_high = {high:g}: the window must be at "
+                    f"wlmd.{axis}_low, wlmd.{axis}_high = {low:g}, {high:g}: the window must be at "
                     f"least 4 wlmd.sigma = {4 * self.sigma:g} wide."
                 )
         if 0 < self.tail_sigma < self.spacing:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,16 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.claims import alone
-from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
+from wlnn.base.states import load_state, save_state
 from wlnn.settings.tables import TrainSettings
 from wlnn.tasks.task import Task
 from wlnn.training import train
 from wlnn.training.trained import Trained
 
+ARRAYS = ("theta", "memory", "diverged")  # of Trainings, as they lie on disk
+NUMBERS = ("epoch", "batch")
 FEWEST_PARTS = 4  # so many parts are left for processes to share
 PARAMETERS_TOGETHER = 30_000  # of all of them: what the second-level cache of a core holds
 
@@ -69,6 +72,7 @@ def train_many(
     notes: dict | None = None,
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
+    executor: Executor | None = None,
 ) -> Trained:
     """Train a task ``settings.runs`` times from independent initial parameters.
 
@@ -83,6 +87,7 @@ def train_many(
         notes: stored in ``run.json`` beside the settings.
         about: description of the task stored with the result, ``task.describe()`` if None.
         make_task: makes the task in a worker, where it cannot be pickled.
+        executor: any ``concurrent.futures.Executor`` in the place of processes.
 
     Raises:
         UserError: an impossible task, a directory of another run, a worker that was killed.
@@ -97,7 +102,7 @@ def train_many(
         if (directory / "trained.npz").exists():
             return Trained.load(directory)
     parts = parts_of(settings, task.network.n_parameters, directory)
-    states = execute(make_task or partial(itself, task), parts, processes, report)
+    states = execute(make_task or partial(itself, task), parts, processes, report, executor)
     trained = collected(states, {"task": about, "train": asdict(settings)})
     if directory is not None:
         trained.save(directory / "trained.npz")
@@ -111,7 +116,7 @@ def run_identity(task: Task, settings: TrainSettings, about: dict) -> dict:
         "sampler": "train",
         "problem": about,
         "parameters": int(task.network.n_parameters),
-        "train": asdict(settings),
+        "train": settings.identity(),
     }
 
 
@@ -155,6 +160,7 @@ def execute(
     parts: Sequence[Part],
     processes: int = 1,
     report: Callable[[Report], None] | None = None,
+    executor: Executor | None = None,
 ) -> list[train.Trainings]:
     """Every part to its end, the costly ones first; see :func:`train_many` for what it raises."""
     task, total = make_task(), sum(part.work for part in parts)
@@ -176,7 +182,8 @@ def execute(
     with (
         stoppable() as stop,
         Shared(make_task, task) as shared,
-        executor_of(processes, processes=processes > 1) as executor,
+        executor_of(processes, processes > 1, executor) as executor,
+        clocks.saving(),
     ):
         finished = lambda unit: unit.done  # noqa: E731
         saw = lambda units: clocks.saw(done(units), str, units)  # noqa: E731
@@ -190,41 +197,31 @@ def execute(
 
 def _begun(task: Task, part: Part) -> Progressed:
     """A part at its checkpoint, if it has one."""
-    if part.path is None or not part.path.exists():
-        return Progressed(part, None, 0.0)
     plan = train.make_plan(task, part.settings)
     state = _load(plan, part)
+    if state is None:
+        return Progressed(part, None, 0.0)
     return Progressed(part, state, len(state.runs) * (state.epoch + state.batch / plan.n_batches))
 
 
-def _key(plan: train.Plan, part: Part) -> dict:
-    about = run_identity(plan.task, part.settings, plan.task.describe())
-    return store.as_json({**about, "trainings": [part.first, part.last]})
+def _about(plan: train.Plan, part: Part) -> dict:
+    identity = run_identity(plan.task, part.settings, plan.task.describe())
+    key = store.as_json({**identity, "trainings": [part.first, part.last]})
+    return {"kind": "trainings", "key": key}
 
 
 def _save(plan: train.Plan, part: Part, state: train.Trainings) -> None:
-    arrays = {name: getattr(state, name) for name in ("theta", "memory", "diverged")}
-    arrays |= {f"records.{name}": values for name, values in state.records.items()}
-    numbers = {"epoch": state.epoch, "batch": state.batch}
-    store.save(part.path, arrays, {"kind": "trainings", "key": _key(plan, part), **numbers})
+    arrays = {name: getattr(state, name) for name in ARRAYS}
+    numbers = {name: getattr(state, name) for name in NUMBERS}
+    save_state(part.path, _about(plan, part), numbers, arrays, records=state.records)
 
 
-def _load(plan: train.Plan, part: Part) -> train.Trainings:
-    arrays, meta = store.load(part.path)
-    if meta.get("kind") != "trainings" or meta.get("key") != _key(plan, part):
-        raise UserError(f"{part.path}: is the checkpoint of other trainings; delete it.")
-    prefix = "records."
-    records = {
-        name.removeprefix(prefix): values
-        for name, values in arrays.items()
-        if name.startswith(prefix)
-    }
-    return train.Trainings(
-        np.arange(part.first, part.last),
-        arrays["theta"],
-        arrays["memory"],
-        meta["epoch"],
-        meta["batch"],
-        arrays["diverged"],
-        records,
+def _load(plan: train.Plan, part: Part) -> train.Trainings | None:
+    what = f"trainings {part.first} to {part.last - 1} of this run"
+    found = load_state(part.path, _about(plan, part), what, NUMBERS, ARRAYS, records=())
+    return found and train.Trainings(
+        runs=np.arange(part.first, part.last),
+        **{name: found.arrays[name] for name in ARRAYS},
+        **{name: found.numbers[name] for name in NUMBERS},
+        records=found.groups["records"],
     )

@@ -20,6 +20,8 @@ from wlnn.tasks.task import Task
 
 EXPLODED = 10.0  # nats above its start at which ln(train loss) counts as diverged
 EVALUATED = 2**22  # numbers of one layer's output when a whole set is evaluated at a time
+HEAD = 0.001  # standard deviation of the last layer's weights by the rule "small-head"
+WEIGHTS_AND_BIASES = ("fan-in", "small-head")  # rules that draw both from U(-a, a)
 NAMES = ("ln-train-loss", "ln-test-loss", "test-accuracy", "smoothed-accuracy")
 
 
@@ -139,18 +141,27 @@ def initial(network, rule: str, rng: np.random.Generator) -> np.ndarray:
     "xavier-uniform": weights U(-a, a), a = sqrt(6 / (fan_in + fan_out)), all else 0 (Glorot and
     Bengio 2010). "kaiming-normal": weights Normal(0, 2 / fan_in), all else 0 (He et al. 2015).
     "fan-in": weights and the bias after them U(-a, a), a = 1 / sqrt(fan_in), PyTorch's default.
-    Scales of norms (``network.scales``, a mask ``(P,)``) start at 1 and their shifts at 0.
+    "kaiming-weights": weights as kaiming-normal, biases as fan-in, which is what re-drawing the
+    weights of a PyTorch network gives. "small-head": as fan-in, but the weights of the last layer
+    Normal(0, :data:`HEAD`^2). Scales of norms (``network.scales``, a mask ``(P,)``) start at 1 and
+    their shifts at 0.
     """
     parts, fan_in = [], 1
-    for name, shape in zip(network.layout.names, network.layout.shapes, strict=True):
-        if len(shape) > 1:
+    shapes = network.layout.shapes
+    head = max(k for k, shape in enumerate(shapes) if len(shape) > 1)
+    for k, (name, shape) in enumerate(zip(network.layout.names, shapes, strict=True)):
+        is_weight, size = len(shape) > 1, prod(shape)
+        if is_weight:
             fan_in, fan_out = prod(shape[1:]), shape[0] * prod(shape[2:])
-        size = prod(shape)
-        if rule == "fan-in" and not name.endswith((".scale", ".shift")):
-            parts.append(rng.uniform(-(fan_in**-0.5), fan_in**-0.5, size))
-        elif len(shape) < 2:
+        if name.endswith((".scale", ".shift")):
             parts.append(np.zeros(size))
-        elif rule == "kaiming-normal":
+        elif rule == "small-head" and k == head:
+            parts.append(rng.normal(0, HEAD, size))
+        elif rule in WEIGHTS_AND_BIASES or (rule == "kaiming-weights" and not is_weight):
+            parts.append(rng.uniform(-(fan_in**-0.5), fan_in**-0.5, size))
+        elif not is_weight:
+            parts.append(np.zeros(size))
+        elif rule in ("kaiming-normal", "kaiming-weights"):
             parts.append(rng.normal(0, (2 / fan_in) ** 0.5, size))
         else:
             a = (6 / (fan_in + fan_out)) ** 0.5
@@ -185,22 +196,32 @@ def start(plan: Plan, runs) -> Trainings:
 
 
 def gradient(plan: Plan, theta, x, y):
-    """Gradient ``(R, P)`` of the mean loss over the rows ``x (N, ...)``, or ``(R, N, ...)``."""
+    """Gradient ``(R, P)`` of the mean loss over the rows ``x (N, ...)``, or ``(R, N, ...)``.
+
+    Second the outputs ``(R, N, ...)``, of which the loss itself is known too.
+    """
     outputs, tape = plan.task.network.forward(np, theta, x)
-    return plan.task.network.backward(np, plan.loss_back(np, outputs, y), tape)
+    return plan.task.network.backward(np, plan.loss_back(np, outputs, y), tape), outputs
 
 
 def advance(plan: Plan, state: Trainings, stop: Callable[[], bool] = lambda: False) -> Trainings:
     """All trainings to the end of the current epoch, or to the minibatch at which ``stop()``.
 
     Every training visits the rows in a random order of its own, minibatch by minibatch. At the end
-    of the epoch the whole training and test set are evaluated. A training whose loss or parameters
-    are then not finite, or whose ln(train loss) is more than :data:`EXPLODED` above its start, has
+    of the epoch the whole training and test set are evaluated; by ``train_loss = "running-mean"``
+    the train loss on record is the mean of the minibatches' losses, each before its step, instead
+    (in the midst of an epoch the record holds their sum). A training whose loss or parameters are
+    then not finite, or whose ln(train loss) is more than :data:`EXPLODED` above its start, has
     diverged: it stays at zero from there, its records are NaN.
     """
     x, y = plan.data[:2]
     R, N, B = len(state.theta), plan.n_train, plan.batch_size
     done = state.batch
+    running = None
+    if plan.settings.train_loss == "running-mean":
+        running = state.records["ln-train-loss"][:, state.epoch + 1]
+        if done == 0:
+            running[:] = 0
     with np.errstate(all="ignore"):  # of trainings that diverge; they are found below
         if B < N:
             epoch = state.epoch + 1
@@ -209,11 +230,10 @@ def advance(plan: Plan, state: Trainings, stop: Callable[[], bool] = lambda: Fal
         while done < plan.n_batches:
             if done > state.batch and stop():
                 return state._replace(batch=done)
-            if B < N:
-                rows = order[..., done * B : (done + 1) * B]
-                slope = gradient(plan, state.theta, x[rows], y[rows])
-            else:
-                slope = gradient(plan, state.theta, x, y)
+            rows = order[..., done * B : (done + 1) * B] if B < N else slice(None)
+            slope, outputs = gradient(plan, state.theta, x[rows], y[rows])
+            if running is not None:
+                running += plan.loss(np, outputs, y[rows]) * (min((done + 1) * B, N) - done * B)
             step = state.epoch * plan.n_batches + done + 1
             plan.update(state.theta, slope, state.memory, step, plan.settings)
             done += 1
@@ -223,6 +243,9 @@ def advance(plan: Plan, state: Trainings, stop: Callable[[], bool] = lambda: Fal
 def _recorded(plan: Plan, state: Trainings) -> Trainings:
     """The state with one epoch more on record, and diverged trainings put to rest."""
     found = measure(plan, state.theta)
+    if plan.settings.train_loss == "running-mean":
+        sums = state.records["ln-train-loss"][:, state.epoch + 1]
+        found["ln-train-loss"] = np.log(sums / plan.n_train)
     x, begun = found["ln-train-loss"], state.records["ln-train-loss"][:, 0]
     lost = ~np.isfinite(state.theta).all(axis=1) | ~(x < begun + EXPLODED)
     diverged = np.where(lost & (state.diverged < 0), state.epoch + 1, state.diverged)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +19,12 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
-from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.base.streams import generator
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
-from wlnn.tasks.check import checked_smooth
+from wlnn.tasks.check import checked_smooth, uncompiled
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.checks import Period, advice, failure, summary, warnings
@@ -68,6 +69,8 @@ def sample(
     threads: int = 1,
     report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
+    executor: Executor | None = None,
+    make_problem: Callable[[], Problem] | None = None,
 ) -> Landscape:
     """Sample the entropy landscape of a problem by Wang-Landau molecular dynamics.
 
@@ -79,6 +82,9 @@ def sample(
         threads: tables, and walkers of a table, that run at a time; changes no bit of the result.
         report: called with a :class:`wlnn.base.running.Report` after every period.
         notes: stored in ``run.json`` beside the settings.
+        executor: any ``concurrent.futures.Executor`` in the place of threads: worker processes, a
+            cluster; a unit is a table with its walkers; the result does not depend on it either.
+        make_problem: makes the problem in a worker, where it cannot be pickled.
 
     Raises:
         UserError: wrong settings, a directory of another run, or a run that fails a check; the
@@ -87,7 +93,10 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
-    setup = make_setup(checked_smooth(problem), settings)
+    setup, make = (
+        make_setup(checked_smooth(problem), settings),
+        make_problem or partial(itself, problem),
+    )
     check_kept(setup)
     if directory is not None:
         directory = store.open_run(directory, problem.identity("wlmd", wlmd=settings), notes)
@@ -97,7 +106,9 @@ def sample(
         load_table(directory, setup.problem, number) or _start(setup, number)
         for number in range(settings.tables)
     ]
-    tables = _all_periods(Fly(setup), tables, directory, threads, report)
+    fly = Fly(setup)
+    with Shared(partial(_fly, make, settings), fly) as shared:
+        tables = _all_periods(fly, shared, tables, directory, threads, report, executor)
     tables = [table for table in tables if table.history["t"].size]
     if not tables:
         raise Interrupted
@@ -109,16 +120,22 @@ def sample(
     return landscape
 
 
+def _fly(make: Callable[[], Problem], settings: WLMDSettings) -> Fly:
+    """What a worker process makes for itself."""
+    return Fly(make_setup(checked_smooth(make()), settings))
+
+
 def stretch(fly: Fly, table: Table, seconds: float, stop: np.ndarray) -> Table:
     """One period of one table, whatever the seconds."""
     systems = fly.systems_of(table.number)
     return advance_table(fly.setup, table, systems, stop, fly.walkers_map) or table
 
 
-def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
+def _all_periods(
+    fly: Fly, shared: Shared, tables, directory, threads, report, executor
+) -> list[Table]:
     """All tables to their last step, or to where they are when Ctrl-C comes."""
     setup, settings = fly.setup, fly.setup.settings
-    shared = Shared(partial(Fly, setup), fly)
     saved = {table.number: table.state.t for table in tables}
 
     def done(table: Table) -> bool:
@@ -138,12 +155,11 @@ def _all_periods(fly: Fly, tables, directory, threads, report) -> list[Table]:
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    rules = advice(*setup)
-    clocks.report(Report(clocks.first, notes=tuple(rules)))
+    notes = (*uncompiled(setup.problem), *advice(*setup))
+    clocks.report(Report(clocks.first, notes=notes))
     with (
-        shared,
         stoppable() as stop,
-        executor_of(threads) as executor,
+        executor_of(threads, executor=executor) as executor,
         executor_of(min(threads, settings.walkers)) as walker_pool,
     ):
         if settings.walkers > 1:
