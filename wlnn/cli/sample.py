@@ -85,6 +85,10 @@ def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run
     that began alone share one S. In the last part of the steps it is frozen and their visits are
     counted: S + ln(visits), with error bars by a jackknife over walkers. A verdict ends the run.
 
+    The spiral surface, houses and polymers (thousands of parameters) are sampled by ladders of
+    replicas instead: at many temperatures of the loss, exchanged between neighbours and joined by
+    MBAR. That takes from eight to forty core-minutes, with --quick a minute or two.
+
     \b
       wlnn sample --quick
       wlnn sample --layers 4 --width 8 --seed 1
