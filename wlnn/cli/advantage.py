@@ -93,7 +93,7 @@ def advantage(results, where, until, best_of_all, pool, out):
 def _loaded(results) -> tuple[list, list, list, list[str]]:
     """Landscapes, motions and trainings of some paths, and the paths of the trainings."""
     from wlnn.canonical.trajectories import Trajectories, is_motion
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
     from wlnn.training.trained import Trained, is_trained
 
     landscapes, motions, trained, names = [], [], [], []
@@ -104,7 +104,7 @@ def _loaded(results) -> tuple[list, list, list, list[str]]:
         elif is_motion(result):
             motions.append(Trajectories.load(result))
         else:
-            landscapes.append(find_landscape(result))
+            landscapes.append(believable_landscape(result))
     return landscapes, motions, trained, names
 
 

@@ -113,9 +113,9 @@ def canonical(result, temperatures, points, runs, out):
     from wlnn.report import canonical as summary_canonical
     from wlnn.report import plot
     from wlnn.report.plot_canonical import plot_canonical
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
 
-    landscape = find_landscape(result)
+    landscape = believable_landscape(result)
     moved = [Trajectories.load(run) for run in runs]
     lowest, highest = reweight.covered_range(landscape)
     if temperatures is not None:

@@ -168,7 +168,7 @@ def engine_of(on: str | None, insecure: bool):
 
 def recipe_of(options: dict, preset: str, sampler: str | None = None):
     """The recipe of the options of `wlnn sample`; UserError where they contradict each other."""
-    from wlnn.runs.recipe import make_recipe
+    from wlnn.runs.recipe import make_recipe, usual_sampler
 
     given = {name: value for name, value in options.items() if value is not None}
     kind = _kind(given)
@@ -196,7 +196,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
         text = ",".join(labels.get(word, word) for word in words)
         first, second = numbers("--classes", text, 2)
         values["data"] |= {"first_class": first, "second_class": second}
-    if "walkers" in given and (sampler or given.get("sampler")) == "ladder":
+    sampler = sampler or given.get("sampler") or usual_sampler(given.get("task", "own"), preset)
+    if "walkers" in given and sampler == "ladder":
         values["sampler"]["ladders"] = values["sampler"].pop("walkers")
     if "window" in given:
         low, high = numbers("--window", given["window"], 2)
@@ -207,7 +208,7 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
     chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
     variants = {name: choice for name, choice in chosen.items() if choice}
     recipe = make_recipe(
-        _source(kind, given), preset, sampler or given.get("sampler"), values,
+        _source(kind, given), preset, sampler, values,
         options["overrides"], variants,
     )  # fmt: skip
     words = {setting: _option(name) for name, setting in SETTINGS.items() if name in given}

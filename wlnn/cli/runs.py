@@ -119,6 +119,8 @@ def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> Non
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
+        for warning in landscape.meta.get("rungs", {}).get("warnings", ()):
+            progress.note(f"  {warning}")
         for path in [directory / "landscape.npz", *draw(landscape, directory)]:
             click.echo(path)
 
@@ -212,7 +214,7 @@ def _noted(landscape: str, directory: Path) -> str:
 def _landscape_of(asked: dict, directory: Path, problem):
     """The landscape that a search was compared with, None if there was none or it is gone."""
     from wlnn.report.search import metric_for
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
 
     if not asked.get("landscape"):
         return None
@@ -220,7 +222,7 @@ def _landscape_of(asked: dict, directory: Path, problem):
     try:
         if not path.exists():
             raise UserError(f"{path}: the landscape of this search is no longer there")
-        surface = find_landscape(path)
+        surface = believable_landscape(path)
         metric_for(problem, surface, str(path))
     except UserError as error:
         reason = str(error).rstrip(".")

@@ -66,10 +66,10 @@ def seek(preset, out, threads, on, insecure, methods, landscape, at, **options):
     or `wlnn resume`, goes on, and prints the same table.
     """
     from wlnn.canonical.reweight import temperature_of
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
     from wlnn.runs.names import directory_name
 
-    surface = None if landscape is None else find_landscape(landscape)
+    surface = None if landscape is None else believable_landscape(landscape)
     given = {name: options.pop(name) for name in ("evaluations", "low", "high", "replicas")}
     if at is not None:
         if surface is None or given["low"] is not None:

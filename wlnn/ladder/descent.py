@@ -94,9 +94,10 @@ def one_rung_down(mover, settings, ladder, stop) -> Ladder | None:
         return _at_the_top(mover, settings, ladder._replace(caught=ladder.caught + 1))
     if last >= settings.rungs or _is_caught(ladder):
         raise UserError(
-            f"ladder.x_low = {settings.x_low:g}: ladder {ladder.number} has a mean x of "
-            f"{ladder.reached[-1]:.2f} after {last} rungs, at beta = {rungs.beta[last]:.3g}, in "
-            f"its descent number {ladder.caught + 1}; raise ladder.x_low, or ladder.descent."
+            f"ladder.x_low = {settings.x_low:g} is out of reach, and so there is no landscape: "
+            f"ladder {ladder.number} has a mean x of {ladder.reached[-1]:.2f} after {last} rungs, "
+            f"at beta = {rungs.beta[last]:.3g}, in its descent number {ladder.caught + 1}; raise "
+            "ladder.x_low, or ladder.descent."
         )
     beta = rungs.beta[last] * np.exp(next_step(capacity, settings.spacing))
     rungs = untilted(np.append(rungs.beta[1:], beta))

@@ -79,6 +79,11 @@ class Langevin:
         self.n_parameters = problem.n_parameters
         make = problem.gradient_system
         self.system = None if make is None else make()
+        # where U does not depend on y, the rows of y are needed at samples only
+        apart = problem.train_system is not None and not (
+            settings.sample_every % settings.thermostat_every
+        )
+        self.train_system = problem.train_system() if apart else None
         self.box = make_box(problem.lo, problem.hi)
         self.cap = settings.dt_cap * float((problem.hi - problem.lo).min()) / 2
         x = Axis.of_width("x", min(-X_TOP, settings.x_low - 6.0), X_TOP, FINE_X)
@@ -126,27 +131,15 @@ class Langevin:
 
         The second try begins with new velocities, which are independent of theta at temperature 1.
         """
-        from wlnn.wlmd.driver import walk
         from wlnn.wlmd.integrator import DIVERGED, STOPPED
-        from wlnn.wlmd.walk import walk_numpy
 
         surface = self.sloping if kappa else self.flat
         table = beta * self.loss[:, None] + kappa * (self.y if kappa else np.zeros(1))
-        trace, no_hills = np.empty((steps, 4)), np.zeros(steps)
         for part in (1.0, 0.25):
             moved = theta.copy()
             speed = v.copy() if part == 1 else rng.standard_normal(theta.size)
             motion = self.motion._replace(dt=float(part * dt))
-            if self.system is None:  # the definition, one walker
-                _, ending = walk_numpy(
-                    self.problem, moved[None], speed[None], table, surface, motion, no_hills, rng,
-                    trace[None], stop,
-                )  # fmt: skip
-            else:
-                _, ending = walk(
-                    self.system, moved, speed, self.box, table, surface, motion, no_hills, rng,
-                    trace, stop,
-                )  # fmt: skip
+            trace, ending = self._moved(moved, speed, table, surface, motion, steps, rng, stop)
             if ending == STOPPED:
                 return None
             if ending != DIVERGED:
@@ -161,6 +154,40 @@ class Langevin:
         x, y, accuracy = (seen[:, k].copy() for k in range(3))
         cell = np.full(len(seen), -1)
         return Visit(moved, speed, x, y, accuracy, ones, cell, here, float(trace[:, 3].mean()))
+
+    def _moved(self, theta, v, table, surface, motion, steps, rng, stop):
+        """``steps`` steps of theta and v, in place: the trace ``(steps, 4)`` and how it ended.
+
+        With the rows of x alone y and the accuracy are those of samples; NaN between them.
+        """
+        from wlnn.wlmd.driver import measure, walk
+        from wlnn.wlmd.integrator import FINE
+        from wlnn.wlmd.walk import walk_numpy
+
+        trace, no_hills = np.empty((steps, 4)), np.zeros(steps)
+        rest = (table, surface, motion)
+        if self.system is None:  # the definition, one walker
+            _, ending = walk_numpy(
+                self.problem, theta[None], v[None], *rest, no_hills, rng, trace[None], stop
+            )
+            return trace, ending
+        if self.train_system is None or surface is self.sloping:
+            _, ending = walk(
+                self.system, theta, v, self.box, *rest, no_hills, rng, trace, stop
+            )  # fmt: skip
+            return trace, ending
+        every, ending = self.settings.sample_every, FINE
+        for first in range(0, steps, every):
+            part = trace[first : first + every]
+            _, ending = walk(
+                self.train_system, theta, v, self.box, *rest, no_hills[: len(part)], rng, part, stop
+            )  # fmt: skip
+            if ending != FINE:
+                break
+            part[:, 1:3] = np.nan
+            if len(part) == every:
+                part[-1, :3] = measure(self.system, theta)
+        return trace, ending
 
 
 class MonteCarlo:

@@ -70,6 +70,8 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
             entropies = entropies - logsumexp(entropies[:, common], axis=1)[:, None, None]
         meta.pop("anchor_error", None)
         meta["gauge"] = "window"
+    if all("rungs" in landscape.meta for landscape in landscapes):
+        meta["rungs"] = _rungs([landscape.meta["rungs"] for landscape in landscapes], names)
     names = set.intersection(*(set(landscape.history) for landscape in landscapes))
     history = {}
     for name in sorted(names):
@@ -103,6 +105,40 @@ def _left_out(landscapes: Sequence[Landscape]) -> np.ndarray:
         factor = share * np.sqrt((r - 1) / r * n / (n - 1))
         parts.append(mean + factor * (landscape.entropies - landscape.entropy))
     return np.concatenate(parts)
+
+
+def _rungs(parts: Sequence[dict], names: Sequence[str]) -> dict:
+    """Diagnostics of all ladders of several runs, as ``ladder.estimate`` gives those of one.
+
+    The halves' difference by row is the mean over the runs, each by its ladders. Halves and starts
+    agree if they do in every run; a warning begins with the name of its run.
+    """
+    counts = np.array([len(part["ladders"]) for part in parts], float)
+    rows = [part["halves"]["difference"] for part in parts]
+    rows = np.array([[np.nan if d is None else d for d in row] for row in rows])
+    mean = counts @ rows / counts.sum()
+    found = {
+        "ladders": [ladder for part in parts for ladder in part["ladders"]],
+        "dropped": max(part["dropped"] for part in parts),
+        "halves": {
+            "x": parts[0]["halves"]["x"],
+            "difference": [None if np.isnan(d) else float(d) for d in mean],
+            "agree": all(part["halves"]["agree"] for part in parts),
+        },
+        "warnings": [
+            f"{name}: {text}"
+            for name, part in zip(names, parts, strict=True)
+            for text in part["warnings"]
+        ],
+    }
+    starts = [part["starts"] for part in parts if "starts" in part]
+    if starts:
+        largest = [start["largest"] for start in starts if start["largest"] is not None]
+        found["starts"] = {
+            "largest": max(largest, key=abs, default=None),
+            "agree": all(start["agree"] for start in starts),
+        }
+    return found
 
 
 def _mean_accuracy(landscapes: Sequence[Landscape]) -> np.ndarray:

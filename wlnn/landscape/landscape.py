@@ -18,6 +18,7 @@ from wlnn.base.accuracy_axes import ACCURACY_AXES
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import ln_sum, standard_error, t_factor
 from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.ridge import ridge
 
 RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so
 GAUGES = {
@@ -156,6 +157,11 @@ class Landscape:
         return float(t_factor(self.n_walkers, level))
 
     @property
+    def contradicts_itself(self) -> bool:
+        """Whether ladders of two kinds of starts are in different states: S is no one's then."""
+        return not self.meta.get("rungs", {}).get("starts", {"agree": True})["agree"]
+
+    @property
     def _rows(self) -> np.ndarray:
         """Rows ``(nx,)`` whose mass lies in reliable bins by :data:`RELIABLE_SHARE`."""
         entropy = self.entropy
@@ -187,8 +193,13 @@ class Landscape:
         return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
 
     def max_entropy_curve(self) -> Curve:
-        """The y of largest S in each row, of the mean S; the error is from that of each walker."""
+        """The y of largest S in each row, of the mean S; the error is from that of each walker.
+
+        That of ladders, whose bins scatter with their visits, is the top of a fitted parabola.
+        """
         y = self.y_values
+        if self.unit == "ladder":
+            return self._curve(ridge(self.entropies, y))._replace(value=ridge(self.entropy, y))
 
         def highest(entropy: np.ndarray) -> np.ndarray:
             never = np.isnan(entropy)

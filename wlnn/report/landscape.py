@@ -25,7 +25,10 @@ def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> li
         per: unit of S along x, see ``Landscape.rescaled``.
         rows: about how many rows of x are listed; None lists all that were visited.
     """
-    return [*describe(landscape), *_trust(landscape), "", *_curves(landscape, per, rows)]
+    lines = [*describe(landscape), *_trust(landscape)]
+    if landscape.contradicts_itself:  # whatever number were shown would be believed
+        return lines
+    return [*lines, "", *_curves(landscape, per, rows)]
 
 
 def reached(landscape: Landscape) -> str:
@@ -252,9 +255,12 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
     columns = [(f"S (nats per {f'unit of {unit}' if unit else 'row'})", marginal, ".2f")]
     if np.isfinite(y.lo):
         name = "smoothed accuracy" if landscape.accuracy_axis else y.name
+        ridge = landscape.max_entropy_curve()
+        if landscape.unit != "ladder":  # a bin of y
+            ridge = ridge._replace(error=None)
         columns = [
             (f"equilibrium {name}", landscape.equilibrium_accuracy(), ".3f"),
-            ("at maximum entropy", landscape.max_entropy_curve()._replace(error=None), ".3f"),
+            ("at maximum entropy", ridge, ".3f"),
             *columns,
         ]
         if landscape.accuracy.size:

@@ -17,6 +17,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Curve, Landscape
 from wlnn.report.landscape import describe, unit_name
+from wlnn.report.plot_ladder import plot_rungs
 
 MAGENTA = "#d6006d"
 INK = "#222222"
@@ -71,7 +72,8 @@ def plot_landscape(
     ]
     if (~landscape.reliable & shown).any():
         tables = landscape.unit == "table"
-        words = "at an edge or wall" if tables else "not seen by all walkers"
+        words = "at an edge or wall" if tables else f"not seen by all {landscape.unit}s"
+        words = "no number: ladders differ" if landscape.contradicts_itself else words
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
@@ -86,8 +88,9 @@ def plot_landscape(
 def plot_diagnostics(landscape: Landscape) -> Figure:
     """Six panels: S(x), equilibrium curve, visits of rows; ln f, round trips, acceptance by steps.
 
-    Of molecular dynamics f, and the kinetic temperature beside the one expected (dashed). Bands and
-    bars are 95 % intervals over walkers; thin lines are single walkers.
+    Of molecular dynamics f, and the kinetic temperature beside the one expected (dashed); of
+    ladders exchanges, temperatures and the difference of the halves. Bands and bars are 95 %
+    intervals over walkers; thin lines are single walkers.
     """
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
     (a, b, c), (d, e, f) = figure.subplots(2, 3)
@@ -110,8 +113,13 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
 
     c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=INK, linewidth=1.0)
     c.set_yscale("log")
-    _label(c, x.name, "visits per row", "visits of all walkers")
+    _label(c, x.name, "visits per row", f"visits of all {landscape.unit}s")
 
+    if "rungs" in landscape.meta:
+        plot_rungs(landscape, (d, e, f))
+        figure.suptitle(describe(landscape)[0], fontsize="medium")
+        _provenance(figure, landscape)
+        return figure
     history = dict(landscape.history)
     if "round_trips" in history:
         history["round_trips"] = landscape.round_trips

@@ -44,6 +44,21 @@ def find_landscape(path) -> Landscape:
     return landscape_so_far(path)
 
 
+def believable_landscape(path) -> Landscape:
+    """As :func:`find_landscape`, for whoever computes with it.
+
+    Raises:
+        UserError: also where its ladders contradict each other.
+    """
+    landscape = find_landscape(path)
+    if landscape.contradicts_itself:
+        raise UserError(
+            f"{path}: has no numbers to go on with: ladders heated from trained networks and "
+            "cooled ones are in different states (see wlnn info)."
+        )
+    return landscape
+
+
 def landscape_so_far(directory) -> Landscape:
     """The landscape of the checkpoints in a run directory, in the relative gauge.
 

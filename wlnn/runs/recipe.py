@@ -28,7 +28,7 @@ from wlnn.tasks.problem import Problem
 from wlnn.tasks.readers import catalogue
 from wlnn.tasks.task import Task
 
-USUAL_SAMPLER = dict.fromkeys(("spiral-regress", *catalogue.FILES), "wlmd")  # others: "wlmc"
+BY_LADDER = ("spiral-regress", "house-price", "polymer")
 PATHS = ("train", "test", "file", "data", "embedding")  # of a source
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
 
@@ -197,6 +197,13 @@ class Recipe:
         }
 
 
+def usual_sampler(task: str, preset: str) -> str:
+    """The sampler of a task where none is named; "own" is everybody's own."""
+    if task in BY_LADDER and preset != "paper":
+        return "ladder"
+    return "wlmd" if task in ("spiral-regress", *catalogue.FILES) else "wlmc"
+
+
 def make_recipe(
     source: dict,
     preset: str = "default",
@@ -218,7 +225,7 @@ def make_recipe(
             f"there is no task '{name}'; use one of {', '.join(TASKS)}, or path.py:name for one of "
             "your own."
         )
-    sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
+    sampler = sampler or usual_sampler(name, preset)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
     for section, options in parse_overrides(overrides).items():
