@@ -7,6 +7,7 @@ own. This file moves nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -94,6 +95,16 @@ class NetworkVariables:
         ]
         return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
 
+    def on(self, put: Callable) -> NetworkVariables:
+        """The same variables, with their data where ``put`` brings arrays."""
+        moved = copy(self)
+        moved.inputs, moved.targets = put(self.inputs), tuple(map(put, self.targets))
+        return moved
+
+    def _functions_on(self, put: Callable) -> tuple[Callable, Callable]:
+        moved = self.on(put)
+        return moved.evaluate, moved.backward
+
     def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
         """Uniform points ``(R, P)`` of the inner part of the box; a tenth: nearly constant outputs.
 
@@ -127,6 +138,7 @@ class NetworkVariables:
             start=self.start,
             accuracy_at=self.axis and self.axis.inverse,
             gradient_system=self.compiled(),
+            elsewhere=self._functions_on,
             train_system=self._of_training_rows(),
         )
 

@@ -1,0 +1,97 @@
+"""A problem on a device: its functions and its box there, tried before anything long begins.
+
+Nothing here moves; samplers walk by what :class:`Field` holds, and know no library of arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from wlnn.backend.device import CPU, DeviceError, Host, device_of
+from wlnn.base.errors import UserError
+from wlnn.tasks.problem import Problem
+
+
+class Field(NamedTuple):
+    """What walks by the definitions read of a problem, in the memory of one device."""
+
+    device: Host
+    evaluate: Callable
+    backward: Callable
+    lo: np.ndarray  # (P,), as all that the two functions hold in the memory of the device
+    hi: np.ndarray
+    most: int = 2**62  # walkers that fit into the memory
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled twins, which the CPU alone has, may take the definition's place."""
+        return self.device is CPU
+
+
+def field_of(problem: Problem, device: Host = CPU) -> Field:
+    """The problem on a device.
+
+    Raises:
+        UserError: it can be evaluated in NumPy only.
+    """
+    if device is CPU:
+        return Field(CPU, problem.evaluate, problem.backward, problem.lo, problem.hi)
+    if problem.elsewhere is None:
+        raise UserError(
+            f"'{problem.name}' runs on the CPU alone: it has no 'elsewhere' (see Problem), which "
+            f"brings its data to {device.name}; leave out the device."
+        )
+    functions = problem.elsewhere(device.put)
+    return Field(device, *functions, device.put(problem.lo), device.put(problem.hi))
+
+
+def field_on(problem: Problem, device, walkers: int = 1, own: int = 0) -> Field:
+    """The problem on the device of that name, tried there with one walker and with two.
+
+    Args:
+        device: a name, as ``wlnn.backend.device.device_of`` reads it; None is the CPU.
+        walkers: how many are to move at a time.
+        own: bytes that each of them needs beside its parameters: a table, records.
+
+    Raises:
+        DeviceError: no such device, or too little memory for all walkers at a time.
+        UserError: a problem, or a network of somebody's own, that runs in NumPy only.
+    """
+    device = device_of(device)
+    if device is CPU:
+        return field_of(problem)
+    with device.using():
+        free, total = device.memory()
+        field = field_of(problem, device)
+        one, two = (device.taken(lambda n=n: _try(problem, field, n)) for n in (1, 2))
+    # of every parameter a step holds some more: velocity, noise, what a lost walker goes back to
+    each = max(two - one, 1) + 12 * 8 * problem.n_parameters + own
+    most = int(free - max(2 * one - two, 0)) // each
+    if most < walkers:
+        fits = f"{most} fit" if most > 0 else "not even one fits"
+        raise DeviceError(
+            f"{device.about} has {free / 1e9:.1f} of its {total / 1e9:.1f} GB free, and {walkers} "
+            f"walkers of '{problem.name}' need about {(walkers * each) / 1e9:.1f} GB: {fits}; take "
+            "fewer, or leave out --device."
+        )
+    return field._replace(most=most)
+
+
+def _try(problem: Problem, field: Field, walkers: int) -> None:
+    """One evaluation and one backward pass there."""
+    xp = field.device.xp
+    theta = field.device.put(problem.start(np.random.default_rng(0), walkers))
+    ones = field.device.put(np.ones(walkers))
+    try:
+        *_, tape = field.evaluate(xp, theta)
+        field.backward(xp, tape, ones, ones)
+    except (TypeError, AttributeError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())[:160].rstrip(".")
+        raise UserError(
+            f"'{problem.name}' runs on the CPU alone: on {field.device.name} it failed with "
+            f"{type(error).__name__} ({reason}); use xp, which its functions are given, for every "
+            "array, or leave out the device."
+        ) from error
