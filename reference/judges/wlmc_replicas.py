@@ -5,15 +5,12 @@ It judges nothing; see ``wlmc_start.py``.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
+from wlnn.networks.compiled.moves import bin_between, y_bin
 from wlnn.wlmc.driver import wlmc_stage
-from wlnn.wlmc.rules import (
-    Chain,
-)
+from wlnn.wlmc.rules import Chain
 
 
 @njit(cache=True, nogil=True)
@@ -40,10 +37,8 @@ def wlmc_replicas(
             system, starts[r], lo, hi, bins, work, histogram, visits, kept, stage, chain, rng, stop
         )
         step_width = chain.step_width
-        bx = math.floor((chain.x - bins.x_lo) * bins.x_per_bin)
-        by = 0
-        if bins.ny > 1:
-            by = math.floor((chain.y - bins.y_lo) * bins.y_per_bin)
+        bx = bin_between(chain.x, bins.x_limits, bins.x_per_bin, bins.nx)
+        by = y_bin(bins, chain.y)
         final[r] = bx * bins.ny + by
         batch = min(r // per_batch, updates.shape[0] - 1)
         for a in range(bins.nx):

@@ -9,6 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
+from wlnn.base.signals import SIGNALS
 from wlnn.cli.main import main
 
 BALL = '''
@@ -42,14 +43,15 @@ class Outcome(NamedTuple):
 def run(*arguments) -> Outcome:
     """`wlnn ARGUMENTS` as a shell would run it, in this process."""
     out, err = io.StringIO(), io.StringIO()
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         with redirect_stdout(out), redirect_stderr(err):
             main([str(argument) for argument in arguments])
     except SystemExit as end:
         status = end.code or 0
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return Outcome(status, out.getvalue(), err.getvalue())
 
 

@@ -270,14 +270,14 @@ def test_a_landscape_of_something_else_is_refused_before_anything_runs(tmp_path)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("md", "--temperature", "0"), "md.temperature must be above 0"),
-        (("md", "--steps", "1001"), "md.steps = 1001 is too short: give 4000 or more"),
-        (("md", "--steps", "4001"), "md.steps must be a multiple of md.record"),
-        (("md", "--loss-window", "3"), "--loss-window must be 2 numbers"),
+        (("md", "--temperature", "0"), "--temperature must be above 0"),
+        (("md", "--steps", "1001"), "--steps = 1001 is too short: give 4000 or more"),
+        (("md", "--steps", "4001"), "--steps must be a multiple of md.record"),
+        (("md", "--loss-window", "3"), "--loss-window must be 2 finite numbers"),
         (("md", "--loss-window", "2,1"), "--loss-window 2,1 is empty"),
-        (("seek", "--low", "1"), "seek.low must be below seek.high"),
+        (("seek", "--low", "1"), "--low must be below seek.high"),
         (("seek", "--at", "-2"), "--at needs --landscape"),
-        (("seek", "--evaluations", "10"), "seek.evaluations must be 20 times"),
+        (("seek", "--evaluations", "10"), "--evaluations = 10 is too short: give 12000 or more"),
     ],
 )
 def test_mistakes_are_sentences(words, sentence, tmp_path):

@@ -90,7 +90,7 @@ def test_a_finished_run_is_shown_and_not_changed():
 
 
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_says_how_to_go_on_and_ends_with_the_same_bits(number, monkeypatch):
     """The signal comes in the middle of the sampling: when walker 0 is at its stage 40."""
     long = ("--steps", "5000", "--set", "wlmc.stages=100", "--threads", "2")

@@ -263,19 +263,19 @@ def test_mistakes_are_told_in_one_sentence(here):
     cases = {
         ("advantage", "t0"): "there is no landscape among t0",
         ("advantage", "text.npz"): "text.npz: this is no file of wlnn",
-        ("train", "--learning-rate", "-1"): "train.learning_rate must be above 0, not -1.0",
-        ("train", "--optimizer", "rmsprop"): "train.optimizer must be one of 'sgd', 'adam'",
+        ("train", "--learning-rate", "-1"): "--learning-rate must be above 0, not -1",
+        ("train", "--optimizer", "rmsprop"): "--optimizer must be one of 'sgd', 'adam'",
         ("tune", "--learning-rate", "1"): "--learning-rate is what tune looks for",
         ("train", "--tuned", "t0"): "t0/tuning.npz: cannot be read",
         ("train", *TASK, "--out", "t0"): "t0: belongs to another run",
-        ("train", "--batch-size", "16,x"): "--batch-size must be 2 numbers",
+        ("train", "--batch-size", "16,x"): "--batch-size must be 2 finite numbers",
         (
             "train",
             "--batch-size",
             "16,-2",
             "--out",
             "t1",
-        ): "train.batch_size must be 0 or more, not -2",
+        ): "--batch-size must be 0 or more, not -2",
         (
             "train",
             "--window",

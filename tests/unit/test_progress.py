@@ -1,5 +1,6 @@
 """The progress line: when it speaks, in a log and on a terminal, and the time left it tells."""
 
+import signal
 import sys
 from itertools import pairwise
 
@@ -7,6 +8,8 @@ import pytest
 
 from wlnn.base import progress
 from wlnn.base.progress import Progress, duration
+from wlnn.base.running import STOPPING, Clocks, stoppable
+from wlnn.base.signals import SIGNALS
 
 
 @pytest.fixture
@@ -72,3 +75,33 @@ def test_a_terminal_has_one_line_that_fits(clock, capsys, monkeypatch):
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_cuts_compilation_short_and_is_heard_at_once(number):
+    said, before = [], signal.getsignal(number)
+    signal.signal(number, signal.default_int_handler)
+    try:
+        with stoppable() as stop:
+            clocks = Clocks(lambda report: said.append(report.notes), None)
+            with pytest.raises(KeyboardInterrupt), clocks.compiling():
+                signal.raise_signal(number)
+            assert stop[0] == 1
+            assert said == [(STOPPING,)]
+            signal.raise_signal(number)  # elsewhere the flag is enough
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_closed_terminal_is_no_error(monkeypatch):
+    class Closed:
+        def isatty(self):
+            return False
+
+        def write(self, _):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    with Progress("sampling", 0.0) as progress:
+        progress.note("a note")
+        progress(1, 1)

@@ -6,18 +6,23 @@ import math
 
 from wlnn.base.errors import UserError
 
+MOST_CONTEXTS = 10**6  # sums run over K + 1 sizes of patterns
+SMALLEST, LARGEST = 1e-6, 1e6  # scales; their fourth powers are summed in double precision
+
 
 def check_contexts(contexts: int) -> int:
     """The number of contexts K as an int >= 1."""
-    if isinstance(contexts, bool) or int(contexts) != contexts or contexts < 1:
-        raise UserError(f"contexts = {contexts}: give a whole number of at least 1.")
+    if isinstance(contexts, bool) or contexts not in range(1, MOST_CONTEXTS + 1):
+        raise UserError(f"contexts = {contexts}: give a whole number from 1 to {MOST_CONTEXTS:,}.")
     return int(contexts)
 
 
 def check_scale(value: float, name: str = "weight scale", least: float = 0.0) -> float:
-    """A positive finite number above ``least``."""
+    """A positive finite number above ``least``, and of a size that can be squared twice."""
     if not (math.isfinite(value) and value > least):
         raise UserError(f"{name} = {value}: give a number above {least:g}.")
+    if not SMALLEST <= value <= LARGEST:
+        raise UserError(f"{name} = {value}: give a number from {SMALLEST:g} to {LARGEST:g}.")
     return float(value)
 
 

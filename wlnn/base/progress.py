@@ -5,6 +5,7 @@ It computes and decides nothing.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import sys
@@ -67,17 +68,17 @@ class Progress:
                 self._rewrite(words)
         elif int(PARTS * done / total) > self.part or now > self.due:
             self.part, self.due = int(PARTS * done / total), now + SELDOM
-            print(words, file=sys.stderr, flush=True)
+            _say(words)
 
     def note(self, text: str) -> None:
         """A line of its own, at once."""
         self.close()
-        print(text, file=sys.stderr, flush=True)
+        _say(text)
 
     def close(self) -> None:
         """End the rewritten line."""
         if self.open_line:
-            print(file=sys.stderr, flush=True)
+            _say("")
             self.open_line = False
 
     def __enter__(self):
@@ -88,8 +89,13 @@ class Progress:
 
     def _rewrite(self, words: str) -> None:
         width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be rewritten
-        print(f"\r{words[:width]:<{width}}", end="", file=sys.stderr, flush=True)
+        _say(f"\r{words[:width]:<{width}}", end="")
         self.open_line = True
+
+
+def _say(words: str, end: str = "\n") -> None:
+    with contextlib.suppress(OSError):  # a closed terminal is no reason to lose what is computed
+        print(words, end=end, file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -16,10 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
 REPORT_SECONDS = 0.5  # between two reports
 COMPILING = "compiling, once per kind of network"
+STOPPING = "stopping as soon as the compiler comes up for air; nothing is lost"
 PATIENCE = 1.5  # seconds of compiling before anything is said
 _RAISE = signal.default_int_handler
 
@@ -47,15 +49,21 @@ def stoppable() -> Iterator[np.ndarray]:
 
     It is 1 then, and 2 after another Ctrl-C, of somebody who does not want to wait.
     Taken over is every signal that would raise it (a program may have made SIGTERM one of them).
+    While Numba compiles it is raised still, since nothing looks at the flag then.
     """
     stop = np.zeros(1, np.uint8)
+
+    def stopped(*_) -> None:
+        stop.fill(min(stop[0] + 1, 2))
+        if cut_short.is_set():
+            raise KeyboardInterrupt
+
     ours = []
     if threading.current_thread() is threading.main_thread():
-        signals = (signal.SIGINT, signal.SIGTERM)
-        ours = [number for number in signals if signal.getsignal(number) is _RAISE]
+        ours = [number for number in SIGNALS if signal.getsignal(number) is _RAISE]
     try:
         for number in ours:
-            signal.signal(number, lambda *_: stop.fill(min(stop[0] + 1, 2)))
+            signal.signal(number, stopped)
         yield stop
     finally:
         for number in ours:
@@ -101,11 +109,16 @@ class Clocks:
 
     @contextmanager
     def compiling(self, note: str = COMPILING) -> Iterator[None]:
-        """Say that Numba compiles, if what happens inside takes long."""
-        timer = threading.Timer(PATIENCE, lambda: self.report(Report(self.first, notes=(note,))))
+        """Say that Numba compiles, if what happens inside takes long, and that Ctrl-C was heard."""
+
+        def tell(said: str) -> None:
+            self.report(Report(self.first, notes=(said,)))
+
+        timer = threading.Timer(PATIENCE, tell, (note,))
         timer.daemon = True
         timer.start()
         try:
-            yield
+            with heard(lambda: tell(STOPPING)):
+                yield
         finally:
             timer.cancel()

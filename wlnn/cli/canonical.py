@@ -11,6 +11,8 @@ import click
 
 from wlnn.base.errors import UserError
 from wlnn.cli.options import (
+    NUMBER,
+    Number,
     engine_of,
     engine_options,
     numbers,
@@ -22,12 +24,12 @@ from wlnn.cli.options import (
 from wlnn.cli.runs import execute
 
 md_options = options_of(
-    click.option("--temperature", type=float, metavar="T", help="In units of the train loss."),
-    click.option("--steps", type=float, metavar="N", help="Steps of each walker."),
-    click.option("--walkers", type=float, metavar="N", help="Independent walkers."),
-    click.option("--seed", type=float, metavar="N", help="Seed of the walkers."),
-    click.option("--dt", type=float, help="Time step."),
-    click.option("--friction", type=float, help="Friction per step."),
+    click.option("--temperature", type=Number(), metavar="T", help="In units of the train loss."),
+    click.option("--steps", **NUMBER, help="Steps of each walker."),
+    click.option("--walkers", **NUMBER, help="Independent walkers."),
+    click.option("--seed", **NUMBER, help="Seed of the walkers."),
+    click.option("--dt", **NUMBER, help="Time step."),
+    click.option("--friction", **NUMBER, help="Friction per step."),
     click.option("--newtonian", is_flag=True, help="No thermostat: the energy is kept, not T."),
     click.option(
         "--set", "overrides", metavar="SECTION.OPTION=VALUE", multiple=True, help="Any setting."
@@ -68,10 +70,14 @@ def md(
     """
     from wlnn.runs.names import directory_name
 
-    given = {"temperature": temperature, "dt": dt, "friction": 0.0 if newtonian else friction}
-    given = tuple(f"md.{name}={value!r}" for name, value in given.items() if value is not None)
-    options["overrides"] += given
-    recipe = recipe_of(options, preset or "default", "md")
+    if newtonian and friction is not None:
+        raise UserError("--newtonian is motion without friction; leave --friction out.")
+    own = {
+        "md.temperature": ("--temperature", temperature),
+        "md.dt": ("--dt", dt),
+        "md.friction": ("--friction", 0.0 if newtonian else friction),
+    }
+    recipe = recipe_of(options, preset or "default", "md", own)
     name = directory_name(recipe, recipe.task())
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
     if window is not None and not 0 < window[0] < window[1]:
@@ -89,7 +95,9 @@ def md(
     metavar="LOW..HIGH",
     help="A range, as in 1e-3..1e-1, or a list T,T,.. [all that the landscape covers].",
 )
-@click.option("--points", type=click.IntRange(2), default=17, show_default=True, help="Of a range.")
+@click.option(
+    "--points", type=click.IntRange(2, 10_000), default=17, show_default=True, help="Of a range."
+)
 @click.option(
     "--md", "runs", type=click.Path(), multiple=True, help="A run of `wlnn md` to compare with."
 )

@@ -14,6 +14,7 @@ import click
 
 from wlnn import __version__
 from wlnn.base.errors import UserError
+from wlnn.base.signals import SIGNALS
 from wlnn.cli.options import STOPPED
 
 COMMANDS = {  # in the order of the help
@@ -27,6 +28,8 @@ COMMANDS = {  # in the order of the help
     "seek": "wlnn.cli.search:seek",
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",
+    "export": "wlnn.cli.export:export",
+    "compare": "wlnn.cli.compare:compare",
     "networks": "wlnn.cli.results:networks",
     "place": "wlnn.cli.place:place",
     "merge": "wlnn.cli.results:merge",
@@ -80,10 +83,13 @@ def wlnn(ctx):
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: status 0, 1 (a verification failed), 2 (a mistake), 130 (Ctrl-C).
 
-    SIGTERM, which batch systems send before they kill, ends a command as Ctrl-C does.
+    SIGTERM, which batch systems send before they kill, and SIGHUP, which a terminal sends when it
+    is closed, end a command as Ctrl-C does; `nohup` has the last word.
     """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(wlnn.main(arguments, prog_name="wlnn", standalone_mode=False))
     except click.UsageError as error:
@@ -93,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(error.format_message())
     except UserError as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(f"not enough memory ({error}): take a smaller network, fewer points or wider bins.")
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", STOPPED)
 

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import click
 
+from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.maxent_options import out_option, print_table, seed_option, write_results
-from wlnn.cli.options import NUMBER, options_of, threads_option
+from wlnn.cli.maxent_options import is_given, out_option, print_table, seed_option, write_results
+from wlnn.cli.options import NUMBER, Number, options_of, threads_option
 
 
 @click.command(short_help="Wang-Landau sampling of ln g(ln L) beside the theory.")
 @options_of(out_option, seed_option)
-@click.option("--contexts", type=int, default=2, show_default=True, help="K, number of contexts.")
-@click.option("--units", type=int, default=16, show_default=True, help="Hidden units N.")
-@click.option("--box", type=float, default=2.0, show_default=True, help="b: parameters in [-b, b].")
+@click.option(
+    "--contexts",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="K, number of contexts.",
+)
+@click.option(
+    "--units", type=click.IntRange(1, 4096), default=16, show_default=True, help="Hidden units N."
+)
+@click.option(
+    "--box", type=Number(), default=2.0, show_default=True, help="b: parameters in [-b, b]."
+)
 @click.option(
     "--net",
     type=click.Choice(["gain-linear", "relu"]),
@@ -24,10 +35,24 @@ from wlnn.cli.options import NUMBER, options_of, threads_option
 @click.option(
     "--ungated", is_flag=True, help="K = 1 only: units always active; exact result known."
 )
-@click.option("--inputs", type=int, default=16, show_default=True, help="Inputs +-x of a ReLU net.")
-@click.option("--input-scale", type=float, default=0.3, show_default=True, help="Their scale s_x.")
+@click.option(
+    "--inputs",
+    type=click.IntRange(2, 100_000),
+    default=16,
+    show_default=True,
+    help="Inputs +-x of a ReLU net.",
+)
+@click.option(
+    "--input-scale", type=Number(), default=0.3, show_default=True, help="Their scale s_x."
+)
 @click.option("--steps", **NUMBER, default=2e7, show_default="2e7", help="Steps of each walker.")
-@click.option("--walkers", type=int, default=4, show_default=True, help="Independent walkers.")
+@click.option(
+    "--walkers",
+    type=click.IntRange(1, 10_000),
+    default=4,
+    show_default=True,
+    help="Independent walkers.",
+)
 @threads_option
 def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
     """Sample ln g(ln L) by Wang-Landau, with parameters uniform in a box, and look at the units.
@@ -50,6 +75,9 @@ def landscape(out, seed, steps, walkers, threads, ungated, box, **options):
     from wlnn.settings.samplers import WLMCSettings
     from wlnn.tasks.context_select import context_problem
 
+    for name in ("inputs", "input_scale"):
+        if options["net"] != "relu" and is_given(name):
+            raise UserError(f"--{name.replace('_', '-')} goes with --net relu.")
     problem = context_problem(half_width=box, gated=not ungated, **options)
     stages = max(1, min(400, int(steps) // 10_000))
     settings = WLMCSettings(steps=steps, stages=stages, walkers=walkers, seed=seed, production=0.4)

@@ -18,7 +18,7 @@ from wlnn.cli.maxent_options import (
     seed_option,
     write_results,
 )
-from wlnn.cli.options import options_of
+from wlnn.cli.options import Number, options_of
 
 SHOWN = ("K", "sigma", "s", "alpha", "beta", "KL", "KL_g", "c_g", "R2", "frac_m", "N*L", "p")
 
@@ -34,7 +34,11 @@ SHOWN = ("K", "sigma", "s", "alpha", "beta", "KL", "KL_g", "c_g", "R2", "frac_m"
     "<w^2> = <m^2> = sigma^2 held (feasible above a smallest sigma only).",
 )
 @click.option(
-    "--f", type=float, default=0.5, show_default=True, help="Prior probability of an active gain."
+    "--f",
+    type=Number(),
+    default=0.5,
+    show_default=True,
+    help="Prior probability of an active gain.",
 )
 @click.option(
     "--gains",
@@ -51,7 +55,9 @@ SHOWN = ("K", "sigma", "s", "alpha", "beta", "KL", "KL_g", "c_g", "R2", "frac_m"
     help="How a context weight a sets the gain: step (1 if a > 0), sigmoid(a), tanh'(a), or "
     "the mean slope of a ReLU with noise from its input.",
 )
-@click.option("--context-scale", type=float, help="Scale of a for --gain (default 1; relu: sigma).")
+@click.option(
+    "--context-scale", type=Number(), help="Scale of a for --gain (default 1; relu: sigma)."
+)
 @click.option(
     "--target",
     type=click.Path(dir_okay=False),
@@ -152,7 +158,7 @@ def _with_gain(contexts, scales, gain, context_scale):
 @click.command(short_help="Draw networks from the law: loss against N.")
 @options_of(one_context_option, out_option, seed_option)
 @click.option(
-    "--weight-scale", "scale", type=float, default=1.0, show_default=True, help=SIGMA_HELP
+    "--weight-scale", "scale", type=Number(), default=1.0, show_default=True, help=SIGMA_HELP
 )
 @click.option(
     "--units",
@@ -161,11 +167,17 @@ def _with_gain(contexts, scales, gain, context_scale):
     show_default=True,
     help="Hidden units N: one number or a list.",
 )
-@click.option("--networks", type=int, default=200, show_default=True, help="Networks per N.")
+@click.option(
+    "--networks",
+    type=click.IntRange(2, 1_000_000),
+    default=200,
+    show_default=True,
+    help="Networks per N.",
+)
 @click.option("--relu", is_flag=True, help="Evaluate as a ReLU network, not as gated linear units.")
 @click.option(
     "--context-scale",
-    type=float,
+    type=Number(),
     default=10.0,
     show_default=True,
     help="Scale of context weights; the larger, the closer a ReLU comes to on and off.",

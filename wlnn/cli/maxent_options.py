@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from wlnn.base.checks import MOST_CONTEXTS
+from wlnn.cli.options import number
+
 
 class Whole(click.ParamType):
     """Whole numbers as ``2..8`` (both ends), ``2,4,8`` or ``2..4,8``."""
@@ -41,9 +44,9 @@ class Reals(click.ParamType):
         if not isinstance(value, str):
             return value
         try:
-            numbers = [float(part) for part in value.split(",")]
+            numbers = [number(part) for part in value.split(",")]
         except ValueError:
-            self.fail(f"'{value}' is no list of numbers; write 0.25,0.5,1,2.", param, ctx)
+            self.fail(f"'{value}' is no list of finite numbers; write 0.25,0.5,1,2.", param, ctx)
         return list(dict.fromkeys(numbers))
 
 
@@ -53,6 +56,7 @@ def is_given(name: str) -> bool:
     return source is not click.core.ParameterSource.DEFAULT
 
 
+UNITS = click.IntRange(1, 100_000)
 SIGMA_HELP = (
     "sigma, the standard deviation of a weight before the task is imposed; small is rich "
     "(structured), large is lazy (random)."
@@ -74,7 +78,11 @@ scales_option = click.option(
     help=SIGMA_HELP,
 )
 one_context_option = click.option(
-    "--contexts", type=int, default=3, show_default=True, help="K, the number of contexts."
+    "--contexts",
+    type=click.IntRange(1, MOST_CONTEXTS),
+    default=3,
+    show_default=True,
+    help="K, the number of contexts.",
 )
 out_option = click.option(
     "--out", type=click.Path(file_okay=False), help="Folder for CSV, JSON and figures."

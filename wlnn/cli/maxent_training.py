@@ -8,29 +8,44 @@ import click
 
 from wlnn.base.progress import Progress
 from wlnn.cli.maxent_options import (
+    UNITS,
     contexts_option,
     out_option,
     print_table,
     scales_option,
     write_results,
 )
-from wlnn.cli.options import options_of
+from wlnn.cli.options import WORKERS, Number, options_of
 
 COMPARE_FOLDER = "runs/maxent-compare"
 
 _training = options_of(
     contexts_option,
     scales_option,
-    click.option("--units", type=int, default=1500, show_default=True, help="Hidden units N."),
-    click.option("--seeds", type=int, default=2, show_default=True, help="Networks per setting."),
-    click.option("--batch", type=int, default=64, show_default=True, help="Inputs per step."),
+    click.option("--units", type=UNITS, default=1500, show_default=True, help="Hidden units N."),
     click.option(
-        "--learning-rate", type=float, help="Of SGD [0.2, 0.1 from sigma = 1.5, less above 2]"
+        "--seeds",
+        type=click.IntRange(1, 10_000),
+        default=2,
+        show_default=True,
+        help="Networks per setting.",
     ),
-    click.option("--steps", type=int, help="SGD steps [1200, 2400 from sigma = 1.5, more above 2]"),
     click.option(
-        "--processes", type=click.IntRange(1), help="Worker processes [default: one per core]."
+        "--batch",
+        type=click.IntRange(1, 1_000_000),
+        default=64,
+        show_default=True,
+        help="Inputs per step.",
     ),
+    click.option(
+        "--learning-rate", type=Number(), help="Of SGD [0.2, 0.1 from sigma = 1.5, less above 2]"
+    ),
+    click.option(
+        "--steps",
+        type=click.IntRange(1, 10**9),
+        help="SGD steps [1200, 2400 from sigma = 1.5, more above 2]",
+    ),
+    click.option("--processes", type=WORKERS, help="Worker processes [default: one per core]."),
 )
 
 
@@ -50,14 +65,14 @@ def train(out, **options):
     _train("train", out, options)
 
 
-@click.command(short_help="Train, compare with the law, draw the plot_maxent.")
+@click.command(short_help="Train, compare with the law, draw the figures.")
 @_training
 @click.option(
     "--out",
     type=click.Path(file_okay=False),
     default=COMPARE_FOLDER,
     show_default=True,
-    help="Folder for CSV, JSON, networks and plot_maxent.",
+    help="Folder for CSV, JSON, networks and figures.",
 )
 def compare(out, **options):
     """Train, compare with the law, and draw the figures of the study.

@@ -5,15 +5,41 @@ It parses; what the settings can check, they check.
 
 from __future__ import annotations
 
+import math
+import re
 from contextlib import contextmanager
 
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.settings.unread import read_by, refuse_unread
+from wlnn.settings.unread import SAMPLERS, read_by, refuse_unread
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
-NUMBER = {"type": float, "metavar": "N"}  # 6e7 is a number too; the settings check the rest
+
+
+class Number(click.ParamType):
+    """A finite number, whole ones as int; 6e7 is one too, and the settings check the rest."""
+
+    name = "number"
+
+    def convert(self, value, param, ctx):
+        """The number of a text."""
+        try:
+            return int(value) if str(value).strip().lstrip("+-").isdecimal() else number(value)
+        except ValueError:
+            self.fail(f"'{value}' is no finite number; write 7, 0.01 or 1e6.", param, ctx)
+
+
+def number(text) -> float:
+    """The finite number that a text is; ValueError for anything else."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(text)
+    return value
+
+
+NUMBER = {"type": Number(), "metavar": "N"}
+MOST_WORKERS = 1024
+WORKERS = click.IntRange(1, MOST_WORKERS)
 KINDS = {  # where a task comes from
     "task": "--task NAME",
     "context": "--task context-select",
@@ -40,6 +66,7 @@ GOES_WITH = {  # options for some sources only, beside those whose setting the s
     "window": ("task", "train", "context"),
     **dict.fromkeys(("test", "target", "hidden", "kind", "raw"), ("train",)),
 }
+WINDOW = [f"{section}.x_{end}" for section in ("grid", "wlmd", "ladder") for end in ("low", "high")]
 INSTEAD = {
     ("width", "train"): "; give --hidden",
     ("layers", "train"): "; give --hidden",
@@ -133,7 +160,7 @@ sampler_options = options_of(
     ),
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="Walkers that run at a time [the cores]."
+    "--threads", type=WORKERS, metavar="N", help="Walkers that run at a time [the cores]."
 )
 engine_options = options_of(
     click.option(
@@ -166,8 +193,11 @@ def engine_of(on: str | None, insecure: bool):
         yield engine
 
 
-def recipe_of(options: dict, preset: str, sampler: str | None = None):
-    """The recipe of the options of `wlnn sample`; UserError where they contradict each other."""
+def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict | None = None):
+    """The recipe of the options of `wlnn sample`; UserError where they contradict each other.
+
+    ``own`` holds options of one command alone, ``{"md.dt": ("--dt", value)}``; None is not given.
+    """
     from wlnn.runs.recipe import make_recipe, usual_sampler
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -205,18 +235,38 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None):
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
         values["grid"] = values["wlmd"] = {"x_low": low, "x_high": high}
         values["ladder"] = {"x_low": low}
+    words = {setting: _option(name) for name, setting in SETTINGS.items() if name in given}
+    for setting, (option, value) in (own or {}).items():
+        if value is not None:
+            section, _, key = setting.partition(".")
+            values[section] = {**values.get(section, {}), key: value}
+            words[setting] = option
     chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
     variants = {name: choice for name, choice in chosen.items() if choice}
-    recipe = make_recipe(
-        _source(kind, given), preset, sampler, values,
-        options["overrides"], variants,
-    )  # fmt: skip
-    words = {setting: _option(name) for name, setting in SETTINGS.items() if name in given}
+    try:
+        recipe = make_recipe(
+            _source(kind, given), preset, sampler, values, options["overrides"], variants
+        )
+    except UserError as error:
+        if "window" in given:
+            words |= dict.fromkeys(WINDOW, "--window")
+        raise UserError(_in_options(str(error), words, given)) from error
     if given.get("data_seed") == "published":
         words = {"data.selection": "--data-seed published", **words}
     words |= {text.partition("=")[0].strip(): f"--set {text}" for text in options["overrides"]}
     refuse_unread(recipe, words)
     return recipe
+
+
+def _in_options(sentence: str, words: dict[str, str], given: dict) -> str:
+    """A sentence about settings with the options in their place that the user wrote."""
+    shared = "seed", "walkers", "steps"  # of the sampler in use, by one option
+    words = {**{f".{name}": _option(name) for name in shared if name in given}, **words}
+    for setting, option in words.items():
+        section, _, key = setting.partition(".")
+        sections = section or "|".join(SAMPLERS)
+        sentence = re.sub(rf"\b({sections})\.{key}\b(?!=)", option, sentence)
+    return re.sub(r"(--[\w-]+), \1\b", r"\1", sentence)  # two ends of one window
 
 
 def _kind(given: dict) -> str:
@@ -270,10 +320,10 @@ def _named(given: dict, *names: str) -> dict:
 def numbers(option: str, text: str, count: int) -> list[float]:
     """The ``count`` numbers of an option's value "a,b"; UserError for anything else."""
     try:
-        found = [float(part) for part in text.split(",")]
+        found = [number(part) for part in text.split(",")]
     except ValueError:
         found = []
     if len(found) != count:
-        wanted = "a number" if count == 1 else f"{count} numbers with a comma between them"
+        wanted = "a finite number" if count == 1 else f"{count} finite numbers, as in 1,2"
         raise UserError(f"{option} must be {wanted}, not '{text}'.")
     return found

@@ -29,12 +29,14 @@ per_x_option = click.option(
 @click.argument("result", type=click.Path())
 @per_x_option
 @click.option("--all", "every", is_flag=True, help="List every row of x, not a dozen.")
-def info(result, per, every):
+@click.option("--json", "as_json", is_flag=True, help="As JSON; ± there is one standard error.")
+def info(result, per, every, as_json):
     """Show a run (directory or landscape.npz): settings, trust, curves with 95 % intervals.
 
     Also of a run that is still going on, or was killed: it then reads the checkpoints. Of trainings
     (wlnn train) it shows where they end and their mean curve, with standard errors; of wlnn md its
-    averages, of wlnn tune its table.
+    averages, of wlnn tune its table. --json prints these lines, and the curves as numbers, for
+    programs; wlnn export has all tables.
 
     \b
     What to look at:
@@ -46,7 +48,7 @@ def info(result, per, every):
     from wlnn.report.landscape import summary
     from wlnn.report.other_runs import other_run, versions_in_words
     from wlnn.report.training import curve_in_words, in_words
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import find_landscape, find_result
     from wlnn.training.trained import Trained, is_trained
 
     rows = None if every else 12
@@ -57,6 +59,10 @@ def info(result, per, every):
     else:
         lines = other_run(result) or summary(find_landscape(result), per, rows)
     lines += versions_in_words(result)
+    if as_json:
+        from wlnn.report.export import in_brief
+
+        lines = [in_brief(find_result(result), lines)]
     click.echo("\n".join(lines))
 
 

@@ -11,6 +11,8 @@ import click
 
 from wlnn.base.errors import UserError
 from wlnn.cli.options import (
+    NUMBER,
+    Number,
     engine_of,
     engine_options,
     options_of,
@@ -21,12 +23,12 @@ from wlnn.cli.options import (
 from wlnn.cli.runs import METHODS, execute
 
 seek_options = options_of(
-    click.option("--evaluations", type=float, metavar="N", help="Gradient evaluations of a run."),
-    click.option("--runs", type=float, metavar="N", help="Independent runs of each method."),
-    click.option("--low", type=float, metavar="T", help="The low temperature."),
-    click.option("--high", type=float, metavar="T", help="Where annealing and replicas begin."),
-    click.option("--replicas", type=float, metavar="N", help="Of parallel tempering."),
-    click.option("--seed", type=float, metavar="N", help="Seed of all methods."),
+    click.option("--evaluations", **NUMBER, help="Gradient evaluations of a run."),
+    click.option("--runs", **NUMBER, help="Independent runs of each method."),
+    click.option("--low", type=Number(), metavar="T", help="The low temperature."),
+    click.option("--high", type=Number(), metavar="T", help="Where annealing and replicas begin."),
+    click.option("--replicas", **NUMBER, help="Of parallel tempering."),
+    click.option("--seed", **NUMBER, help="Seed of all methods."),
     click.option(
         "--set", "overrides", metavar="SECTION.OPTION=VALUE", multiple=True, help="Any setting."
     ),
@@ -42,7 +44,7 @@ seek_options = options_of(
 )  # fmt: skip
 @click.option("--landscape", type=click.Path(), help="A run of `wlnn sample` of the same task.")
 @click.option(
-    "--at", type=float, metavar="X", help="The ln(train loss) to aim at; needs --landscape."
+    "--at", type=Number(), metavar="X", help="The ln(train loss) to aim at; needs --landscape."
 )
 @click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/seek-...].")
@@ -76,9 +78,10 @@ def seek(preset, out, threads, on, insecure, methods, landscape, at, **options):
             raise UserError("--at needs --landscape, which tells the temperature, and no --low.")
         given["low"] = temperature_of(surface, at)
     given |= {"runs": options.pop("runs")}
-    words = tuple(f"seek.{name}={value!r}" for name, value in given.items() if value is not None)
-    options["overrides"] += words
-    recipe = recipe_of(options, preset or "default", "seek")
+    own = {f"seek.{name}": (f"--{name}", value) for name, value in given.items()}
+    if at is not None:
+        own["seek.low"] = "--at", given["low"]
+    recipe = recipe_of(options, preset or "default", "seek", own)
     if out is None:
         out = Path("runs") / directory_name(recipe, recipe.task())
     asked = {"methods": methods or METHODS, "landscape": landscape, "surface": surface}

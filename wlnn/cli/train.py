@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import NUMBER, engine_of, engine_options, options_of, recipe_of, task_options
+from wlnn.cli.options import (
+    NUMBER,
+    WORKERS,
+    engine_of,
+    engine_options,
+    options_of,
+    recipe_of,
+    task_options,
+)
 from wlnn.cli.runs import execute
 
 TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
@@ -40,9 +48,7 @@ training_options = options_of(
     ),
     click.option("--quick", "preset", flag_value="quick", help="Few and short trainings."),
     click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...]."),
-    click.option(
-        "--processes", type=click.IntRange(1), metavar="N", help="Worker processes [the cores]."
-    ),
+    click.option("--processes", type=WORKERS, metavar="N", help="Worker processes [the cores]."),
     engine_options,
 )
 
@@ -118,41 +124,38 @@ def tune(preset, out, processes, on, insecure, rate_range, batch_range, **option
     from wlnn.cli.options import numbers
     from wlnn.runs.names import directory_name
 
-    changes = []
+    own = {}
     for option, text, name in (
         ("--rate-range", rate_range, "rate"),
         ("--batch-range", batch_range, "batch"),
     ):
         if text is not None:
             low, high = numbers(option, text, 2)
-            changes += [f"tune.{name}_low={low!r}", f"tune.{name}_high={high!r}"]
+            if low > high:
+                raise UserError(f"{option} {text} is backwards; write {high:g},{low:g}.")
+            own |= {f"tune.{name}_low": (option, low), f"tune.{name}_high": (option, high)}
     for name in ("learning_rate", "batch_size"):
         if options[name] is not None:
             raise UserError(
                 f"--{name.replace('_', '-')} is what tune looks for; give --rate-range or "
                 "--batch-range."
             )
-    options["overrides"] = (*options["overrides"], *changes)
-    recipe = _recipe(options, preset, "tune", ("runs", "rates"))
+    recipe = _recipe(options, preset, "tune", ("runs", "rates"), own)
     directory = Path(out) if out else Path("runs") / directory_name(recipe, recipe.task())
     with engine_of(on, insecure) as engine:
         execute(recipe, directory, processes, engine=engine)
 
 
-def _recipe(options: dict, preset, sampler: str, own: tuple[str, ...]):
-    """The recipe of options; training options become overrides of their section."""
-    options = dict(options)
-    given = []
-    for section, names in (("train", TRAIN), (sampler, own)):
-        for name in names:
+def _recipe(options: dict, preset, sampler: str, names: tuple[str, ...], more: dict | None = None):
+    """The recipe of options; training options belong to the section "train", ``names`` to that of
+    the command, and the seed is that of the trainings in both.
+    """
+    options, own = dict(options), dict(more or {})
+    for section, known in (("train", (*TRAIN, "seed")), (sampler, names)):
+        for name in known:
             value = options.pop(name, None)
-            if value is not None:
-                given.append(f"{section}.{name}={value}")
-    seed = options.pop("seed", None)
-    if seed is not None:
-        given.append(f"train.seed={seed}")
-    options["overrides"] = (*given, *options["overrides"])
-    return recipe_of(options, preset or "default", sampler)
+            own[f"{section}.{name}"] = f"--{name.replace('_', '-')}", value
+    return recipe_of(options, preset or "default", sampler, own)
 
 
 for command in (train, tune):  # trainings have no window and no y axis

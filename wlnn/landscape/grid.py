@@ -1,34 +1,58 @@
-"""Axes and the two-dimensional grid of macrostates: the only place where a bin is computed.
+"""Axes and the two-dimensional grid of macrostates: which bin a value lies in.
 
-Its Numba twins are ``backend.binning`` and the lines of ``wlmc.driver`` that use it.
+One sentence defines it, for both texts: the bin of a value is that of the last edge at or below
+it, within rounding, and the highest edge belongs to the last bin. ``Axis.index`` is the definition
+in NumPy, its twin is in ``networks.compiled.moves``; both read the same numbers, ``Axis.limits``.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from wlnn.base.errors import UserError
 
+ROUNDING = 4  # units in the last place by which a value may miss an edge: 29 x 0.01 is not 0.29
+MOST_BINS = 10_000_000  # of one axis: its edges alone are 80 MB
 
-class Axis(NamedTuple):
-    """``n`` half-open bins ``[lo + k w, lo + (k+1) w)`` of width ``w = (hi - lo) / n``."""
 
+class _Axis(NamedTuple):
     name: str
     lo: float
     hi: float
     n: int
 
+
+class Axis(_Axis):
+    """``n`` bins ``[lo + k w, lo + (k+1) w)`` of width ``w = (hi - lo) / n``; the last has its end.
+
+    A value on an edge lies in the bin above it, and so does one that misses the edge by rounding
+    alone, as energies of a lattice do. ``hi`` lies in the last bin, as in ``numpy.histogram``; for
+    whole numbers 0..3 take bins centred on them, ``Axis(name, -0.5, 3.5, 4)``.
+
+    Raises:
+        UserError: no number of bins, or a window that is empty, not finite or too narrow for
+            numbers of this size; +-infinity belongs to :meth:`single` alone.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str, lo: float, hi: float, n: int):
+        """The axis, checked; the numbers are kept as they are given."""
+        if not (n == 1 and lo == -np.inf and hi == np.inf):
+            _check(name, lo, hi, n)
+        return super().__new__(cls, name, lo, hi, n)
+
     @classmethod
     def of_width(cls, name: str, lo: float, hi: float, width: float) -> Axis:
         """Bins of the given width from ``lo`` up to the first edge at or above ``hi``."""
-        if not width > 0:
+        _check(name, lo, hi, 1)
+        if not 0 < width < np.inf:
             raise UserError(f"axis '{name}': the bin width must be positive, not {width}.")
-        if not hi > lo:
-            raise UserError(f"axis '{name}': the window [{lo}, {hi}] is empty; give low < high.")
-        n = int(np.ceil((hi - lo) / width - 1e-9))
-        return cls(name, float(lo), float(lo + n * width), n)
+        n = np.ceil(min((hi - lo) / width - 1e-9, 2.0 * MOST_BINS))
+        return cls(name, float(lo), float(lo + n * width), int(n))
 
     @classmethod
     def counts(cls, name: str, n: int) -> Axis:
@@ -52,7 +76,15 @@ class Axis(NamedTuple):
         """Bin edges, shape ``(n + 1,)``."""
         if self.n == 1:
             return np.array([self.lo, self.hi])
-        return self.lo + self.width * np.arange(self.n + 1)
+        return np.linspace(self.lo, self.hi, self.n + 1)
+
+    @property
+    def limits(self) -> np.ndarray:
+        """The edges ``(n + 1,)`` less a few units in the last place; the last one more.
+
+        Bin k holds what lies in ``[limits[k], limits[k + 1])``, the last bin like all others.
+        """
+        return _limits(self)
 
     @property
     def centres(self) -> np.ndarray:
@@ -67,13 +99,36 @@ class Axis(NamedTuple):
         return 1.0 / self.width if np.isfinite(self.lo) else 0.0
 
     def index(self, value) -> np.ndarray:
-        """Bin of each value, -1 outside (NaN included); the range is tested before conversion."""
+        """Bin of each value, -1 outside (NaN included)."""
         value = np.asarray(value, dtype=float)
         if not np.isfinite(self.lo):
             return np.where(np.isnan(value), -1, 0)
-        position = (value - self.lo) * self.per_bin
-        inside = (position >= 0) & (position < self.n)
-        return np.where(inside, np.floor(np.where(inside, position, 0)), -1).astype(np.int64)
+        bins = np.searchsorted(self.limits, value, side="right") - 1
+        return np.where(bins < self.n, bins, -1)
+
+
+@lru_cache(maxsize=64)
+def _limits(axis: Axis) -> np.ndarray:
+    apart = ROUNDING * np.spacing(max(abs(axis.lo), abs(axis.hi)))
+    limits = axis.edges - apart
+    limits[-1] = axis.hi + apart
+    limits.flags.writeable = False
+    return limits
+
+
+def _check(name: str, lo: float, hi: float, n: int) -> None:
+    """UserError where ``n`` bins between lo and hi would not be bins."""
+    if not np.isfinite(hi - lo):
+        raise UserError(f"axis '{name}': the window [{lo}, {hi}] needs two finite numbers.")
+    if not hi > lo:
+        raise UserError(f"axis '{name}': the window [{lo}, {hi}] is empty; give low < high.")
+    if n != n or n != int(min(n, 2 * MOST_BINS)) or not 1 <= n <= MOST_BINS:
+        raise UserError(f"axis '{name}': give 1 to {MOST_BINS:,} bins, a whole number, not {n}.")
+    if not (hi - lo) / n > 4 * ROUNDING * np.spacing(max(abs(lo), abs(hi))):
+        raise UserError(
+            f"axis '{name}': {n} bins between {lo} and {hi} are narrower than numbers of that size "
+            "are apart; take fewer, or subtract a constant from the variable."
+        )
 
 
 class Grid(NamedTuple):

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base import store
+from wlnn.base import frames, shown, store
 from wlnn.base.accuracy_axes import ACCURACY_AXES
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import ln_sum, standard_error, t_factor
+from wlnn.landscape import tables
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.ridge import ridge
 
@@ -36,6 +37,12 @@ class Curve(NamedTuple):
     value: np.ndarray  # (nx,) mean over walkers
     error: np.ndarray  # (nx,) standard error of that mean; NaN unless every walker was there
     reliable: np.ndarray  # (nx,) bool
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
+
+    def to_pandas(self):
+        """A data frame of the four columns; UserError without pandas."""
+        return frames.data_frame(self._asdict())
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Landscape:
     history: dict[str, np.ndarray] = field(default_factory=dict)
     networks: dict[str, np.ndarray] = field(default_factory=dict)
     accuracy: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     @property
     def n_walkers(self) -> int:
@@ -180,14 +189,14 @@ class Landscape:
         y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm, on one
         of a smoothed accuracy the mean of that accuracy.
         """
-        return self._curve(self._equilibrium())
+        return self._curve(self.equilibrium_of_each())
 
     def equilibrium_of_walkers(self) -> np.ndarray:
         """<y>(x) of each walker ``(R, nx)``, NaN where it never was; see :meth:`of_walkers`."""
-        return self.of_walkers(self._equilibrium())
+        return self.of_walkers(self.equilibrium_of_each())
 
-    def _equilibrium(self) -> np.ndarray:
-        """<y>(x) of each of :attr:`entropies` ``(R, nx)``."""
+    def equilibrium_of_each(self) -> np.ndarray:
+        """<y>(x) of each of :attr:`entropies` ``(R, nx)``, NaN where it never was."""
         weights = np.exp(self.entropies - ln_sum(self.entropies)[..., None])
         values = np.nansum(weights * self.y_values, axis=-1)
         return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
@@ -235,6 +244,21 @@ class Landscape:
         shift = _ln_width(self.grid.x, x)[:, None] + _ln_width(self.grid.y, y)[None, :]
         return self.entropy - shift
 
+    def to_pandas(self, table: str = "bins"):
+        """One of the tables of :func:`wlnn.landscape.tables.columns_of` as a data frame.
+
+        Args:
+            table: "bins", "curves" or "history".
+
+        Raises:
+            UserError: another table, or pandas is not installed.
+        """
+        return frames.data_frame(tables.columns_of(self, table))
+
+    def to_xarray(self):
+        """All arrays with their dimensions, see :func:`wlnn.landscape.tables.to_xarray`."""
+        return tables.to_xarray(self)
+
     def save(self, path):
         """Write to ``path`` (npz, see ``base.store``). The arrays "entropy" and "error" and the bin
         edges are there for readers without this package.
@@ -256,7 +280,15 @@ class Landscape:
 
     @classmethod
     def load(cls, path) -> Landscape:
-        """The landscape that :meth:`save` wrote; UserError for any other file."""
+        """The landscape that :meth:`save` wrote, or that of a run directory; UserError else.
+
+        ``wlnn.find_landscape`` also reads the checkpoints of a run that is still going on.
+        """
+        path = Path(path)
+        if path.is_dir():
+            if not (path / "landscape.npz").exists():
+                raise UserError(f"{path}: holds no landscape.npz; finish it with wlnn resume.")
+            path = path / "landscape.npz"
         arrays, meta = store.load(path)
         if meta.get("kind") != "landscape":
             raise UserError(f"{path}: holds no landscape; give the landscape.npz of a run.")

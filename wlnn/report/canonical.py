@@ -11,7 +11,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.statistics import t_factor
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import ERROR, INTERVAL, aligned
 from wlnn.canonical.reweight import QUANTITIES, Averages, canonical, trusted_rows
 from wlnn.canonical.trajectories import KINETIC_TOLERANCE, Trajectories
 from wlnn.landscape.landscape import Landscape
@@ -76,7 +76,7 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
         cells.append("" if averages.covered[k] else _outside(averages, k))
         lines.append(cells)
     words = [line.rstrip() for line in aligned(lines, notes=True)]
-    return [*describe(landscape), *_range(landscape, covered), "", *words]
+    return [*describe(landscape), *_range(landscape, covered), "", *words, INTERVAL]
 
 
 def _range(landscape: Landscape, covered: tuple[float, float]) -> list[str]:
@@ -111,7 +111,9 @@ def beside(landscape: Landscape, found: Trajectories) -> list[str]:
     """
     averages, moved = canonical(landscape, [found.temperature]), found.averages()
     y = "accuracy" if landscape.grid.y.name == "test accuracy" else "y"
-    lines = [f"molecular dynamics at T = {found.temperature:g} ({len(found.kept)} walkers):"]
+    lines = [
+        f"molecular dynamics at T = {found.temperature:g} ({len(found.kept)} walkers); {ERROR}:"
+    ]
     for name, other in (
         ("loss", "loss"), ("ln_loss", "ln_loss"), ("y", y), ("heat_capacity", "heat_capacity")
     ):  # fmt: skip

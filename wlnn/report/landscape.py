@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import INTERVAL, aligned
 from wlnn.ladder.diagnostics import in_words
 from wlnn.landscape import diagnostics
 from wlnn.landscape.grid import Axis
@@ -49,18 +49,6 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     """
     meta, settings = landscape.meta, landscape.settings
     task = meta.get("task", {})
-    title = [str(task.get("task", "landscape"))]
-    network = task.get("network", {})
-    if "sizes" in network:
-        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
-    elif "title" in network:
-        title.append(network["title"])
-    elif "channels" in network:
-        channels = network["channels"]
-        said = channels if isinstance(channels, int) else "-".join(str(k) for k in channels)
-        title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
-    if "parameters" in task:
-        title.append(f"{task['parameters']} parameters")
     walkers = f"{landscape.n_walkers} {landscape.unit}" + "s" * (landscape.n_walkers > 1)
     notes = [walkers]
     if settings:
@@ -73,7 +61,24 @@ def describe(landscape: Landscape) -> tuple[str, str]:
         notes.append(f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}")
     if "wlnn" in meta.get("versions", {}):
         notes.append(f"wlnn {meta['versions']['wlnn']}")
-    return ", ".join(title), ", ".join(notes)
+    return title_of(task), ", ".join(notes)
+
+
+def title_of(task: dict) -> str:
+    """Task, network and parameters in words, of what ``Task.describe`` tells."""
+    title = [str(task.get("task", "landscape"))]
+    network = task.get("network", {})
+    if "sizes" in network:
+        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+    elif "title" in network:
+        title.append(network["title"])
+    elif "channels" in network:
+        channels = network["channels"]
+        said = channels if isinstance(channels, int) else "-".join(str(k) for k in channels)
+        title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
+    if "parameters" in task:
+        title.append(f"{task['parameters']} parameters")
+    return ", ".join(title)
 
 
 def unit_name(axis: Axis, per: str) -> str:
@@ -275,7 +280,8 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
                 cell += f" ± {format(factor * curve.error[k], form)}"
             cells.append(cell)
         table.append([*cells, "" if marginal.reliable[k] else "not seen by all walkers"])
-    return [line.rstrip() for line in aligned(table, notes=True)]
+    lines = [line.rstrip() for line in aligned(table, notes=True)]
+    return [*lines, INTERVAL] if landscape.n_walkers > 1 else lines
 
 
 def _chosen(landscape: Landscape, rows: int | None) -> np.ndarray:

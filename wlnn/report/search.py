@@ -9,7 +9,7 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import standard_error, t_factor
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import INTERVAL, aligned
 from wlnn.canonical.search import Search, metrics_of
 from wlnn.landscape.landscape import Curve, Landscape
 from wlnn.tasks.problem import Problem
@@ -93,6 +93,7 @@ def report(searches: list[Search], metric: str, landscape: Landscape | None) -> 
         for s in searches
         if len(s.accepted)
     ]
+    lines.append(f"{INTERVAL} over runs")
     if curves:
         lines.append("- where the runs ended outside the landscape's ln(train loss)")
     return lines

@@ -73,6 +73,7 @@ class SeekSettings(Section):
             raise UserError(f"seek.low must be below seek.high = {self.high:g}, not {self.low:g}.")
         if self.evaluations < 20 * self.stretch * self.replicas:
             raise UserError(
-                "seek.evaluations must be 20 times seek.stretch x seek.replicas = "
-                f"{self.stretch * self.replicas} or more, not {self.evaluations}."
+                f"seek.evaluations = {self.evaluations} is too short: give "
+                f"{20 * self.stretch * self.replicas} or more, 20 times seek.stretch x "
+                f"seek.replicas = {self.stretch * self.replicas}."
             )

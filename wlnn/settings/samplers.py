@@ -93,9 +93,9 @@ class WLMDSettings(Section):
     steps: int = option(5_000_000, low=1)  # of one walker
     production: float = option(0.0, low=0, high=0.95)  # last part of the steps, with S frozen
     f_max: float = option(10.0, above=0)  # f_max, t1, t2, t3: Eq. (4)
-    t1: float = option(1e5, above=0)
-    t2: float = option(2e6, above=0)
-    t3: float = option(1.75e6)
+    t1: float = option(1e5, above=0, high=1e15)
+    t2: float = option(2e6, above=0, high=1e15)
+    t3: float = option(1.75e6, high=1e15)
     sigma: float = option(0.2, above=0)  # width of a hill
     tail_sigma: float = option(0.0, low=0)  # the same after t2; 0 = sigma
     cutoff: float = option(4.0, low=2, high=8)  # where a hill is cut, in sigma
@@ -131,7 +131,7 @@ class WLMDSettings(Section):
             low, high = getattr(self, f"{axis}_low"), getattr(self, f"{axis}_high")
             if not high - low >= 4 * self.sigma:
                 raise UserError(
-                    f"wlmd.{axis}_low = {low:g}, {axis}_high = {high:g}: the window must be at "
+                    f"wlmd.{axis}_low, wlmd.{axis}_high = {low:g}, {high:g}: the window must be at "
                     f"least 4 wlmd.sigma = {4 * self.sigma:g} wide."
                 )
         if 0 < self.tail_sigma < self.spacing:

@@ -11,13 +11,19 @@ from numbers import Real
 
 from wlnn.base.errors import UserError
 
+MOST = 10**15  # steps, or anything that is counted: three years at 100 ns each
+WIDEST = 1e9  # any other number: settings are of order one in the units of their axes
 
-def option(default, low=None, high=None, above=None, choices=None, later=False):
+
+def option(default, low=None, high=None, above=None, choices=None, why="", later=False):
     """A field with its limits: low <= value <= high, value > above, value among the choices.
 
-    ``later``: runs are on disk from before there was this option; see :meth:`Section.identity`.
+    ``why`` is the reason of ``high``. Without one, numbers end where they can mean nothing: whole
+    ones at :data:`MOST`, others at +- :data:`WIDEST`. ``later``: runs are on disk from before there
+    was this option; see :meth:`Section.identity`.
     """
-    limits = {"low": low, "high": high, "above": above, "choices": choices, "later": later}
+    limits = {"low": low, "high": high, "above": above, "choices": choices}
+    limits |= {"why": why, "later": later}
     return field(default=default, metadata=limits)
 
 
@@ -60,14 +66,23 @@ class Section:
             raise self._refusal(option, "a number", value)
         else:
             value = float(value)
-        low, high, above = limits["low"], limits["high"], limits["above"]
-        if low is not None and value < low:
+        low, high, above, why = (limits[name] for name in ("low", "high", "above", "why"))
+        if high is None:
+            high = MOST if kind is int else WIDEST
+            why = "what is larger means nothing here"
+        if above is None and value < (low := -high if low is None else low):
             raise self._refusal(option, f"{low:g} or more", value)
-        if high is not None and value > high:
-            raise self._refusal(option, f"{high:g} or less", value)
+        if value > high:
+            because = f" ({why})" if why else ""
+            raise self._refusal(option, f"{high:g} or less{because}", value)
         if above is not None and value <= above:
             raise self._refusal(option, f"above {above:g}", value)
         return value
 
     def _refusal(self, option, wanted, value) -> UserError:
-        return UserError(f"{self.name}.{option.name} must be {wanted}, not {value!r}.")
+        return UserError(f"{self.name}.{option.name} must be {wanted}, not {_short(value)}.")
+
+
+def _short(value) -> str:
+    large = isinstance(value, int) and abs(value) > MOST
+    return f"{float(value):g}" if large and abs(value) < 1e300 else repr(value)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from wlnn.base.errors import UserError
 from wlnn.settings.section import Section, option
 
+ROWS = "every row is evaluated at every step"
+
 
 @dataclass(frozen=True)
 class NetworkSettings(Section):
@@ -31,8 +33,8 @@ class DataSettings(Section):
 
     name = "data"
     seed: int = option(0, low=0)
-    points: int = option(40, low=2)  # in each of the two sets, or in the training set ...
-    test_points: int = option(0, low=0)  # ... and in the test set; 0 = as many (files only)
+    points: int = option(40, low=2, high=10**6, why=ROWS)  # in each set, or in the training set ...
+    test_points: int = option(0, low=0, high=10**6, why=ROWS)  # ... the test set; 0 = as many
     noise: float = option(0.1, low=0)  # standard deviation, units of the inputs
     test_radii: str = option("random", choices=("random", "even"))
     selection: str = option("seeded", choices=("seeded", "published"))  # regression and images
@@ -62,8 +64,8 @@ class GridSettings(Section):
             bins = (high - low) / getattr(self, f"{axis}_width")
             if not 2 <= bins <= 1e5:
                 raise UserError(
-                    f"grid.{axis}_low, {axis}_high, {axis}_width make {bins:g} bins; between 2 and "
-                    "100000 are possible."
+                    f"grid.{axis}_low, grid.{axis}_high and grid.{axis}_width make {bins:g} bins; "
+                    "between 2 and 100000 are possible."
                 )
 
 
@@ -72,11 +74,11 @@ class ContextSettings(Section):
     """Context-dependent input selection: sizes, box and units; used by ``context-select`` only."""
 
     name = "context"
-    contexts: int = option(2, low=1)  # K, which is the number of inputs too
-    units: int = option(16, low=1)  # N
+    contexts: int = option(2, low=1, high=64)  # K, which is the number of inputs too
+    units: int = option(16, low=1, high=4096)  # N
     net: str = option("gain-linear", choices=("gain-linear", "relu"))
     box: float = option(2.0, above=0)  # b: every parameter lies in [-b, b]
-    inputs: int = option(16, low=2)  # x and -x in pairs; inputs, input_scale, input_seed: relu
+    inputs: int = option(16, low=2, high=10**5, why=ROWS)  # x and -x in pairs; these three: relu
     input_scale: float = option(0.3, above=0)  # s_x
     input_seed: int = option(0, low=0)
 

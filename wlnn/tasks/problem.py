@@ -12,8 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.base import shown
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Grid
+
+MOST_CELLS = 20_000_000  # 160 MB for each of the tables of a walker
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class Problem:
         lo, hi: box limits, shape ``(P,)``.
         grid: macrostates.
         observe: ``theta (P,) -> (x, y)``, both floats; the NumPy definition. A function compiled
-            with ``numba.njit`` is run inside the fast driver; y is ignored on a single-bin axis.
-            Where it is left out, it is ``evaluate`` of a single point.
+            with ``numba.njit`` is run inside the fast driver. On a single-bin axis y may be any
+            number; a state with NaN lies outside the window. Where it is left out, it is
+            ``evaluate`` of a single point.
         system: ``precision -> NamedTuple``, the same function with caches for the Monte Carlo
             driver (``networks.compiled.moves``), or None where only ``observe`` exists.
         about: JSON description stored with every result.
@@ -66,6 +70,8 @@ class Problem:
     elsewhere: Callable | None = None
     train_system: Callable[[], NamedTuple] | None = None
 
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
+
     def __post_init__(self):
         lo, hi = np.atleast_1d(self.lo).astype(float), np.atleast_1d(self.hi).astype(float)
         if lo.shape != hi.shape or lo.ndim != 1:
@@ -77,6 +83,8 @@ class Problem:
             raise UserError(
                 f"problem '{self.name}': give observe, or evaluate, backward and start, or all."
             )
+        if self.grid is not None:
+            self._check_grid()
         object.__setattr__(self, "lo", lo)
         object.__setattr__(self, "hi", hi)
         derived = getattr(self.observe, "__func__", None) is Problem._evaluate_one
@@ -85,6 +93,21 @@ class Problem:
         if self.names is None:
             names = ("x", "y") if self.grid is None else tuple(axis.name for axis in self.grid)
             object.__setattr__(self, "names", names)
+
+    def _check_grid(self) -> None:
+        x, y = self.grid
+        if x.n * y.n > MOST_CELLS:
+            raise UserError(
+                f"problem '{self.name}': {x.n} x {y.n} bins are more than {MOST_CELLS:,}, and "
+                "every walker has several tables of them; take wider bins or a smaller window."
+            )
+        if x.n < 2:
+            raise UserError(f"problem '{self.name}': axis '{x.name}' needs two bins or more.")
+        if y.n < 2 and np.isfinite(y.lo):
+            raise UserError(
+                f"problem '{self.name}': axis '{y.name}' has one bin; give it two or more, or "
+                "Axis.single() where there is no y."
+            )
 
     def _evaluate_one(self, theta: np.ndarray) -> tuple[float, float]:
         x, y, *_ = self.evaluate(np, np.asarray(theta, dtype=float)[None])

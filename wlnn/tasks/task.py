@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wlnn.base import shown
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks import losses
@@ -22,6 +23,7 @@ Y_NAMES = {
     "smoothed-accuracy": "smoothed test accuracy",
     "ln-test-loss": "ln test loss",
 }
+MOST_PARAMETERS = 20_000_000  # a step of Monte Carlo moves one; the largest of a paper has 7e5
 FINEST_ACCURACY = 100  # up to so many test points every count has a bin of its own
 
 
@@ -52,6 +54,8 @@ class Task:
     bound_rule: str = "width"
     bound_factor: float = 2.0
 
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
+
     def __post_init__(self):
         if self.loss not in ("cross-entropy", "squared-error"):
             raise UserError(
@@ -61,6 +65,11 @@ class Task:
         if self.y not in Y_NAMES:
             raise UserError(
                 f"task '{self.name}': y must be one of {', '.join(Y_NAMES)}, not {self.y!r}."
+            )
+        if self.network.n_parameters > MOST_PARAMETERS:
+            raise UserError(
+                f"task '{self.name}': the network has {self.network.n_parameters:,} parameters; "
+                f"more than {MOST_PARAMETERS:,} are not sampled: take a smaller one."
             )
         classes = self.data.classes
         if (self.loss == "cross-entropy") != bool(classes):

@@ -6,13 +6,14 @@ their own means, whatever the number of epochs.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base import store
+from wlnn.base import frames, shown, store
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis
 
@@ -32,10 +33,22 @@ class TrainedCurve(NamedTuple):
     axis: Axis  # the bins
     source: np.ndarray | None = None  # (n,) the set that a bin is of, where there are several
 
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
+
     @property
     def reliable(self) -> np.ndarray:
         """Bins ``(n,)`` that :data:`FEWEST` trainings or more came to."""
         return self.trainings >= FEWEST
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """x, value, error (one standard error), trainings, reliable ``(n,)``; bins with any."""
+        there = self.trainings > 0
+        names = ("x", "value", "error", "trainings", "reliable")
+        return {name: getattr(self, name)[there] for name in names}
+
+    def to_pandas(self):
+        """A data frame of :meth:`columns`; UserError without pandas."""
+        return frames.data_frame(self.columns())
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,8 @@ class Trained:
     diverged: np.ndarray
     meta: dict = field(default_factory=dict)
     pool: str = "trainings"
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     @property
     def parts(self) -> tuple[Trained, ...]:
@@ -144,6 +159,23 @@ class Trained:
     def last(self, y: str) -> tuple[np.ndarray, np.ndarray]:
         """x and y ``(R kept,)`` after the last epoch."""
         return self.metric(X)[:, -1], self.metric(y)[:, -1]
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """One row for each epoch of each training ``(R (epochs + 1),)``; epoch 0 is the start."""
+        run, epoch = np.indices((self.n_runs, self.epochs + 1))
+        records = {name: values.ravel() for name, values in self.records.items()}
+        lost = np.repeat(self.diverged >= 0, self.epochs + 1)
+        return {"training": run.ravel(), "epoch": epoch.ravel(), **records, "diverged": lost}
+
+    def to_pandas(self):
+        """A data frame of :meth:`columns`; UserError without pandas."""
+        return frames.data_frame(self.columns())
+
+    def to_xarray(self):
+        """A data set of all records, dimensions training and epoch; UserError without xarray."""
+        records = {name: (("training", "epoch"), array) for name, array in self.records.items()}
+        records["diverged"] = (("training",), self.diverged)
+        return frames.data_set(records, {}, {"meta": json.dumps(self.meta)})
 
     def save(self, path) -> Path:
         """Write to ``path`` (npz, see ``wlnn.store``)."""

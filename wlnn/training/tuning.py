@@ -18,7 +18,7 @@ from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import itself
 from wlnn.base.running import Report
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import ERROR, aligned
 from wlnn.settings.tables import Settings, TrainSettings, TuneSettings
 from wlnn.tasks.task import Task
 from wlnn.training import run as run_train
@@ -94,7 +94,7 @@ class Tuning:
                 f"{row['last_x']:.2f}",
                 lost or "best" * (k == best),
             ])  # fmt: skip
-        return [line.rstrip() for line in aligned(lines)]
+        return [*(line.rstrip() for line in aligned(lines)), ERROR]
 
 
 def grid(tune: TuneSettings) -> list[tuple[float, int]]:

@@ -19,8 +19,9 @@ from wlnn.networks.compiled.moves import (
     commit,
     propose,
     refresh,
-    x_position,
+    x_bin,
     x_value,
+    y_bin,
 )
 from wlnn.wlmc.rules import (
     ADAPT_EVERY,
@@ -80,12 +81,8 @@ def _wlmc_stage(
     tried = taken = 0
     drift = 0.0
     x, y = refresh(system, theta)
-    bx = math.floor(x_position(system, bins, x))
-    by = 0
-    if bins.ny > 1:
-        by = math.floor((y - bins.y_lo) * bins.y_per_bin)
-    bx = min(max(bx, 0), bins.nx - 1)  # a state on an edge may round across it
-    by = min(max(by, 0), bins.ny - 1)
+    bx = min(max(x_bin(system, bins, x), 0), bins.nx - 1)  # on the rim it may round across it
+    by = min(max(y_bin(bins, y), 0), bins.ny - 1)
     previous = bx, by
     done = 0
     for done in range(1, stage.n_steps + 1):
@@ -102,16 +99,12 @@ def _wlmc_stage(
         moved = False
         if new < lo[i] or new > hi[i]:  # 2. outside the box
             out_of_box += 1
-        else:  # 3. evaluate and bin; the range is tested before conversion to an integer
+        else:  # 3. evaluate and bin
             x_new, y_new = propose(system, theta, i, new)
-            px = x_position(system, bins, x_new)
-            py = 0.5
-            if bins.ny > 1:
-                py = (y_new - bins.y_lo) * bins.y_per_bin
-            inside = px >= 0.0 and px < bins.nx and py >= 0.0 and py < bins.ny
+            nbx = x_bin(system, bins, x_new)
+            nby = y_bin(bins, y_new)
+            inside = nbx >= 0 and nbx < bins.nx and nby >= 0 and nby < bins.ny
             if inside:
-                nbx = int(px)
-                nby = int(py)
                 known = visits[nbx, nby] > 0 or histogram[nbx, nby] > 0
                 inside = known or stage.new_bin_rule != NEW_BIN_CLOSED
             if inside:  # 4. accept with min(1, exp(S[old] - S[new])), and always what is new
@@ -204,12 +197,10 @@ def _uniform_draws(system, lo, hi, bins, n_draws, rng, histogram):
             u = float(word >> np.uint64(11)) * _MANTISSA
             theta[k] = lo[k] + (hi[k] - lo[k]) * u
         x, y = refresh(system, theta)
-        px = x_position(system, bins, x)
-        py = 0.5
-        if bins.ny > 1:
-            py = (y - bins.y_lo) * bins.y_per_bin
-        if px >= 0.0 and px < bins.nx and py >= 0.0 and py < bins.ny:
-            histogram[int(px), int(py)] += 1
+        bx = x_bin(system, bins, x)
+        by = y_bin(bins, y)
+        if bx >= 0 and bx < bins.nx and by >= 0 and by < bins.ny:
+            histogram[bx, by] += 1
         else:
             outside += 1
     for k in range(4):

@@ -152,7 +152,7 @@ def _missed(problem: Problem, drawn: np.ndarray) -> str:
     """Where uniform draws ``(n, 2)`` lie on the axes that most of them miss, and what to do."""
     words, names = [], ("--window", "grid.y_low and grid.y_high")
     for axis, values, name in zip(problem.grid, drawn.T, names, strict=True):
-        inside = (values >= axis.lo) & (values < axis.hi)
+        inside = axis.index(values) >= 0
         finite = values[np.isfinite(values)]
         if np.isfinite(axis.lo) and finite.size and inside.mean() < 0.05:
             low, high = np.quantile(finite, [0.0, 0.95])
@@ -166,13 +166,10 @@ def _distance(problem: Problem, values: tuple[float, float]) -> float:
     """Distance of a state from the window, in widths of its axes; infinite where not finite."""
     total = 0.0
     for axis, value in zip(problem.grid, values, strict=True):
+        if np.isnan(value) or (np.isfinite(axis.lo) and not np.isfinite(value)):
+            return math.inf
         if np.isfinite(axis.lo):
-            if not np.isfinite(value):
-                return math.inf
-            outside = max(axis.lo - value, value - axis.hi, 0.0)
-            if not outside and axis.index(value) < 0:  # on the upper edge
-                outside = 1e-9
-            total += outside / (axis.hi - axis.lo)
+            total += max(axis.lo - value, value - axis.hi, 0.0) / (axis.hi - axis.lo)
     return total
 
 

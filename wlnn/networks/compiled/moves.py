@@ -15,6 +15,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from wlnn.backend.binning import GUESS_SHIFT
 from wlnn.backend.dispatch import by_type
@@ -36,8 +37,8 @@ def commit(system, theta, i, new):
 
 
 @by_type(error_model="numpy", forceinline=True)
-def x_position(system, bins, x):
-    """Place along the x axis, in bins, of what the system's functions return as x."""
+def x_bin(system, bins, x):
+    """Bin of what the system's functions return as x: -1 below the window (and NaN), nx above."""
 
 
 @by_type(error_model="numpy", forceinline=True)
@@ -45,19 +46,50 @@ def x_value(system, x):
     """x in units of its axis from what the system's functions return as x."""
 
 
-def _position(system, bins, x):
-    """Place of x along its axis in bins; the bin is its integer part."""
-    return (x - bins.x_lo) * bins.x_per_bin
+def _bin_between(value, limits, per_bin, n):
+    """Bin k with ``limits[k] <= value < limits[k + 1]``: a guess that rounding may put one off.
+
+    -1 below the window and for NaN, n above. Definition: ``grid.Axis.index``.
+    """
+    if not value >= limits[0]:
+        return -1
+    if value >= limits[n]:
+        return n
+    k = min(int((value - limits[0]) * per_bin), n - 1)
+    if value < limits[k]:
+        return k - 1
+    if value >= limits[k + 1]:
+        return k + 1
+    return k
 
 
-def _position_exponential(system, bins, x):
+bin_between = njit(_bin_between, cache=True, inline="always")
+
+
+def _x_bin(system, bins, x):
+    return bin_between(x, bins.x_limits, bins.x_per_bin, bins.nx)
+
+
+def _x_bin_exponential(system, bins, x):
     """The same for exp(x): a guess from the leading bits of the number, then a short search."""
-    if not (x >= bins.exp_edges[0] and x < bins.exp_edges[bins.nx]):
-        return -1.0
+    if not x >= bins.exp_limits[0]:
+        return -1
+    if x >= bins.exp_limits[bins.nx]:
+        return bins.nx
     k = bins.guess[(np.float64(x).view(np.int64) >> GUESS_SHIFT) - bins.guess_first]
-    while x >= bins.exp_edges[k + 1]:
+    while x >= bins.exp_limits[k + 1]:
         k += 1
-    return k + 0.5
+    return k
+
+
+def _y_bin(bins, y):
+    """The same for y; every number lies in the one bin of a grid that has no y axis."""
+    if bins.ny > 1:
+        return bin_between(y, bins.y_limits, bins.y_per_bin, bins.ny)
+    return 0 if y == y else -1
+
+
+y_bin = njit(_y_bin, cache=True, inline="always")
 
 
 def _same(system, x):
@@ -79,7 +111,7 @@ def register(kind: type, *, refresh, propose, commit, exponential: bool = False)
     """
     for function, taught in zip(_ASKED, (refresh, propose, commit), strict=True):
         function.register(kind)(taught)
-    x_position.register(kind)(_position_exponential if exponential else _position)
+    x_bin.register(kind)(_x_bin_exponential if exponential else _x_bin)
     x_value.register(kind)(_ln if exponential else _same)
 
 

@@ -1,0 +1,49 @@
+"""Signals that end a run, and how they are heard while the main thread is busy in machine code.
+
+Nothing heavy is imported: the command line begins here. Who sets a flag is ``running.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SIGNALS = tuple(  # Ctrl-C, batch systems before they kill, a terminal that is closed
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+cut_short = threading.Event()  # set where a signal should raise, though a flag waits for it
+
+
+@contextmanager
+def heard(tell: Callable[[], None]) -> Iterator[None]:
+    """Call ``tell`` when a signal comes, even inside a call of the compiler; then raise it.
+
+    Python runs handlers between its own instructions only, and one call of LLVM may take seconds;
+    what tells at once is a thread that reads the numbers of signals.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(os, "pipe"):
+        yield
+        return
+    end, begin = os.pipe()
+    os.set_blocking(begin, False)
+    before = signal.set_wakeup_fd(begin, warn_on_full_buffer=False)
+
+    def listen() -> None:
+        while numbers := os.read(end, 1):
+            if numbers[0] in SIGNALS and signal.getsignal(numbers[0]) is not signal.SIG_IGN:
+                tell()
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    cut_short.set()
+    try:
+        yield
+    finally:
+        cut_short.clear()
+        signal.set_wakeup_fd(before)
+        os.close(begin)
+        listener.join()
+        os.close(end)
