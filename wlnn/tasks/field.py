@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.backend.device import CPU, DeviceError, Host, device_of
+from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.tasks.problem import Problem
 
@@ -48,13 +49,14 @@ def field_of(problem: Problem, device: Host = CPU) -> Field:
     return Field(device, *functions, device.put(problem.lo), device.put(problem.hi))
 
 
-def field_on(problem: Problem, device, walkers: int = 1, own: int = 0) -> Field:
+def field_on(problem: Problem, device, walkers: int = 1, own: int = 0, directory=None) -> Field:
     """The problem on the device of that name, tried there with one walker and with two.
 
     Args:
         device: a name, as ``wlnn.backend.device.device_of`` reads it; None is the CPU.
         walkers: how many are to move at a time.
         own: bytes that each of them needs beside its parameters: a table, records.
+        directory: of the run, whose run.json keeps what it ran on; None keeps nothing.
 
     Raises:
         DeviceError: no such device, or too little memory for all walkers at a time.
@@ -63,6 +65,11 @@ def field_on(problem: Problem, device, walkers: int = 1, own: int = 0) -> Field:
     device = device_of(device)
     if device is CPU:
         return field_of(problem)
+    if problem.backward is None:
+        raise UserError(
+            f"'{problem.name}' has no gradient, and what moves without one runs on the CPU alone; "
+            "leave out the device."
+        )
     with device.using():
         free, total = device.memory()
         field = field_of(problem, device)
@@ -77,6 +84,8 @@ def field_on(problem: Problem, device, walkers: int = 1, own: int = 0) -> Field:
             f"walkers of '{problem.name}' need about {(walkers * each) / 1e9:.1f} GB: {fits}; take "
             "fewer, or leave out --device."
         )
+    if directory is not None:
+        store.enter(directory, store.versions() | {"device": device.about})
     return field._replace(most=most)
 
 

@@ -96,9 +96,13 @@ class NetworkVariables:
         return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
 
     def on(self, put: Callable) -> NetworkVariables:
-        """The same variables, with their data where ``put`` brings arrays."""
+        """The same in single precision, as the compiled form, with data where ``put`` brings it."""
         moved = copy(self)
-        moved.inputs, moved.targets = put(self.inputs), tuple(map(put, self.targets))
+        moved.dtype = np.dtype(np.float32)
+        reals = self.inputs, *self.targets
+        moved.inputs, *moved.targets = (
+            put(part.astype(moved.dtype) if part.dtype.kind == "f" else part) for part in reals
+        )
         return moved
 
     def _functions_on(self, put: Callable) -> tuple[Callable, Callable]:

@@ -181,7 +181,7 @@ def walk_numpy(
         sound = sound & xp.isfinite(x) & xp.isfinite(y) & (kinetic < motion.hottest)
         # 4. raise S here
         if volume > 0:
-            deposit(xp, table, surface, x, y, volume * sound)
+            deposit(xp, table, surface, x, y, float(volume) * sound)
         if stop[0]:
             return steps, xp.full(x.shape, STOPPED)
     theta[...], v[...] = here, speed

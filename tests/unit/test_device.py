@@ -1,0 +1,155 @@
+"""The text of the package on a device: a strict stand-in for CuPy gives NumPy's bits, waits for
+nothing and transfers nothing within a stretch, and every way in which there is no device is told.
+"""
+
+from dataclasses import replace
+
+import fake_cupy
+import numpy as np
+import pytest
+
+from wlnn.backend.device import Host, device_of
+from wlnn.backend.noise import Philox
+from wlnn.canonical import langevin
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.fnn import FNN
+from wlnn.networks.images import CNN, ResNet10
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.field import Field, field_of
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import walk as wlmd
+from wlnn.wlmd.surface import Walls, make_surface
+
+GRID = Grid(Axis("x", -12, 6, 90), Axis("y", -12, 12, 120))
+NETWORKS = {
+    "fnn": (FNN((2, 30, 30, 1)), (2,), 1),
+    "classifier": (FNN((2, 6, 6, 6, 2)), (2,), 2),
+    "cnn": (CNN(2, classes=3), (1, 28, 28), 3),
+    "resnet": (ResNet10(), (3, 32, 32), 2),
+}
+
+
+class HostOfKeys(Host):
+    """NumPy with the noise of a device."""
+
+    def noise(self, rngs, walkers):
+        return [Philox(np, np.stack([rng.integers(0, 2**32, 2, np.uint64) for rng in rngs]))]
+
+
+def problem_of(name):
+    """Random rows and answers: 6 to train and 6 to test."""
+    network, shape, outputs = NETWORKS[name]
+    rng, n = np.random.default_rng(1), 2 if name == "resnet" else 6
+    rows = [rng.normal(size=(n, *shape)) for _ in range(2)]
+    regress = outputs == 1
+    labels = [rng.normal(size=n) if regress else np.arange(n) % outputs for _ in range(2)]
+    data = Dataset(rows[0], labels[0], rows[1], labels[1], {})
+    kind = ("ln-test-loss", "squared-error") if regress else ("smoothed-accuracy", "cross-entropy")
+    task = Task(name, data, network, GRID, *kind)
+    return replace(NetworkVariables(task).problem(), gradient_system=None, train_system=None)
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    fake_cupy.install(monkeypatch)
+    return device_of("cuda")
+
+
+def both(problem, device):
+    """The problem on the device, and its text in NumPy with the same data and noise."""
+    functions = problem.elsewhere(np.asarray)
+    return field_of(problem, device), Field(HostOfKeys(), *functions, problem.lo, problem.hi)
+
+
+def counted(work):
+    """What a piece of work gives, and what it costs in launches, waits and transfers."""
+    fake_cupy.reset()
+    found = work()
+    return found, dict(fake_cupy.counts)
+
+
+def generators(key):
+    return lambda k: np.random.default_rng([int(k), key])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_round_on_a_device_has_the_bits_of_numpy(name, cuda, monkeypatch):
+    """Three walkers, one of which is lost; nothing waits and nothing travels while they walk."""
+    problem, walk, costs = problem_of(name), wlmd.walk_numpy, []
+
+    def counting(*args):
+        found, cost = counted(lambda: walk(*args))
+        costs.append(cost)
+        return found
+
+    monkeypatch.setattr(wlmd, "walk_numpy", counting)
+    surface = make_surface(GRID, 0.2, Walls(-9, 3, -9, 9))
+    motion, steps = wlmd.make_motion(problem, 1e-3, 1e-2, 2), 2 if name == "resnet" else 6
+    state = wlmd.start(problem, surface, 3, np.random.default_rng(0))
+    state.v[1] = 1e4
+    rounds = [
+        wlmd.advance(
+            problem, surface, motion, state, np.full(steps, 9.0), generators(1), field=field
+        )
+        for field in both(problem, cuda)
+    ]
+    assert [lost.walker for lost in rounds[0].lost] == [1]
+    for here, there in zip(*(one.state for one in rounds), strict=True):
+        np.testing.assert_array_equal(here, there)
+    np.testing.assert_array_equal(rounds[0].traces, rounds[1].traces)
+    assert rounds[0].state.table.max() > 0
+    on_device = [cost for cost in costs if cost["launches"]]
+    assert len(on_device) == 4  # three time steps more for the lost one
+    for cost in on_device:
+        assert (cost["syncs"], cost["uploads"], cost["downloads"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_motion_at_a_temperature_has_the_bits_of_numpy(name, cuda, monkeypatch):
+    problem, walk, costs = problem_of(name), langevin.walk_numpy, []
+
+    def counting(*args):
+        found, cost = counted(lambda: walk(*args))
+        costs.append(cost)
+        return found
+
+    monkeypatch.setattr(langevin, "walk_numpy", counting)
+    rngs = [np.random.default_rng(k) for k in range(3)]
+    walkers = langevin.start(problem, np.array([0.1, 0.2, 0.3]), rngs)
+    walkers.u[2] = np.nan
+    motion = langevin.make_motion(0.01, 0.1, 2)
+    steps = 2 if name == "resnet" else 6
+    found = [
+        langevin.advance(
+            problem, walkers, motion, steps,
+            [np.random.default_rng([k, 1]) for k in range(3)], field=field,
+        )
+        for field in both(problem, cuda)
+    ]  # fmt: skip
+    assert found[0].diverged.tolist() == [False, False, True]
+    for here, there in zip(found[0].walkers, found[1].walkers, strict=True):
+        np.testing.assert_array_equal(here, there)
+    np.testing.assert_array_equal(found[0].records[:2], found[1].records[:2])
+    assert (costs[0]["syncs"], costs[0]["uploads"], costs[0]["downloads"]) == (0, 0, 0)
+
+
+# Launches of one step of three walkers that learn S, between two actions of the thermostat.
+LAUNCHES = {"fnn": 209, "classifier": 312, "cnn": 523, "resnet": 916}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_step_needs_no_more_launches_than_it_did(name, cuda):
+    problem = problem_of(name)
+    surface, field = make_surface(GRID, 0.2, Walls(-9, 3, -9, 9)), field_of(problem, cuda)
+    motion = wlmd.make_motion(problem, 1e-3, 1e-2, 100)
+    theta, xp = problem.start(np.random.default_rng(0), 3), cuda.xp
+
+    def walk(steps):
+        parts = [cuda.put(part) for part in (theta, 0 * theta, np.zeros((3, *GRID.shape)))]
+        trace, hills = xp.empty((3, steps, 4)), np.full(steps, 1.0)
+        fake_cupy.reset()
+        wlmd.walk_numpy(xp, field, *parts, surface, motion, hills, [], trace)
+        return fake_cupy.counts["launches"]
+
+    assert walk(2) - walk(1) <= LAUNCHES[name]
