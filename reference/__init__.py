@@ -79,7 +79,7 @@ CASES = (
     Case("ladder-box-loss", "judges.ladder:box_partition"),
     *(
         Case(f"ladder-{name}", "judges.ladder:moves", False, (("name", name),))
-        for name in ("maxnorm", "ternary", "logistic")
+        for name in ("maxnorm", "ternary", "logistic", "twin-quadratic")
     ),
     *(
         Case(
@@ -87,6 +87,7 @@ CASES = (
         )
         for name in ("sphere", "residual_floor", "few_rows")
     ),
+    Case("ladder-ising", "judges.ladder:moves", True, (("name", "ising"),)),
     Case("ladder-double-well", "judges.ladder:double_well", True),
     Case("ladder-twin-spheres", "judges.ladder:twin_spheres", True),
     Case("wlmd-start", "judges.wlmd:exact_start"),

@@ -2,7 +2,8 @@ import warnings
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib import colormaps
+from matplotlib.colors import Normalize, to_rgb
 
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
@@ -60,13 +61,23 @@ def test_colours_show_entropy_white_where_never_visited_pale_where_unsure():
     at = pixels(ax.figure)
     np.testing.assert_allclose(at(ax, -1.75, 0.3), 1)
     full, pale = at(ax, 0.75, 0.1), at(ax, -1.25, 0.1)
-    mesh = ax.collections[0]
     entropy = landscape().entropy
-    np.testing.assert_allclose(full, mesh.cmap(mesh.norm(entropy[5, 0]))[:3], atol=0.02)
-    solid = np.array(mesh.cmap(mesh.norm(entropy[1, 0]))[:3])
+    norm, colours = Normalize(np.nanmin(entropy), np.nanmax(entropy)), colormaps["viridis"]
+    np.testing.assert_allclose(full, colours(norm(entropy[5, 0]))[:3], atol=0.02)
+    solid = np.array(colours(norm(entropy[1, 0]))[:3])
     np.testing.assert_allclose(pale, 1 - 0.45 * (1 - solid), atol=0.02)
-    assert mesh.norm.vmin == np.nanmin(entropy)
-    assert mesh.norm.vmax == np.nanmax(entropy)
+    assert ax.figure.axes[1].get_ylim() == pytest.approx((norm.vmin, norm.vmax))  # colour bar
+
+
+def test_a_large_landscape_is_thinned_to_what_a_picture_has_room_for(monkeypatch):
+    whole = landscape()
+    (image,) = plot.plot_landscape(whole).images
+    assert image.get_array().shape == (5, 6, 4)
+    assert image.get_array().dtype == np.uint8
+    monkeypatch.setattr(plot, "MOST_PIXELS", 3)
+    (thin,) = plot.plot_landscape(whole).images
+    np.testing.assert_array_equal(thin.get_array(), image.get_array()[:, ::2])
+    assert thin.get_extent() == pytest.approx(image.get_extent())
 
 
 def test_curves_are_those_of_the_landscape():

@@ -94,3 +94,12 @@ def test_ising_counts_by_transfer_matrix_and_by_listing_all_states():
     for energy, number in ising.TABLE_8.items():
         assert counts[(energy + 128) // 4] == number
     assert sum(counts) == 2**64
+
+
+def test_the_loss_of_the_torus_has_the_levels_of_its_energy():
+    """Draws of spins: the loss is E + 34, and every level up to 16 has its share."""
+    case, torus, rng = ising.as_loss(), ising.problem(), np.random.default_rng(0)
+    for theta in rng.uniform(-1, 1, (20, 16)):
+        assert case.observe(theta)[0] == pytest.approx(np.log(torus.observe(theta)[0] + 34))
+    masses, levels = ising.masses_of_loss()[:, 0], ising.masses()[:, 0]
+    assert np.array_equal(masses[masses > 0], levels[levels > 0][:12])

@@ -193,10 +193,17 @@ def engine_of(on: str | None, insecure: bool):
         yield engine
 
 
-def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict | None = None):
+def recipe_of(
+    options: dict,
+    preset: str,
+    sampler: str | None = None,
+    own: dict | None = None,
+    table: dict | None = None,
+):
     """The recipe of the options of `wlnn sample`; UserError where they contradict each other.
 
     ``own`` holds options of one command alone, ``{"md.dt": ("--dt", value)}``; None is not given.
+    ``table`` is what a file says, of the form of `wlnn tasks`, below the options.
     """
     from wlnn.runs.recipe import make_recipe, usual_sampler
 
@@ -243,6 +250,11 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict 
             words[setting] = option
     chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
     variants = {name: choice for name, choice in chosen.items() if choice}
+    if table:
+        from wlnn.runs.study import values_of
+
+        for section, below in values_of(table, preset, variants).items():
+            values[section] = {**below, **values.get(section, {})}
     try:
         recipe = make_recipe(
             _source(kind, given), preset, sampler, values, options["overrides"], variants

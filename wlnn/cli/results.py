@@ -40,9 +40,10 @@ def info(result, per, every, as_json):
 
     \b
     What to look at:
-      reached      the lowest loss, and the round trips between it and the highest loss: below
-                   about ten of them, sample longer
-      error bars   whether the spread between walkers is their error, by ln f tau / Nb
+      verdict      publishable; look again, or too short, with the one thing to change
+      reached      the lowest loss, and the round trips between it and the highest loss
+      R-hat, effective sample size, two halves, uniform draws, largest error
+                   what the verdict weighs; the limit stands beside each
       zero of S    absolute entropies, or relative ones where uniform draws never reach the window
     """
     from wlnn.report.landscape import summary
@@ -151,11 +152,15 @@ def merge(runs, out):
     bring what their checkpoints hold.
 
     \b
-      wlnn sample --seed $SLURM_ARRAY_TASK_ID --walkers 1        in each job
+      wlnn sample --seed $SLURM_ARRAY_TASK_ID        in each job
       wlnn merge runs/spiral-classify-3x6-s*
+
+    Let each job have its eight walkers: they find one S together and are counted on it. A job of
+    one walker (--walkers 1) freezes what that walker has learnt, and has no error bars before it is
+    joined.
     """
     from wlnn.landscape.join import join
-    from wlnn.report.landscape import reached
+    from wlnn.report.landscape import reached, verdict_lines
     from wlnn.runs.find import find_landscape
 
     names = [re.sub(r"/+$", "", str(run)) for run in runs]
@@ -169,6 +174,7 @@ def merge(runs, out):
         raise UserError(f"{folder}: cannot be made: {str(error.strerror).lower()}.") from error
     joint.save(folder / "landscape.npz")
     click.echo(f"{joint.n_walkers} walkers of {len(runs)} runs: {reached(joint)}", err=True)
+    click.echo("\n".join(verdict_lines(joint, str(folder))), err=True)
     for path in [folder / "landscape.npz", *draw(joint, folder)]:
         click.echo(path)
 

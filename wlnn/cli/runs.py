@@ -68,11 +68,13 @@ def _followed(
     """Progress of a run; one that is stopped says what there is and how to go on."""
     from wlnn.base.running import Interrupted
     from wlnn.report.landscape import reached
+    from wlnn.runs.status import noted
 
     try:
         with Progress(what, quiet) as progress:
             if engine is not None:
                 _follow(engine, progress, directory)
+            progress.report = noted(directory, progress.report)
             yield progress
     except (Interrupted, KeyboardInterrupt) as stop:
         click.echo(f"stopped; everything so far is saved in {directory}", err=True)
@@ -98,10 +100,13 @@ def _follow(engine, progress: Progress, directory: Path) -> None:
     progress.report, engine.tell = report, lambda text: progress.note(f"  {text}")
 
 
-def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> None:
+def _landscape(
+    recipe, directory: Path, threads: int, again: str, engine, live=False, pictures=True
+) -> None:
+    from wlnn.cli.report import LivePage
     from wlnn.cli.results import draw
     from wlnn.landscape.landscape import finished
-    from wlnn.report.landscape import reached
+    from wlnn.report.landscape import reached, verdict_lines
 
     task = recipe.task()
     problem, had_finished = recipe.problem(task), finished(directory) is not None
@@ -114,15 +119,21 @@ def _landscape(recipe, directory: Path, threads: int, again: str, engine) -> Non
     tell(task)
     for note in problem.about.get("data", {}).get("notes", ()):
         click.echo(f"  note: {note}", err=True)
-    with _followed(directory, again, engine, directory.name if again else "", 0) as progress:
-        landscape = recipe.sample(problem, directory, threads, progress.report, engine)
+    quiet = 2.0 if again else 0.0  # of many runs the short ones pass in silence
+    with _followed(directory, again, engine, directory.name if again else "", quiet) as progress:
+        page = LivePage(directory, progress.report)
+        follow = page if live else progress.report
+        landscape = recipe.sample(problem, directory, threads, follow, engine)
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
-        for warning in landscape.meta.get("rungs", {}).get("warnings", ()):
-            progress.note(f"  {warning}")
-        for path in [directory / "landscape.npz", *draw(landscape, directory)]:
+        for line in verdict_lines(landscape, str(directory)):
+            progress.note(line)
+        drawn = draw(landscape, directory) if pictures else []
+        for path in [directory / "landscape.npz", *drawn]:
             click.echo(path)
+        if live and (written := page.write()):
+            click.echo(written)
 
 
 def _where(workers: int, kind: str, engine) -> str:

@@ -21,6 +21,7 @@ from wlnn.ladder.samples import SLICES, Samples, gathered
 from wlnn.ladder.state import DONE, RUN, Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.ladder import LadderSettings
 
 AGREE = 2.0  # combined errors by which the halves may differ
@@ -185,10 +186,10 @@ def landscape(
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
     reliable = (visits > 0).all(axis=0) & meta["rungs"].get("starts", {"agree": True})["agree"]
     networks = _replicas(problem, grid, ladders) if settings.keep_networks else {}
-    return Landscape(
-        grid, np.array(entropies), total, reliable, meta,
-        networks=networks, accuracy=accuracy,
-    )  # fmt: skip
+    whole = Landscape(
+        grid, np.array(entropies), total, reliable, meta, networks=networks, accuracy=accuracy
+    )
+    return with_verdict(whole)
 
 
 def _replicas(problem, grid: Grid, ladders: Sequence[Ladder]) -> dict[str, np.ndarray]:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.base.statistics import standard_error
 from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.merge import as_list
+from wlnn.landscape.verdict import with_verdict
 
 
 def seeds_of(landscape: Landscape) -> list[int]:
@@ -52,6 +55,9 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         entropies = np.concatenate([landscape.entropies for landscape in landscapes])
     gauges = {landscape.meta.get("gauge") for landscape in landscapes}
     meta = {**first.meta, "merged": list(names), "seeds": {"seed": list(seeds)}}
+    for name, together in (("draws", _all_draws), ("halves", _both_halves)):
+        found = together(landscapes)
+        meta = {key: value for key, value in meta.items() if key != name} | found
     meta["finished"] = all(landscape.meta.get("finished", True) for landscape in landscapes)
     if gauges <= {"box", "draws"}:
         share = [landscape.n_walkers / len(entropies) for landscape in landscapes]
@@ -78,7 +84,7 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         stages = min(landscape.history[name].shape[1] for landscape in landscapes)
         parts = [landscape.history[name][:, :stages] for landscape in landscapes]
         history[name] = np.concatenate(parts)
-    return Landscape(
+    joint = Landscape(
         first.grid,
         entropies,
         sum(landscape.visits for landscape in landscapes),
@@ -88,6 +94,34 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         next((landscape.networks for landscape in landscapes if landscape.networks), {}),
         _mean_accuracy(landscapes),
     )
+    return with_verdict(joint)
+
+
+def _all_draws(landscapes: Sequence[Landscape]) -> dict:
+    """The uniform draws of all runs, as ``landscape.merge`` stores them."""
+    draws = [landscape.meta.get("draws") for landscape in landscapes]
+    if not all(draws):
+        return {}
+    n = sum(part["n"] for part in draws)
+    found = {"n": n, "outside_window": sum(p["n"] * p["outside_window"] for p in draws) / n}
+    if all("rows" in part for part in draws):
+        found["rows"] = np.sum([part["rows"] for part in draws], axis=0).tolist()
+    return {"draws": found}
+
+
+def _both_halves(landscapes: Sequence[Landscape]) -> dict:
+    """The two halves of all runs, as ``landscape.merge`` stores them: the mean over walkers."""
+    halves = [landscape.meta.get("halves") for landscape in landscapes]
+    if not all(halves):
+        return {}
+    share = np.array([landscape.n_walkers for landscape in landscapes], dtype=float)
+    share = (share / share.sum())[:, None]
+    parts = {name: np.array([one[name] for one in halves], float) for name in halves[0]}
+    difference = (share * parts["difference"]).sum(axis=0)
+    error = np.sqrt(((share * parts["error"]) ** 2).sum(axis=0))
+    if np.isnan(error).all() and len(landscapes) > 1:  # runs of one walker each
+        error = standard_error(parts["difference"])
+    return {"halves": {"difference": as_list(difference), "error": as_list(error)}}
 
 
 def _left_out(landscapes: Sequence[Landscape]) -> np.ndarray:

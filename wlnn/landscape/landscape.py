@@ -196,8 +196,11 @@ class Landscape:
         return self.of_walkers(self.equilibrium_of_each())
 
     def equilibrium_of_each(self) -> np.ndarray:
-        """<y>(x) of each of :attr:`entropies` ``(R, nx)``, NaN where it never was."""
-        weights = np.exp(self.entropies - ln_sum(self.entropies)[..., None])
+        """<y>(x) of each of :attr:`entropies` ``(R, nx)``; one at a time, to save memory."""
+        return np.array([self._mean_y(entropy) for entropy in self.entropies])
+
+    def _mean_y(self, entropy: np.ndarray) -> np.ndarray:
+        weights = np.exp(entropy - ln_sum(entropy)[..., None])
         values = np.nansum(weights * self.y_values, axis=-1)
         return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
 

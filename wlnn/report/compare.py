@@ -51,7 +51,7 @@ def notes_of(landscapes: Sequence[Landscape], found: Overlap) -> list[str]:
                 f"S of {letter} was shifted by {found.shifts[k]:+.2f} nats onto A: not all zeros "
                 "of S are absolute"
             )
-    if found.entropy.zero.any():
+    if np.any(found.entropy.zero):
         said = ", ".join(f"{value:.2g}" for value in found.entropy.zero)
         lines.append(
             f"zeros of S by uniform draws: ± {said} nats, common to all rows, are in the "

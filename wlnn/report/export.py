@@ -16,8 +16,8 @@ from wlnn.base.errors import UserError
 from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.tables import NAMES, columns_of
+from wlnn.landscape.verdict import verdict_of
 from wlnn.report.landscape import describe, title_of
-from wlnn.report.shown import verdict_line
 from wlnn.training.trained import Trained
 from wlnn.training.tuning import Tuning
 
@@ -51,7 +51,7 @@ def _landscape(landscape: Landscape) -> Exported:
     x, y = (list(axis) for axis in landscape.grid)
     about |= {
         "walkers": notes,
-        "verdict": verdict_line(landscape),
+        "verdict": verdict_of(landscape).sentence,
         "axes": {"x": x, "y": y},
         "S": f"ln of the {landscape.measure} of a bin, nats",
         "t_factor_95": landscape.t_factor(),  # half a 95 % interval / standard error

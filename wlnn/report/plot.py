@@ -6,9 +6,13 @@ Figures are made without pyplot, so that no window opens and no global state is 
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -16,15 +20,18 @@ from matplotlib.patches import Patch
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Curve, Landscape
+from wlnn.landscape.verdict import verdict_of
 from wlnn.report.landscape import describe, unit_name
 from wlnn.report.plot_ladder import plot_rungs
 
 MAGENTA = "#d6006d"
-INK = "#222222"
+INK = "#222222"  # on a map of S; elsewhere the colour of text, which a style may change
 ENTROPY_COLOURS = "viridis"
 # of a smoothed accuracy, the most wanted first
 ACCURACIES = (0.5, 0.1, 0.9, 0.01, 0.99, 0.001, 0.999, 0.2, 0.8, 0.05, 0.95, 0.3, 0.7, 0.4, 0.6)
 FORMATS = ("png", "pdf", "svg")
+MOST_PIXELS = 1200  # of an image in a picture, along either axis: what 200 dpi have room for
+PALE = 115  # opacity, of 255, of bins that are not reliable
 
 
 def plot_landscape(
@@ -43,24 +50,18 @@ def plot_landscape(
     if not np.isfinite(y.lo):
         raise UserError("this landscape has a single y bin; plot its diagnostics (S over x).")
     entropy = landscape.rescaled(*per)
-    limits = {"vmin": np.nanmin(entropy), "vmax": np.nanmax(entropy)} if entropy.size else {}
-    for shown, alpha in ((landscape.reliable, None), (~landscape.reliable, 0.45)):
-        part = np.ma.masked_invalid(np.where(shown, entropy, np.nan)).T
-        style = {"cmap": ENTROPY_COLOURS, "alpha": alpha, "rasterized": True, "linewidth": 0}
-        mesh = ax.pcolormesh(x.edges, y.edges, part, **style, **limits)
-        if alpha is None:
-            bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
-            bar.set_label(_entropy_label(landscape, per))
-            bar.outline.set_linewidth(0.6)
+    bar = ax.figure.colorbar(_image(ax, landscape, entropy), ax=ax, pad=0.02)
+    bar.set_label(entropy_label(landscape, per))
+    bar.outline.set_linewidth(0.6)
     highest = landscape.max_entropy_curve()
     smoothed = landscape.accuracy_axis
     placed = {}
     if smoothed:  # an interval may reach beyond 0 or 1
         placed = {"place": lambda value: smoothed.value(np, np.clip(value, 0, 1))}
-    _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
-    _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
+    draw_curve(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
+    draw_curve(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
     equilibrium = landscape.equilibrium_accuracy()
-    _draw(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
+    draw_curve(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
     shown = ~np.isnan(entropy)
     if shown.any():
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
@@ -77,7 +78,7 @@ def plot_landscape(
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
     ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
-    _label(ax, x.name, _y_name(landscape), describe(landscape)[0])
+    label_axes(ax, x.name, _y_name(landscape), describe(landscape)[0])
     if smoothed:
         _accuracy_ticks(ax, smoothed)
     if own:
@@ -97,8 +98,9 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     factor = landscape.t_factor()
     x, y = landscape.grid.x, landscape.grid.y
 
-    _draw(a, landscape.marginal_entropy(), factor, INK)
-    _label(a, x.name, _entropy_label(landscape), "entropy of x")
+    ink = rcParams["text.color"]
+    draw_curve(a, landscape.marginal_entropy(), factor, ink)
+    label_axes(a, x.name, entropy_label(landscape), "entropy of x")
 
     if np.isfinite(y.lo):
         curve = landscape.equilibrium_accuracy()
@@ -106,14 +108,14 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
         some = slice(None, None, max(1, x.n // 60))  # more bars could not be told apart
         half = np.nan_to_num(factor * curve.error)[some]
         b.errorbar(curve.x[some], curve.value[some], half, **bars)
-        _draw(b, landscape.max_entropy_curve(), 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
-        _label(b, x.name, _y_name(landscape), "equilibrium (dots), max. entropy")
+        draw_curve(b, landscape.max_entropy_curve(), 0, ink, linestyle=(0, (4, 2)), linewidth=1.0)
+        label_axes(b, x.name, _y_name(landscape), "equilibrium (dots), max. entropy")
     else:
         b.set_visible(False)
 
-    c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=INK, linewidth=1.0)
+    c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=ink, linewidth=1.0)
     c.set_yscale("log")
-    _label(c, x.name, "visits per row", f"visits of all {landscape.unit}s")
+    label_axes(c, x.name, "visits per row", f"visits of all {landscape.unit}s")
 
     if "rungs" in landscape.meta:
         plot_rungs(landscape, (d, e, f))
@@ -152,12 +154,37 @@ def save(figure: Figure, path) -> Path:
     return store.write_file(path, lambda file: figure.savefig(file, format=kind, dpi=200))
 
 
+def _image(ax: Axes, landscape: Landscape, entropy: np.ndarray) -> ScalarMappable:
+    """S in colour: one image of bytes, with every k-th bin where a picture has no room for all."""
+    x, y = landscape.grid
+    step_x, step_y = (max(1, n // MOST_PIXELS) for n in entropy.shape)
+    thin = slice(None, None, step_x), slice(None, None, step_y)
+    values, safe = entropy[thin], landscape.reliable[thin]
+    colours = ScalarMappable(Normalize(np.nanmin(entropy), np.nanmax(entropy)), ENTROPY_COLOURS)
+    image = colours.to_rgba(np.ma.masked_invalid(values), bytes=True)
+    image[..., 3] = np.where(np.isnan(values), 0, np.where(safe, 255, PALE))
+    high_x, high_y = (
+        axis.lo + axis.width * step * n
+        for axis, step, n in zip((x, y), (step_x, step_y), values.shape, strict=True)
+    )
+    ax.imshow(
+        image.transpose(1, 0, 2),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        extent=(x.lo, high_x, y.lo, high_y),
+    )
+    return colours
+
+
 def _provenance(figure: Figure, landscape: Landscape) -> None:
     style = {"fontsize": "x-small", "color": "#666666", "x": 0.99, "ha": "right"}
-    figure.supxlabel(describe(landscape)[1], **style)
+    lines = [describe(landscape)[1], *wrap(verdict_of(landscape).sentence, 110)]
+    figure.supxlabel("\n".join(lines), **style)
 
 
-def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
+def entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
+    """S with its unit, for an axis or a colour bar; ``per`` as in :func:`plot_landscape`."""
     units = [unit_name(axis, unit) for axis, unit in zip(landscape.grid, per, strict=True)]
     said = " and ".join(unit for unit in units if unit)
     words = f"nats per unit of {said}" if said else "nats"
@@ -186,14 +213,14 @@ def _quantity(landscape: Landscape) -> str:
     return _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
 
 
-def _label(ax: Axes, x: str, y: str, title: str) -> None:
+def label_axes(ax: Axes, x: str, y: str, title: str) -> None:
     """A title, and labels with logarithms written as ln(...)."""
     said = {"ln train loss": "ln(train loss)", "ln test loss": "ln(test loss)"}
     ax.set(xlabel=said.get(x, x), ylabel=said.get(y, y))
     ax.set_title(title, fontsize="medium")
 
 
-def _draw(
+def draw_curve(
     ax: Axes, curve: Curve, factor: float, color: str, place=lambda value: value, **style
 ) -> None:
     """The curve over its reliable rows, faint over the others, with a band of factor x error.
@@ -226,7 +253,7 @@ def _walkers(ax: Axes, history: dict, name: str, label: str, logarithmic: bool =
         along = np.tile(np.arange(1, values.shape[1] + 1), (len(values), 1))
         ax.set_xlabel("stage")
     for steps, line in zip(along, values, strict=True):
-        ax.plot(steps, line, color=INK, linewidth=0.8, alpha=0.5)
+        ax.plot(steps, line, color=rcParams["text.color"], linewidth=0.8, alpha=0.5)
     ax.ticklabel_format(axis="x", scilimits=(-3, 4))
     ax.locator_params(axis="x", nbins=5)
     if not logarithmic:

@@ -12,6 +12,7 @@ from wlnn.base.statistics import standard_error, t_factor
 from wlnn.base.text_table import INTERVAL, aligned
 from wlnn.canonical.search import Search, metrics_of
 from wlnn.landscape.landscape import Curve, Landscape
+from wlnn.report.landscape import verdict_lines
 from wlnn.tasks.problem import Problem
 from wlnn.training.trained import SAME
 
@@ -96,6 +97,7 @@ def report(searches: list[Search], metric: str, landscape: Landscape | None) -> 
     lines.append(f"{INTERVAL} over runs")
     if curves:
         lines.append("- where the runs ended outside the landscape's ln(train loss)")
+        lines += verdict_lines(landscape)
     return lines
 
 

@@ -14,6 +14,7 @@ from wlnn.base.text_table import aligned
 from wlnn.canonical.trajectories import TimeCurve, Trajectories
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Curve, Landscape
+from wlnn.landscape.verdict import verdict_of
 from wlnn.report.landscape import describe, reached, title_of
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.task import Task
@@ -28,15 +29,6 @@ ZERO = {  # the gauges of a landscape, as short as they can be said
 }
 
 
-def verdict_line(landscape: Landscape) -> str:
-    """The verdict that was stored with a landscape, in one line; empty where there is none."""
-    stored = landscape.meta.get("verdict")
-    if isinstance(stored, dict):
-        said = [str(stored.get("word", "")), *map(str, stored.get("reasons", ()))]
-        return ": ".join(part for part in said[:2] if part)
-    return str(stored) if stored else ""
-
-
 @singledispatch
 def words(thing) -> list[str]:
     """A result in at most six lines of text, the verdict first where there is one."""
@@ -46,7 +38,7 @@ def words(thing) -> list[str]:
 @words.register
 def _(thing: Landscape) -> list[str]:
     title, notes = describe(thing)
-    lines = [line for line in [verdict_line(thing)] if line]
+    lines = [f"verdict: {verdict_of(thing).sentence}"]
     lines += [f"Landscape: {title}", f"  {notes}", f"  {_grid(thing.grid)}"]
     entropy, errors = thing.entropy, thing.error[thing.reliable]
     if np.isnan(entropy).all():

@@ -13,6 +13,7 @@ from wlnn.base.text_table import ERROR, aligned
 from wlnn.canonical.advantage import compare_motion
 from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.landscape import Landscape
+from wlnn.report.landscape import verdict_lines
 from wlnn.training.difference import (  # fmt: skip
     BETTER,
     UNDECIDED,
@@ -117,7 +118,7 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
     def of(source) -> str:
         return f" of {names[source]}" if names else ""
 
-    lines = [*table(difference, names), ""]
+    lines = [*table(difference, names), *verdict_lines(landscape), ""]
     if names:
         lines[-1:] = [
             f"from: at each ln L the best of {len(names)} on the test set. That favours training:",

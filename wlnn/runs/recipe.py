@@ -55,6 +55,11 @@ class Recipe:
     recorded: tuple[str, ...] | None = None
 
     @property
+    def kind(self) -> str:
+        """The name of the task, "file" or "train": what tells which settings it reads."""
+        return self.source.get("task") or ("file" if "file" in self.source else "train")
+
+    @property
     def files(self) -> dict[str, Path]:
         """The files of the user that the run depends on."""
         if "file" in self.source:
@@ -269,6 +274,24 @@ def read_recipe(directory) -> Recipe:
                 "or sample into another directory."
             )
     return recipe
+
+
+def refuse_another(recipe: Recipe, directory) -> None:
+    """UserError if a directory has a run of another recipe."""
+    if not (Path(directory) / "run.json").exists():
+        return
+    stored, read = store.read_run(directory).get("recipe", {}), {"network", "data", "grid"}
+    read |= {"context", *(name.partition(".")[0] for name in SAMPLERS[recipe.sampler][1])}
+    ours = recipe.to_dict()
+    found = store.difference(
+        {name: stored.get(name) for name in ("source", "sampler")},
+        store.as_json({name: ours[name] for name in ("source", "sampler")}),
+    )
+    for section in sorted(read):
+        there = stored.get("settings", {}).get(section, {})
+        found = found or store.difference(there, store.as_json(ours["settings"][section]), section)
+    if found:
+        raise UserError(f"{directory}: belongs to another run: {found}; choose another --out.")
 
 
 def _is_sound(stored) -> bool:

@@ -52,7 +52,7 @@ class Settings:
             known = [part.name for part in fields(self)]
             if section not in known:
                 raise UserError(
-                    f"{where}: there is no section '{section}'{_nearest(section, known)}"
+                    f"{where}: there is no section '{section}'{nearest(section, known)}"
                 )
             old = getattr(self, section)
             known = [option.name for option in fields(old)]
@@ -60,7 +60,7 @@ class Settings:
                 raise UserError(f"{where}: '{section}' is a section; name one of its options.")
             for key in options:
                 if key not in known:
-                    raise UserError(f"{where}: there is no {section}.{key}{_nearest(key, known)}")
+                    raise UserError(f"{where}: there is no {section}.{key}{nearest(key, known)}")
             changed[section] = replace(old, **options)
         return replace(self, **changed)
 
@@ -75,7 +75,7 @@ class Settings:
         """The section of a task's option, whose bare name no two of these sections share."""
         homes = {known.name: part.name for part in SECTIONS for known in fields(part)}
         if option not in homes:
-            raise UserError(f"there is no task option '{option}'{_nearest(option, list(homes))}")
+            raise UserError(f"there is no task option '{option}'{nearest(option, list(homes))}")
         return homes[option]
 
     def to_dict(self) -> dict:
@@ -83,7 +83,8 @@ class Settings:
         return asdict(self)
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str]) -> str:
+    """The end of a sentence on an unknown name: what may be meant, or what there is."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}."
 
@@ -135,7 +136,7 @@ def read_table(
     choices = {name: table.pop(name, {}) for name in VARIANTS}
     preset = preset or "default"
     if preset not in presets:
-        raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
+        raise UserError(f"task '{task}' has no preset '{preset}'{nearest(preset, list(presets))}")
     blocks, changes = table.pop("train", []), parse_overrides(overrides)
     settings = Settings().with_values(table, where)
     width = width or changes.get("network", {}).get("width", settings.network.width)
@@ -161,7 +162,7 @@ def _load(task: str) -> dict:
     folder = resources.files("wlnn.tables")
     known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
     if task not in known:
-        raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
+        raise UserError(f"there is no task '{task}'{nearest(task, known)}")
     return tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.states import load_state, save_state
@@ -53,6 +55,7 @@ def _together(settings: WLMCSettings) -> bool:
 
 def _packed(walker: wlmc.Walker) -> tuple[dict, dict]:
     arrays = {name: getattr(walker, name) for name in ARRAYS}
+    arrays |= {"late": walker.late} if walker.late.any() else {}
     arrays |= {f"history.{name}": values for name, values in walker.history.items()}
     return arrays, {name: getattr(walker, name) for name in NUMBERS}
 
@@ -76,7 +79,7 @@ def load_walkers(
             continue
         for numbers in found.numbers["walkers"]:
             prefix = f"{numbers['number']}." if _together(settings) else ""
-            walker = _unpacked(path, found.arrays, prefix, numbers)
+            walker = _unpacked(path, found.arrays, prefix, numbers, wlmc.recorded(settings))
             _check(path, walker, problem)
             walkers[walker.number] = walker
         named = not _together(settings) and path != store.checkpoint_path(directory, walker.number)
@@ -85,8 +88,8 @@ def load_walkers(
     return walkers
 
 
-def _unpacked(path: Path, arrays: dict, prefix: str, numbers: dict) -> wlmc.Walker:
-    names = (*ARRAYS, *(f"history.{name}" for name in wlmc.HISTORY))
+def _unpacked(path: Path, arrays: dict, prefix: str, numbers: dict, recorded) -> wlmc.Walker:
+    names = (*ARRAYS, *(f"history.{name}" for name in recorded))
     missing = [name for name in names if prefix + name not in arrays]
     missing += [name for name in NUMBERS if name not in numbers]
     if missing:
@@ -94,7 +97,8 @@ def _unpacked(path: Path, arrays: dict, prefix: str, numbers: dict) -> wlmc.Walk
     return wlmc.Walker(
         **{name: arrays[prefix + name] for name in ARRAYS},
         **{name: numbers[name] for name in NUMBERS},
-        history={name: arrays[f"{prefix}history.{name}"] for name in wlmc.HISTORY},
+        late=arrays.get(prefix + "late", np.zeros_like(arrays[prefix + "production"])),
+        history={name: arrays[f"{prefix}history.{name}"] for name in recorded},
     )
 
 

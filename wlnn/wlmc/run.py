@@ -21,13 +21,14 @@ from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.landscape import Landscape, finished
+from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.check import checked
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
-from wlnn.wlmc.merge import merge_entropies, merge_walkers, share_entropy
+from wlnn.wlmc.merge import merge_entropies, merge_walkers, refine_entropy, share_entropy
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 from wlnn.wlmc.walker import StagePlan, Walker
 
@@ -48,6 +49,8 @@ class Walk:
         """The stage after ``stage`` at which walkers wait for each other, to share S or at last."""
         if self.plan.common and stage < self.plan.n_adaptive:
             return max(stage + 1, self.plan.share_from)
+        if self.plan.common:
+            return min(at for at in (*self.plan.refined_at, self.plan.n_stages) if at > stage)
         together = self.settings.merge_every or self.plan.n_stages
         return min((stage // together + 1) * together, self.plan.n_stages)
 
@@ -61,7 +64,7 @@ class Walk:
             return merge_entropies(walkers, self.settings.groups)
         if self.plan.common and self.plan.share_from <= stage <= self.plan.n_adaptive:
             return share_entropy(self.problem, self.plan, walkers)
-        return walkers
+        return refine_entropy(walkers) if stage in self.plan.refined_at else walkers
 
     def system(self, number: int):
         """The compiled form of the problem for one walker, or None."""
@@ -142,6 +145,7 @@ def sample(
         raise Interrupted
     merged = merge_walkers(problem, settings, walkers, draws)
     merged.meta["finished"] = not stop[0]
+    merged = with_verdict(merged)
     if directory is not None:
         merged.save(directory / "landscape.npz")
     if stop[0]:

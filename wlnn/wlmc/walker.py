@@ -33,12 +33,17 @@ from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
 SHARED = 0.5  # last part of learning in which walkers of the estimator "common" have one S
-BURN_IN = 0.1  # first part of production on a common S that is not counted
+REFINED = (0.1, 0.2, 0.3)  # parts of production after which the common S is made more even
 ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
 HISTORY = (
     "ln_f", "steps", "acceptance", "out_of_box", "out_of_window", "flatness", "bins", "coverage",
     "round_trips", "step_width", "drift", "x_low", "halvings", "seconds",
 )  # fmt: skip
+
+
+def recorded(settings: WLMCSettings) -> tuple[str, ...]:
+    """Names of a walker's history; the mean x tells of mixing only where S is common and frozen."""
+    return (*HISTORY, "x_mean") if settings.estimator == "common" else HISTORY
 
 
 class Walker(NamedTuple):
@@ -48,7 +53,8 @@ class Walker(NamedTuple):
     theta: np.ndarray  # (P,)
     entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; in closed bins CLOSED_ENTROPY
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
-    production: np.ndarray  # (nx, ny) visits of the production stages that count
+    production: np.ndarray  # (nx, ny) visits of the production stages since S last changed
+    late: np.ndarray  # (nx, ny) those of the second half of these stages
     average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
     marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
@@ -79,10 +85,22 @@ class StagePlan(NamedTuple):
         return self.n_adaptive - round(SHARED * self.n_adaptive)
 
     @property
+    def refined_at(self) -> tuple[int, ...]:
+        """Stages before which the common S takes up the visits that production brought so far."""
+        production = self.n_stages - self.n_adaptive
+        if not self.common or production < 4:
+            return ()
+        return tuple(self.n_adaptive + math.ceil(part * production) for part in REFINED)
+
+    @property
     def count_from(self) -> int:
         """First stage whose visits count as production."""
-        burn_in = math.ceil(BURN_IN * (self.n_stages - self.n_adaptive)) if self.common else 0
-        return self.n_adaptive + burn_in
+        return max(self.refined_at, default=self.n_adaptive)
+
+    @property
+    def late_from(self) -> int:
+        """First stage of the second half of those that count."""
+        return (self.count_from + self.n_stages + 1) // 2
 
 
 def make_plan(settings: WLMCSettings, driver=None) -> StagePlan:
@@ -143,8 +161,9 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     kept = (shape[0] * shape[1], theta.size) if settings.keep_networks and number == 0 else (0, 0)
     counts = np.zeros(shape, np.int64)
     return Walker(
-        number, theta, np.zeros(shape), counts, counts, np.zeros(shape), counts,
-        np.full(kept, np.nan), 0, settings.step_width, 0, {name: np.zeros(0) for name in HISTORY},
+        number, theta, np.zeros(shape), counts, counts, counts, np.zeros(shape), counts,
+        np.full(kept, np.nan), 0, settings.step_width, 0,
+        {name: np.zeros(0) for name in recorded(settings)},
     )  # fmt: skip
 
 
@@ -221,9 +240,12 @@ def advance(
         seen = visits > 0
         now = np.where(seen, entropy - entropy[seen].mean(), 0.0)
         average = average + (now - average) / (stage - plan.n_adaptive + 1)
-    counted = walker.production
-    if stage >= plan.count_from:
-        counted = counted + (histogram * known if shared else histogram)
+    counts = histogram * known if shared else histogram
+    counted, late = walker.production, walker.late
+    if production:
+        counted = counted + counts
+    if plan.common and stage >= plan.late_from:
+        late = late + counts
     rows = np.flatnonzero(visits.any(axis=1))
     record = {
         "ln_f": ln_f,
@@ -238,13 +260,14 @@ def advance(
         "step_width": chain.step_width,
         "drift": chain.drift,
         "x_low": problem.grid.x.edges[rows[0]],
+        "x_mean": histogram.sum(axis=1) @ problem.grid.x.centres / chain.done,
         "halvings": halvings,
         "seconds": time.perf_counter() - begun,
     }
     return Walker(
-        walker.number, theta, entropy, visits, counted, average,
+        walker.number, theta, entropy, visits, counted, late, average,
         marks, kept, stage + 1, chain.step_width, chain.direction,
-        {name: np.append(walker.history[name], record[name]) for name in HISTORY},
+        {name: np.append(values, record[name]) for name, values in walker.history.items()},
     )  # fmt: skip
 
 
@@ -299,6 +322,6 @@ def result(walkers: list[Walker]):
     stages = min(walker.stage for walker in walkers)  # a group may be interrupted on the way
     history = {
         name: np.array([walker.history[name][:stages] for walker in walkers]).mean(axis=0)
-        for name in HISTORY
+        for name in walkers[0].history
     }
     return WalkerResult(entropy, visits, production if production.any() else None, history)

@@ -16,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base.errors import UserError
+from wlnn.landscape.diagnostics import A0
 from wlnn.landscape.grid import Grid
-
-A0 = 4e-4  # area of a bin of the published runs, 0.02 x 0.02: one step adds f A0 to the volume of S
 
 
 class Walls(NamedTuple):

@@ -17,6 +17,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.states import load_state, save_state
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import WalkerResult, merge
+from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.samplers import WLMDSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import estimators as wlmd_estimators
@@ -169,8 +170,10 @@ def merge_tables(setup: Setup, tables: list[Table]) -> Landscape:
         right = sum(table.state.right for table in tables)
         visits = landscape.visits
         accuracy = np.where(visits > 0, right / np.maximum(visits, 1), math.nan)
-    return replace(
-        landscape, entropies=entropies, reliable=reliable, networks=networks, accuracy=accuracy
+    return with_verdict(
+        replace(
+            landscape, entropies=entropies, reliable=reliable, networks=networks, accuracy=accuracy
+        )
     )
 
 
