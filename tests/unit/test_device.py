@@ -14,10 +14,13 @@ from wlnn.canonical import langevin
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks.fnn import FNN
 from wlnn.networks.images import CNN, ResNet10
+from wlnn.settings.tables import TrainSettings
 from wlnn.tasks.datasets import Dataset
 from wlnn.tasks.field import Field, field_of
 from wlnn.tasks.smooth import NetworkVariables
 from wlnn.tasks.task import Task
+from wlnn.training import train
+from wlnn.training.run import train_many
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.surface import Walls, make_surface
 
@@ -153,3 +156,24 @@ def test_a_step_needs_no_more_launches_than_it_did(name, cuda):
         return fake_cupy.counts["launches"]
 
     assert walk(2) - walk(1) <= LAUNCHES[name]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_trainings_on_a_device_have_the_bits_of_numpy(optimizer, cuda, tiny_task, monkeypatch):
+    """Minibatches, momentum, running means; within an epoch nothing is read back."""
+    settings = TrainSettings(
+        optimizer=optimizer, momentum=0.9, batch_size=3, epochs=2, runs=3, train_loss="running-mean"
+    )
+    costs, gradient = [], train.gradient
+
+    def counting(*args):
+        found, cost = counted(lambda: gradient(*args))
+        costs.append(cost)
+        return found
+
+    monkeypatch.setattr(train, "gradient", counting)
+    here, there = (train_many(tiny_task, settings, device=device) for device in (None, cuda))
+    for name, values in here.records.items():
+        np.testing.assert_array_equal(values, there.records[name])
+    assert len(costs) > 4
+    assert not any(cost["syncs"] + cost["uploads"] + cost["downloads"] for cost in costs)

@@ -94,18 +94,49 @@ class Cuda(Host):
             free, total = self.cupy.cuda.runtime.memGetInfo()
             return free + pool.free_bytes(), total
 
-    def taken(self, work) -> int:
-        """Bytes that ``work()`` takes from the device at its peak."""
+    def room(self, work, wanted: int, own: int, what: str) -> int:
+        """How many can be at work at a time, told by what ``work(1)`` and ``work(2)`` take.
+
+        Args:
+            work: function of a number of walkers.
+            wanted: how many there are to be.
+            own: bytes that each of them needs all the time.
+            what: they are, for the sentence.
+
+        Raises:
+            DeviceError: fewer than wanted; or ``work`` needs something that CuPy has not.
+        """
+        free, total = self.memory()
+        one, two = (self._taken(work, n, what) for n in (1, 2))
+        each = max(two - one, 1) + own
+        most = max(int(free - max(2 * one - two, 0)) // each, 0)
+        if most < wanted:
+            raise DeviceError(
+                f"{self.about} has {free / 1e9:.2f} of its {total / 1e9:.2f} GB free, and {wanted} "
+                f"{what} need about {wanted * each / 1e9:.2f} GB: {most} would fit; take fewer, or "
+                "leave out --device."
+            )
+        return most
+
+    def _taken(self, work, n: int, what: str) -> int:
+        """Bytes that ``work(n)`` takes from the device at its peak."""
         pool = self.cupy.get_default_memory_pool()
         with self.using():
             pool.free_all_blocks()
             before = pool.total_bytes()
             try:
-                work()
+                work(n)
             except self.cupy.cuda.memory.OutOfMemoryError as error:
                 raise DeviceError(
-                    f"{self.about} has no memory for a single walker ({pool.total_bytes():,} bytes "
-                    "are not enough); leave out --device, or take a smaller network or fewer data."
+                    f"{self.about} has no room for {n} of {what}; leave out --device, or take a "
+                    "smaller network or fewer data."
+                ) from error
+            except (TypeError, AttributeError, NotImplementedError) as error:
+                reason = " ".join(str(error).split())[:160].rstrip(".")
+                raise DeviceError(
+                    f"{what} run on the CPU alone: on {self.name} a function failed with "
+                    f"{type(error).__name__} ({reason}); it must use the xp that it is given for "
+                    "every array; or leave out --device."
                 ) from error
             found = pool.total_bytes() - before
             pool.free_all_blocks()

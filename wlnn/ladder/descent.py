@@ -12,7 +12,7 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.base.streams import ANCHOR, words_of
-from wlnn.ladder.movers import Mover, Walk
+from wlnn.ladder.movers import Errand, Mover
 from wlnn.ladder.rungs import first_beta, next_step, untilted
 from wlnn.ladder.samples import of_visit
 from wlnn.ladder.state import ASCENT, DESCENT, PILOT, Ladder, generator_of, with_replicas
@@ -67,7 +67,7 @@ def one_rung_down(mover, settings, ladder):
     theta, v, found = ladder.theta[-1], ladder.v[-1], []
     steps = _stay(settings) // PART
     for part in range(PART):
-        (visit,) = yield [Walk(rungs.beta[last], 0.0, ladder.dt[last], theta, v, rng)], steps
+        (visit,) = yield [Errand(rungs.beta[last], 0.0, ladder.dt[last], theta, v, rng)], steps
         theta, v = visit.theta, visit.v
         if part >= FIRST_PART:
             found.append((visit.x, visit.count))
@@ -136,7 +136,7 @@ def one_rung_up(mover, settings, ladder: Ladder):
     else:
         theta, v = ladder.theta[k + 1], ladder.v[k + 1]
     steps = _stay(settings)
-    (visit,) = yield [Walk(ladder.rungs.beta[k], 0.0, ladder.dt[k], theta, v, rng)], steps
+    (visit,) = yield [Errand(ladder.rungs.beta[k], 0.0, ladder.dt[k], theta, v, rng)], steps
     replicas = np.arange(ladder.rungs.n)[:, None] == k
     ladder = ladder._replace(
         unit=ladder.unit + 1,

@@ -16,7 +16,7 @@ from wlnn.base.errors import UserError
 from wlnn.ladder import mbar
 from wlnn.ladder.descent import one_rung_down, one_rung_up
 from wlnn.ladder.exchange import exchange, pairs_of_round
-from wlnn.ladder.movers import Mover, Walk
+from wlnn.ladder.movers import Errand, Mover
 from wlnn.ladder.rungs import FEW, Rungs, respaced, tilted, with_row
 from wlnn.ladder.samples import SLICES, Samples, gathered, of_visit, together
 from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, RUN, Ladder, generator_of, with_replicas
@@ -91,7 +91,7 @@ def _stretch(mover, settings, ladder: Ladder):
     slice_now = ladder.unit * SLICES // max(ladder.units, settings.pilot, 1)
     rngs = [generator_of(settings.seed, ladder, k) for k in range(rungs.n)]
     walks = [
-        Walk(rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[order[k]], v[order[k]], rngs[k])
+        Errand(rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[order[k]], v[order[k]], rngs[k])
         for k in range(1, rungs.n)
     ]
     visits = [mover.draw(rngs[0]), *(yield walks, settings.stretch)]

@@ -41,7 +41,7 @@ class Visit(NamedTuple):
     kinetic: float  # mean temperature; NaN without velocities
 
 
-class Walk(NamedTuple):
+class Errand(NamedTuple):
     """A replica that is to move, in the potential beta e^x + kappa y."""
 
     beta: float
@@ -120,7 +120,7 @@ class Langevin:
             if stop[0]:
                 return None
             shape = (min(DRAW_BATCH, n - begin), self.n_parameters)
-            parts.append(self._evaluate(rng.uniform(problem.lo, problem.hi, shape)))
+            parts.append(self.field.measured(rng.uniform(problem.lo, problem.hi, shape)))
         x, y, accuracy = (np.concatenate(column) for column in zip(*parts, strict=True))
         none, ones = np.zeros(0), np.ones(x.size)
         return Visit(none, none, x, y, accuracy, ones, -ones.astype(int), (0.0, 0.0), math.nan), 1.0
@@ -128,17 +128,10 @@ class Langevin:
     def draw(self, rng):
         """One uniform point and velocities at temperature 1."""
         theta = rng.uniform(self.problem.lo, self.problem.hi)
-        x, y, accuracy = self._evaluate(theta[None])
+        x, y, accuracy = self.field.measured(theta[None])
         v = rng.standard_normal(theta.size)
         here = float(x[0]), float(y[0])
         return Visit(theta, v, x, y, accuracy, np.ones(1), np.full(1, -1), here, math.nan)
-
-    def _evaluate(self, theta) -> tuple[np.ndarray, ...]:
-        """x, y and the true accuracy (or 0) of ``theta (R, P)``."""
-        device = self.field.device
-        with device.using():
-            x, y, accuracy, _ = self.field.evaluate(device.xp, device.put(theta))
-            return tuple(map(device.host, (x, y, 0.0 * x if accuracy is None else accuracy)))
 
     def trained(self, x, rng):
         """By Adam, from a draw of ``problem.start``."""
@@ -151,7 +144,7 @@ class Langevin:
 
     def walk(self, beta, kappa, dt, theta, v, steps, rng, stop):
         """One replica, see :meth:`walks`."""
-        found = self.walks([Walk(beta, kappa, dt, theta, v, rng)], steps, stop)
+        found = self.walks([Errand(beta, kappa, dt, theta, v, rng)], steps, stop)
         return found and found[0]
 
     def walks(self, walks, steps, stop):

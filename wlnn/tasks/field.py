@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.backend.device import CPU, DeviceError, Host, device_of
+from wlnn.backend.device import CPU, Host, device_of
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.tasks.problem import Problem
@@ -30,6 +30,13 @@ class Field(NamedTuple):
     def compiled(self) -> bool:
         """Whether the compiled twins, which the CPU alone has, may take the definition's place."""
         return self.device is CPU
+
+    def measured(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
+        """x, y and the true accuracy (0 where there is none) of ``theta (R, P)``, in NumPy."""
+        device = self.device
+        with device.using():
+            x, y, accuracy, _ = self.evaluate(device.xp, device.put(theta))
+            return tuple(map(device.host, (x, y, 0.0 * x if accuracy is None else accuracy)))
 
 
 def field_of(problem: Problem, device: Host = CPU) -> Field:
@@ -59,8 +66,9 @@ def field_on(problem: Problem, device, walkers: int = 1, own: int = 0, directory
         directory: of the run, whose run.json keeps what it ran on; None keeps nothing.
 
     Raises:
-        DeviceError: no such device, or too little memory for all walkers at a time.
-        UserError: a problem, or a network of somebody's own, that runs in NumPy only.
+        DeviceError: no such device, too little memory for all walkers at a time, or a network of
+            somebody's own that runs in NumPy only.
+        UserError: a problem that runs in NumPy only.
     """
     device = device_of(device)
     if device is CPU:
@@ -71,36 +79,17 @@ def field_on(problem: Problem, device, walkers: int = 1, own: int = 0, directory
             "leave out the device."
         )
     with device.using():
-        free, total = device.memory()
         field = field_of(problem, device)
-        one, two = (device.taken(lambda n=n: _try(problem, field, n)) for n in (1, 2))
-    # of every parameter a step holds some more: velocity, noise, what a lost walker goes back to
-    each = max(two - one, 1) + 12 * 8 * problem.n_parameters + own
-    most = int(free - max(2 * one - two, 0)) // each
-    if most < walkers:
-        fits = f"{most} fit" if most > 0 else "not even one fits"
-        raise DeviceError(
-            f"{device.about} has {free / 1e9:.1f} of its {total / 1e9:.1f} GB free, and {walkers} "
-            f"walkers of '{problem.name}' need about {(walkers * each) / 1e9:.1f} GB: {fits}; take "
-            "fewer, or leave out --device."
-        )
+
+        def work(n: int) -> None:
+            theta = device.put(problem.start(np.random.default_rng(0), n))
+            ones = device.put(np.ones(n))
+            *_, tape = field.evaluate(device.xp, theta)
+            field.backward(device.xp, tape, ones, ones)
+
+        # of every parameter a step holds more: velocity, noise, what a lost walker goes back to
+        own += 12 * 8 * problem.n_parameters
+        most = device.room(work, walkers, own, f"walkers of '{problem.name}'")
     if directory is not None:
         store.enter(directory, store.versions() | {"device": device.about})
     return field._replace(most=most)
-
-
-def _try(problem: Problem, field: Field, walkers: int) -> None:
-    """One evaluation and one backward pass there."""
-    xp = field.device.xp
-    theta = field.device.put(problem.start(np.random.default_rng(0), walkers))
-    ones = field.device.put(np.ones(walkers))
-    try:
-        *_, tape = field.evaluate(xp, theta)
-        field.backward(xp, tape, ones, ones)
-    except (TypeError, AttributeError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:160].rstrip(".")
-        raise UserError(
-            f"'{problem.name}' runs on the CPU alone: on {field.device.name} it failed with "
-            f"{type(error).__name__} ({reason}); use xp, which its functions are given, for every "
-            "array, or leave out the device."
-        ) from error
