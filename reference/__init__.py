@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import NamedTuple
 
+from wlnn.base.errors import UserError
+
 
 class Case(NamedTuple):
     """One judge with its options."""
@@ -103,3 +105,28 @@ CASES = (
         for name in ("sphere", "twin_spheres", "blocks", "residual_floor", "few_rows")
     ),
 )
+
+
+def chosen(names=(), slow: bool = False) -> list[Case]:
+    """The cases of some names, or all that take seconds, with ``slow`` all there are.
+
+    Raises:
+        UserError: there is no case of a name.
+    """
+    known = {case.name: case for case in CASES}
+    for name in names:
+        if name not in known:
+            raise UserError(f"{name}: there is no such case; use one of {', '.join(known)}.")
+    return [known[name] for name in names] or [case for case in CASES if slow or not case.slow]
+
+
+def verify(*names: str, slow: bool = False, seed: int = 0):
+    """Pairs of a :class:`Case` and its ``judges.verdict.Verdict``, one after another.
+
+    >>> [found.passed for case, found in verify("maxnorm-start")]
+    [True]
+
+    Raises:
+        UserError: as :func:`chosen`.
+    """
+    return ((case, case.judge(seed=seed)) for case in chosen(names, slow))

@@ -90,7 +90,7 @@ if __name__ == "__main__":  # trainings run in processes that import this file a
     np.savez("public.npz", **arrays)
 """
 SMALL = "--task spiral-classify --layers 2 --width 3 --threads 1"
-AVERAGE = "--set wlmc.estimator=average"  # the default when the table was made
+AVERAGE = "--set wlmc.estimator=average --set wlmc.production=0.5"  # when the table was made
 WLMC = f"sample {SMALL} --seed 1 --walkers 2 --steps 2e5 --set wlmc.stages=20 {AVERAGE} " \
        "--set wlmc.anchor_draws=1e4 --out run"  # fmt: skip
 FROZEN = "--set wlmc.estimator=frozen --set wlmc.production=0.4"
@@ -130,10 +130,13 @@ CASES = {  # name -> commands of wlnn; "python" runs a script; "text" also count
     "wlmc-own-table": [
         f"sample --train own.csv --test own.csv --target y --hidden 3 --threads 1 {SHORT}"
     ],
-    "wlmc-context": [f"sample --task context-select --threads 1 {SHORT} --set context.units=4"],
+    "wlmc-context": [
+        f"sample --task context-select --threads 1 {SHORT} --set context.units=4 "
+        "--set wlmc.production=0.4"
+    ],
     "wlmc-context-relu": [
         f"sample --task context-select --threads 1 {SHORT} --set context.net=relu "
-        "--set context.units=4"
+        "--set context.units=4 --set wlmc.production=0.4"
     ],
     "merge": [
         WLMC, WLMC.replace("--seed 1", "--seed 2").replace("--out run", "--out other"),

@@ -246,7 +246,7 @@ def test_info_plot_and_networks(here):
     assert "S (nats per unit of train loss)" in per_loss
     landscape = Landscape.load("run/landscape.npz")
     axis = landscape.grid.x
-    rows = np.flatnonzero(landscape.visits.any(axis=1))[::-1]
+    rows = np.flatnonzero(~np.isnan(landscape.entropy).all(axis=1))[::-1]
     widths = np.log(np.exp(axis.edges[1:]) - np.exp(axis.edges[:-1]))[rows]
     column = [
         [float(line.split("  ")[-1].split("±")[0]) for line in table.splitlines()[-rows.size :]]

@@ -60,6 +60,8 @@ def test_every_result_says_what_it_is_in_six_lines(things, tiny_task):
     for name, thing in {**things, "Task": tiny_task}.items():
         lines = repr(thing).splitlines()
         assert 2 <= len(lines) <= 6
+        if name == "Landscape":
+            assert lines.pop(0).startswith("verdict: ")
         assert lines[0].startswith(f"{name}: "), lines[0]
         assert not re.search(r"nan|array\(", repr(thing))
 

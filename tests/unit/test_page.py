@@ -119,11 +119,11 @@ def test_light_and_dark_pictures_differ(landscape, quick_pictures, monkeypatch):
 
 def test_a_verdict_stands_at_the_top_and_names_are_escaped(landscape):
     facts, before = landscape
-    assert 'class="verdict"' not in before
+    assert '<p class="verdict">Verdict: ' in before
     task = {**facts.result.meta["task"], "task": "<script>alert(1)</script>"}
-    meta = {**facts.result.meta, "verdict": "look again", "task": task}
+    meta = {**facts.result.meta, "verdict": {"word": "look again"}, "task": task}
     text = pages.page([replace(facts, result=replace(facts.result, meta=meta))])
-    assert text.index('<p class="verdict">look again</p>') < text.index("<h2>")
+    assert text.index('<p class="verdict">Verdict: look again</p>') < text.index("<h2>")
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)" in text
 
@@ -138,7 +138,7 @@ def test_every_kind_of_run_has_a_page(name, tmp_path):
     assert ("not finished" in text) == name.endswith("cut")
     assert ("data:image/png" in text) == (name != "md-cut")  # of which there is one record
     assert ("Hruza" in text) == (name == "maxent/run")
-    assert ("wlnn sample" in text or "wlnn md" in text or "wlnn t" in text) != (
+    assert ("wlnn sample --" in text or "wlnn md" in text or "wlnn t" in text) != (
         name == "maxent/run"
     )
 

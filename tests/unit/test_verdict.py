@@ -99,13 +99,27 @@ def test_an_unknown_share_of_the_box_is_told():
     assert verdict.change == "--window -3,2"
 
 
+def test_a_window_that_was_not_reached_is_told():
+    found = result()
+    for values in (found.visits, found.reliable):
+        values[:3] = 0
+    found.entropies[:, :3] = np.nan
+    verdict = judge(found)
+    assert verdict.reason == "no walker came below -1.50, the window begins at -3.00"
+    assert verdict.change == "--steps 4e+08, or --window -1.5,1 if nothing lies below"
+
+
 def test_what_ladders_and_tables_say_of_themselves_is_part_of_it():
     ladders = dataclasses.replace(result(), history={})
     ladders.meta.update(sampler="ladder", unit="ladder", ladder={"steps": 1e7})
     ladders.meta["rungs"] = {"warnings": []}
     assert judge(ladders).word == "publishable"
-    ladders.meta["rungs"]["warnings"] = ["ladder 0: neighbours overlap by 0.01 only."]
+    overlap = "ladder 0: neighbours overlap by 0.01 only; make ladder.spacing smaller."
+    ladders.meta.update(ladder={"steps": 1e7, "spacing": 1.0}, rungs={"warnings": [overlap]})
     assert judge(ladders).sentence == "look again: ladder 0: neighbours overlap by 0.01 only"
+    assert judge(ladders).change == "--set ladder.spacing=0.5"
+    ladders.meta["rungs"]["warnings"] = ["not in equilibrium; make ladder.steps larger."]
+    assert judge(ladders).change == "--steps 4e+07"
 
 
 def test_a_joined_landscape_is_judged_anew():

@@ -191,17 +191,17 @@ def verify(slow, names, seed):
     few seeds in 100,000 and a wrong one does not; what the error is stands below each case.
     """
     from wlnn.reference import CASES
+    from wlnn.reference import chosen as cases_of
+    from wlnn.reference import verify as judge
 
-    known = {case.name: case for case in CASES}
-    for name in names:
-        if name not in known:
-            raise UserError(f"--case {name}: there is no such case; use one of {', '.join(known)}.")
-    chosen = [known[name] for name in names] or [case for case in CASES if slow or not case.slow]
+    try:
+        chosen = cases_of(names, slow)
+    except UserError as error:
+        raise UserError(f"--case {error}") from error
     width = max(len(case.name) for case in chosen)
     click.echo(f"{'case':<{width}}  sampler     error  threshold  verdict  seconds")
     failed = []
-    for case in chosen:
-        found = case.judge(seed=seed)
+    for case, found in judge(*names, slow=slow, seed=seed):
         word = {True: "passed", False: "FAILED", None: "skipped"}[found.passed]
         click.echo(
             f"{case.name:<{width}}  {found.sampler:<7}  {found.error:8.3g}  {found.threshold:9.3g}"

@@ -82,7 +82,7 @@ def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
     while they go: where they have been S grows, and states of large S are entered less, until all
     macrostates are visited alike. The increment ln f falls with the steps to nothing, and walkers
-    that began alone share one S. In the last half of the steps it is frozen and their visits are
+    that began alone share one S. In the last part of the steps it is frozen and their visits are
     counted: S + ln(visits), with error bars by a jackknife over walkers. A verdict ends the run.
 
     \b

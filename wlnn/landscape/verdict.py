@@ -6,6 +6,7 @@ computes nothing that needs the problem. How it is said is ``report/landscape.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from math import ceil, isfinite
@@ -20,12 +21,13 @@ PUBLISHABLE, LOOK_AGAIN, TOO_SHORT = "publishable", "look again", "too short"
 TRIPS = 2.0  # round trips of each walker in the part of the run that is measured
 R_HAT = 1.3  # of the walkers' mean x by stage: right runs of few crossings have up to 1.2
 EFFECTIVE = 2.5  # independent values of it that each walker is worth
-FALSE_ALARM = 0.01  # part of right runs of which some row looks wrong, by halves or by draws
+FALSE_ALARM = 0.01  # of a row of x, by halves or by draws; neighbouring rows are wrong together
 LARGEST_ERROR = 1.0  # nats of S(x): beyond it the logarithm of a mean is not normal
 FEWEST_VISITS = 10  # of a known bin, on average, in the part that is measured
 FEWEST_DRAWS = 100  # in a row of x, before its part of the box counts as known
 OUTSIDE = 0.5  # largest part of the box outside the window
-UNSEEN = 0.1  # largest part of the visited rows of x that are not reliable
+UNREACHED = 0.1  # largest part of the window, its lowest rows, where no walker ever was
+UNSEEN = 0.2  # largest part of the visited rows of x that are not reliable
 HOT = 0.05  # by which a kinetic temperature may be off what the heat of the hills explains
 
 
@@ -125,9 +127,7 @@ def _furthest(landscape: Landscape, difference: np.ndarray, error: np.ndarray) -
         "nats": float(difference[rows[k]]),
         "errors": float(z[k]) if known else None,
         "x": float(landscape.grid.x.centres[rows[k]]),
-        "limit": float(t_factor(landscape.n_walkers, 1 - FALSE_ALARM / rows.size))
-        if known
-        else None,
+        "limit": float(t_factor(landscape.n_walkers, 1 - FALSE_ALARM)) if known else None,
     }
 
 
@@ -182,9 +182,9 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
     if landscape.n_walkers < 2:
         more = "--walkers 8" if landscape.unit != "table" else "--set wlmd.tables=4"
         yield LOOK_AGAIN, f"one {landscape.unit} has no error bars", more
-    if "rungs" in landscape.meta:
-        for words in landscape.meta["rungs"]["warnings"]:
-            yield LOOK_AGAIN, words.rstrip("."), ""
+    for words in landscape.meta.get("rungs", {}).get("warnings", ()):
+        reason = re.split(r"[;:,] make ", words)[0].rstrip(".")
+        yield LOOK_AGAIN, reason, _advice(landscape, words, longer)
     if not landscape.reliable.any():
         yield TOO_SHORT, f"no bin was seen by all {who} while S was measured", longer(4)
     trips = numbers.get("trips")
@@ -206,13 +206,18 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
         reason = f"S is known to ± {error['nats']:.1f} nats only at {error['x']:.2f}"
         yield LOOK_AGAIN, reason, longer((error["nats"] / LARGEST_ERROR) ** 2)
     rows = landscape.marginal_entropy()
-    unseen = 1 - rows.reliable.sum() / max(np.isfinite(rows.value).sum(), 1)
+    visited = landscape.visits.any(axis=1) | np.isfinite(rows.value)
+    unseen = 1 - rows.reliable.sum() / max(visited.sum(), 1)
     if unseen > UNSEEN:
         yield LOOK_AGAIN, f"{unseen:.0%} of the rows were not seen by all {who}", longer(2)
+    x, lowest = landscape.grid.x, int(np.argmax(visited))
+    if landscape.unit == "walker" and lowest > UNREACHED * x.n:
+        reason = f"no walker came below {x.edges[lowest]:.2f}, the window begins at {x.lo:.2f}"
+        window = _window(landscape, x.edges[lowest], x.hi)
+        yield LOOK_AGAIN, reason, f"{longer(4)}, or {window} if nothing lies below"
     if numbers.get("outside", 0) > OUTSIDE:
-        high = landscape.grid.x.hi + 1
         reason = f"{numbers['outside']:.0%} of the box lie outside the window"
-        yield LOOK_AGAIN, reason, f"--window {landscape.grid.x.lo:g},{high:g}"
+        yield LOOK_AGAIN, reason, _window(landscape, x.lo, x.hi + 1)
 
 
 def _unmixed(landscape: Landscape, numbers: dict, longer) -> Iterator[tuple[str, str, str]]:
@@ -289,6 +294,25 @@ def driven(landscape: Landscape) -> float:
     tau = diagnostics.crossing_time(steps, _trips(landscape))
     area = history["cells"][:, -1].mean() * x.width * (y.width if isfinite(y.lo) else 1.0)
     return diagnostics.resolution(history["f"][:, -1].mean() * diagnostics.A0, tau, area)
+
+
+def _window(landscape: Landscape, low: float, high: float) -> str:
+    """Another window in x; a Problem of the user's own file has its grid there."""
+    if "file" in landscape.meta.get("task", {}).get("files", {}):
+        return f"an x axis from {low:g} to {high:g} in your file"
+    return f"--window {low:g},{high:g}"
+
+
+def _advice(landscape: Landscape, words: str, longer) -> str:
+    """What a sampler's own warning says is to be made smaller or larger, as an option."""
+    found = re.search(r"make (\w+)\.(\w+) .*?(smaller|larger)", words)
+    if not found or found[2] not in landscape.settings:
+        return ""
+    section, name, way = found.groups()
+    if name == "steps":
+        return longer(4)
+    value = landscape.settings[name] * (0.5 if way == "smaller" else 2)
+    return f"--set {section}.{name}={value:g}"
 
 
 def _longer(landscape: Landscape):

@@ -174,8 +174,7 @@ def _weighed(landscape: Landscape, numbers: dict) -> list[tuple[str, str]]:
             far = numbers[key]
             words = f"S differs by {abs(far['nats']):.2g} nats at {far['x']:.2f}"
             if far["errors"] is not None:
-                words += f", {far['errors']:.1f} errors (right below {far['limit']:.1f}"
-                words += " in 99 % of runs)"
+                words += f", {far['errors']:.1f} errors (at most {far['limit']:.1f} is good)"
             if key == "draws" and "sums" in numbers:
                 words += "; sum of exp S {:.3f}, draws {:.3f}".format(*numbers["sums"])
             lines.append((name, words))

@@ -102,8 +102,8 @@ def _head(runs: Sequence) -> list[str]:
             said += "; not finished"
         lines.append(f'<p class="soft">{escape(said)}</p>')
         if isinstance(result, Landscape):
-            verdict = " ".join(line.strip() for line in verdict_lines(result, "Verdict"))
-            lines.append(f'<p class="verdict">{escape(verdict)}</p>')
+            verdict = "<br>".join(escape(line) for line in verdict_lines(result, "Verdict"))
+            lines.append(f'<p class="verdict">{verdict}</p>')
     return lines
 
 

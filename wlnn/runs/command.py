@@ -6,7 +6,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
-from wlnn.runs.recipe import USUAL_SAMPLER, Recipe, make_recipe
+from wlnn.runs.recipe import Recipe, make_recipe, usual_sampler
 from wlnn.settings.tables import Settings
 from wlnn.settings.unread import BINS, SAMPLERS, read_by
 
@@ -43,7 +43,7 @@ def command_of(recipe: Recipe, directory=None, search: dict | None = None) -> st
         search: methods and landscape of `wlnn seek`, as run.json has them.
     """
     words = ["wlnn", COMMANDS.get(recipe.sampler, recipe.sampler), *_source(recipe.source)]
-    usual = USUAL_SAMPLER.get(recipe.source.get("task", "own"), "wlmc")
+    usual = usual_sampler(recipe.source.get("task", "own"), recipe.preset)
     if recipe.sampler in COMMANDS and recipe.sampler != usual:
         words += ["--sampler", recipe.sampler]
     if recipe.preset != "default":

@@ -18,6 +18,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
+from wlnn.settings.section import nearest
 from wlnn.settings.tables import Settings, parse_overrides, read_table
 from wlnn.settings.unread import SAMPLERS
 from wlnn.tasks.catalogue import TASKS, load_task
@@ -40,7 +41,8 @@ class Recipe:
     Attributes:
         source: {"task": name}, with "data" and "embedding" if it needs files; {"file":
             "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
-            "kind": .., "standardise": bool}. Paths are absolute.
+            "kind": .., "standardise": bool}. Paths are absolute. Empty where a program made the
+            task.
         settings: all sections; those that the source does not use are ignored.
         sampler: "wlmc" (Monte Carlo), "wlmd" (molecular dynamics) or "ladder"; "md", "seek",
             "train" or "tune" where no landscape is sampled.
@@ -140,8 +142,7 @@ class Recipe:
         from wlnn.wlmc import checkpoints
 
         identity = checkpoints.run_identity(problem, self.settings.wlmc)
-        notes = {"recipe": self.to_dict()}
-        store.open_run(directory, identity, notes)
+        store.open_run(directory, identity, self.notes)
 
     def as_task(self, about: dict) -> Task | Problem:
         """The task in a worker process, which may see other files than those ``about`` tells of.
@@ -177,14 +178,19 @@ class Recipe:
             more["grid"] = self.grid(problem)
         else:
             from wlnn.wlmc import run
-        settings, notes = getattr(self.settings, self.sampler), {"recipe": self.to_dict()}
+        settings = getattr(self.settings, self.sampler)
         try:
-            return run.sample(problem, settings, directory, threads, report, notes, **more)
+            return run.sample(problem, settings, directory, threads, report, self.notes, **more)
         except Exception as error:
             sentence = self._of_the_user(error)
             if sentence is None:
                 raise
             raise sentence from error
+
+    @property
+    def notes(self) -> dict | None:
+        """What run.json holds of the recipe; None where the task is an object of a program."""
+        return {"recipe": self.to_dict()} if self.source else None
 
     def _of_the_user(self, error: Exception) -> UserError | None:
         """The sentence for an error that comes from a line of the user's own file."""
@@ -216,20 +222,20 @@ def make_recipe(
     values: dict[str, dict] | None = None,
     overrides: tuple[str, ...] = (),
     variants: dict[str, str] | None = None,
+    table: str | None = None,
 ) -> Recipe:
     """A recipe from the table of the task, then ``values`` by section, then dotted ``overrides``.
 
-    The section "sampler" of ``values`` goes to the section of the sampler in use.
+    The section "sampler" of ``values`` goes to the section of the sampler in use. ``table`` is the
+    name of the table, where the source is empty.
     """
     source = {
         name: os.path.abspath(value) if name in PATHS else value for name, value in source.items()
     }
-    name = source.get("task", "own")
+    name = table or source.get("task", "own")
     if "task" in source and name not in TASKS:
-        raise UserError(
-            f"there is no task '{name}'; use one of {', '.join(TASKS)}, or path.py:name for one of "
-            "your own."
-        )
+        known = [*TASKS, "or path.py:name for one of your own"]
+        raise UserError(f"there is no task '{name}'{nearest(name, known)}")
     sampler = sampler or usual_sampler(name, preset)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))

@@ -15,7 +15,7 @@ class WLMCSettings(Section):
     name = "wlmc"
     steps: int = option(60_000_000, low=1)  # of one walker, adaptive part and production together
     stages: int = option(400, low=1, high=1_000_000)  # the run is reported and saved after each
-    production: float = option(0.5, low=0, high=0.95)  # last part of the steps, which is measured
+    production: float = option(0.6, low=0, high=0.95)  # last part of the steps, which is measured
     # "common": mean S of all walkers, frozen for all, + ln(sum of their visits): no known bias.
     # "average": mean of an S that still grows: too deep where S is small (spiral-classify: 2 nats).
     # "frozen": own S + ln H of each walker: a walker that never crosses, or sits in a rare bin, is

@@ -5,6 +5,8 @@ It knows no section in particular.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import asdict, field, fields
 from math import isfinite
 from numbers import Real
@@ -27,7 +29,27 @@ def option(default, low=None, high=None, above=None, choices=None, why="", later
     return field(default=default, metadata=limits)
 
 
-class Section:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """How a sentence about an unknown name ends: with the known one that it resembles, or all."""
+    close = difflib.get_close_matches(str(name), known := list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}."
+
+
+class KnownNames(type):
+    """Of dataclasses that are made by people: an unknown name gets a sentence with the nearest."""
+
+    def __call__(cls, *values, **options):
+        """The dataclass with these fields."""
+        known = [option.name for option in fields(cls)]
+        for name in options:
+            if name not in known:
+                section = getattr(cls, "name", "")
+                said = f"{section}.{name}" if section else f"section '{name}'"
+                raise UserError(f"there is no {said}{nearest(name, known)}")
+        return super().__call__(*values, **options)
+
+
+class Section(metaclass=KnownNames):
     """Checks every field of the dataclass that inherits it; ``name`` is the table's section."""
 
     name = ""

@@ -5,7 +5,6 @@ Numbers of the paper live in ``tables/<task>.toml`` with their source; nothing h
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -17,6 +16,7 @@ from wlnn.base.errors import UserError
 from wlnn.settings.canonical import MDSettings, SeekSettings
 from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.samplers import WLMCSettings, WLMDSettings
+from wlnn.settings.section import KnownNames, nearest
 from wlnn.settings.task import (
     SECTIONS,
     ContextSettings,
@@ -30,7 +30,7 @@ VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.log
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(metaclass=KnownNames):
     """Every section of one table."""
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -81,12 +81,6 @@ class Settings:
     def to_dict(self) -> dict:
         """``{section: {option: value}}``: what is stored with every result."""
         return asdict(self)
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """The end of a sentence on an unknown name: what may be meant, or what there is."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}."
 
 
 def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
