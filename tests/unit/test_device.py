@@ -1,5 +1,5 @@
 """The text of the package on a device: a strict stand-in for CuPy gives NumPy's bits, waits for
-nothing and transfers nothing within a stretch, and every way in which there is no device is told.
+nothing and transfers nothing within a stretch. Whole runs there are in ``test_device_runs.py``.
 """
 
 from dataclasses import replace

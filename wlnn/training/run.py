@@ -98,8 +98,7 @@ def train_many(
         DeviceError: a device that cannot be used, or too little memory there.
         Interrupted: on Ctrl-C, when everything done so far is saved.
     """
-    device = device_of(device)
-    plan = train.make_plan(task, settings, device)  # refuses what cannot be trained
+    train.make_plan(task, settings)  # refuses what cannot be trained
     about = about or task.describe()
     if directory is not None:
         directory = Path(directory)
@@ -108,16 +107,24 @@ def train_many(
         if (directory / "trained.npz").exists():
             return Trained.load(directory)
     parts = parts_of(settings, task.network.n_parameters, directory)
-    if device is not CPU:
-        train.check_room(plan, max(part.last - part.first for part in parts))
-        if directory is not None:
-            store.enter(directory, store.versions() | {"device": device.about})
-    how = processes, report, executor, device
+    how = processes, report, executor, on_device(task, parts, device, directory)
     states = execute(make_task or partial(itself, task), parts, *how)
     trained = collected(states, {"task": about, "train": asdict(settings)})
     if directory is not None:
         trained.save(directory / "trained.npz")
     return trained
+
+
+def on_device(task: Task, parts: Sequence[Part], device, directory: Path | None) -> Host:
+    """The device of that name, tried with the largest part; run.json keeps what it is."""
+    device = device_of(device)
+    if device is not CPU:
+        largest = max(parts, key=lambda part: part.last - part.first)
+        plan = train.make_plan(task, largest.settings, device)
+        train.check_room(plan, largest.last - largest.first)
+        if directory is not None:
+            store.enter(directory, store.versions() | {"device": device.about})
+    return device
 
 
 def run_identity(task: Task, settings: TrainSettings, about: dict) -> dict:
