@@ -2,7 +2,7 @@
 
 ``cases/`` holds the cases themselves: problem, exact masses, table. ``judges/`` runs samplers on
 them. Installed as ``wlnn.reference``; `wlnn verify` goes through
-:data:`CASES`.
+:data:`CASES`; :data:`LABELS` has the short names of the documentation.
 """
 
 from __future__ import annotations
@@ -105,26 +105,48 @@ CASES = (
         for name in ("sphere", "twin_spheres", "blocks", "residual_floor", "few_rows")
     ),
 )
+LABELS = {  # as the documentation and the heads of ``cases/`` call them
+    "R1": ("maxnorm-start",),
+    "R2": ("ternary-start", "ternary-window"),
+    "R3": ("maxnorm", "production"),
+    "R4": ("logistic", "logistic-float32"),
+    "R5": ("ternary", "averaged"),
+    "R6": ("maxnorm-flat", "maxnorm-flat-log-uniform"),
+    "R7": ("twin-cache",),
+    "R8": ("tanh-unit", "relu-unit"),
+    "R9": ("wlmd-start", "wlmd-run"),
+    "R10": ("ising",),
+    "R11": ("spiral-draws",),
+    "R12": ("nested",),
+    "R13": ("common-rare",),
+    "E": ("wlmd-start",),
+    "F": ("wlmd-run",),
+    "G": ("canonical",),
+}
 
 
 def chosen(names=(), slow: bool = False) -> list[Case]:
     """The cases of some names, or all that take seconds, with ``slow`` all there are.
 
+    Names are those of :data:`CASES` and of :data:`LABELS`.
+
     Raises:
         UserError: there is no case of a name.
     """
-    known = {case.name: case for case in CASES}
+    known = {case.name: (case.name,) for case in CASES} | LABELS
     for name in names:
         if name not in known:
             raise UserError(f"{name}: there is no such case; use one of {', '.join(known)}.")
-    return [known[name] for name in names] or [case for case in CASES if slow or not case.slow]
+    wanted = {case for name in names for case in known[name]}
+    return [case for case in CASES if case.name in wanted or not (names or case.slow > slow)]
 
 
 def verify(*names: str, slow: bool = False, seed: int = 0):
     """Pairs of a :class:`Case` and its ``judges.verdict.Verdict``, one after another.
 
-    >>> [found.passed for case, found in verify("maxnorm-start")]
-    [True]
+    Examples:
+        >>> [found.passed for case, found in verify("maxnorm-start")]
+        [True]
 
     Raises:
         UserError: as :func:`chosen`.

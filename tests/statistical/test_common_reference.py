@@ -55,6 +55,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 def test_own_s_of_each_walker_is_caught(monkeypatch):
     """Every walker frozen on an S of its own, and the first one's taken for that of all."""
     monkeypatch.setattr(wlmc_run, "share_entropy", own_entropy)
+    monkeypatch.setattr(wlmc_run, "refine_entropy", lambda walkers: walkers)
     case = maxnorm.problem()
     found = run(case, **COMMON, steps=300_000)
     assert rms(errors(found, maxnorm.masses(case))) > 0.06
@@ -117,7 +118,7 @@ def test_a_walker_whose_visits_are_dropped_is_caught(monkeypatch):
 
     monkeypatch.setattr(landscape_merge, "_left_out", watched)
     run(maxnorm.problem(), **COMMON, steps=100_000)
-    assert counted == [4 * 100_000 * 0.45]
+    assert counted == [4 * 100_000 * 0.35]
 
 
 @pytest.mark.parametrize("wrong", [False, True])

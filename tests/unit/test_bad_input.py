@@ -59,6 +59,9 @@ def refused(named, *arguments):
 
 OPTIONS = {
     "unknown command": ("'sampel'", ["sampel"]),
+    "near command": ("Did you mean 'sample'?", ["smaple"]),
+    "no near option": ("No such option '--gpu'; see", ["sample", "--gpu"]),
+    "near option": ("'--walkers'", ["sample", "--walker", "3"]),
     "unknown option": ("--walker", ["sample", "--walker", "3"]),
     "unknown task": ("'spirals'", ["sample", "--task", "spirals"]),
     "unknown activation": ("'gelu'", ["sample", "--activation", "gelu"]),

@@ -293,3 +293,18 @@ def test_mistakes_of_canonical_are_sentences(tmp_path):
     for text in ("1e-1..1e-3", "a..b", "0,1"):
         assert run("canonical", path, "--temperature", text).status == 2
     assert run("canonical", path, "--md", path).err.endswith("give a run of `wlnn md`.\n")
+
+
+def test_a_lengthened_motion_has_the_bits_of_one_motion_of_that_length(tmp_path):
+    words = (*MD[: MD.index("--steps")], "--walkers", "2", "--threads", "1")
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    assert run(*words, "--steps", "8000", "--out", whole).status == 0
+    assert run(*words, "--steps", "4000", "--out", part).status == 0
+    refused = run("resume", part, "--steps", "4100", "--threads", "1")
+    assert refused.status == 2
+    assert "md.steps must be a multiple of md.record = 200" in refused.err
+    assert run("resume", part, "--steps", "8000", "--threads", "1").status == 0
+    (a, told), (b, also) = (store.load(path / "md.npz") for path in (whole, part))
+    assert told == also
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])

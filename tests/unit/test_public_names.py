@@ -59,3 +59,11 @@ def test_the_module_runs_as_a_command():
         [sys.executable, "-m", "wlnn", "--version"], capture_output=True, text=True, check=True
     )
     assert wlnn.__version__ in done.stdout
+
+
+def test_short_names_of_exact_cases_are_names_of_cases():
+    from wlnn.reference import CASES, LABELS
+
+    known = {case.name for case in CASES}
+    assert all(name in known for names in LABELS.values() for name in names)
+    assert {f"R{k}" for k in range(1, 14)} | {"E", "F", "G"} == set(LABELS)

@@ -254,7 +254,8 @@ def _scheduler(distributed: ModuleType, where: str) -> Iterator[tuple]:
         shared = keys.pop("shared_temp_directory", os.getcwd())  # where workers find the keys
         keys = {"cores": 1, "processes": 1, "shared_temp_directory": shared, **keys}
     try:
-        cluster = cluster_type(security=security, **keys)
+        with _without_interrupts():
+            cluster = cluster_type(security=security, **keys)
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         raise UserError(f"{where}: {cluster_type.__name__} refuses it: {error}.") from error
     with cluster:

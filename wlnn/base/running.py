@@ -85,6 +85,11 @@ class Clocks:
         self.said = -math.inf
         self.latest = None
 
+    def tell(self, notes: tuple[str, ...]) -> None:
+        """What should be known before anything runs."""
+        if notes:
+            self.report(Report(self.first, notes=notes))
+
     def saw(self, part: float, line: Callable[[], str], states, notes: tuple[str, ...] = ()):
         """Something was done: save and report if it is time to, and at the end."""
         now, self.latest = time.monotonic(), states

@@ -166,10 +166,11 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
         contents = read_run(directory)
         found = difference(contents["identity"], identity)
         if found:
-            longer = found.partition(" ")[0] in ("wlmc.steps", "wlmd.steps", "train.epochs")
+            longer = found.partition(" ")[0] in ("wlmc.steps", "md.steps")
+            more = f"; `wlnn resume {directory} --steps N` lengthens a run" if longer else ""
             raise UserError(
                 f"{directory}: belongs to another run: {found}; choose another directory"
-                + ("; a run cannot be lengthened, but other seeds add to it." if longer else ".")
+                f"{more}{'; other seeds add to it' * longer}."
             )
         enter(directory, versions())
         return directory
@@ -187,6 +188,12 @@ def enter(directory, now: dict) -> None:
     if now not in before:
         with suppress(UserError):  # a finished run may lie where nothing can be written
             change_notes(directory, {"versions": [*before, now]})
+
+
+def shorter(directory) -> list[dict]:
+    """Identities of the runs that a run was before it was lengthened; its checkpoints go on."""
+    found = read_run(directory).get("shorter", [])
+    return found if isinstance(found, list) else []
 
 
 def versions_of(contents: dict) -> list[dict]:

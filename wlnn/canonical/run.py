@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import MDSettings
-from wlnn.tasks.check import checked_smooth
+from wlnn.tasks.check import checked_smooth, uncompiled
 from wlnn.tasks.field import Field, field_of, field_on
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
@@ -98,6 +98,7 @@ def simulate(
     """
     make, problem = make_problem or partial(itself, problem), checked_smooth(problem)
     clocks, everybody = Clocks(report, None), tuple(range(settings.walkers))
+    clocks.tell(uncompiled(problem))
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         move = Move(problem, settings, field_on(problem, device, settings.walkers, 0, directory))
@@ -222,7 +223,7 @@ def _begin(problem, settings: MDSettings, directory, notes) -> Trajectories:
             found = Trajectories.load(path)
             if found.walkers.theta.shape != (settings.walkers, problem.n_parameters):
                 raise UserError(f"{path}: has other walkers than this run; delete it.")
-            return found
+            return replace(found, meta={**found.meta, "md": asdict(settings)})  # maybe lengthened
     rngs = [generator(settings.seed, r, 0) for r in range(settings.walkers)]
     if settings.start_x < AS_DRAWN:
         problem = starting_below(problem, settings.start_x)

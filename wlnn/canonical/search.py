@@ -156,6 +156,12 @@ def search(
         chosen = langevin.Walkers(*(part[quest.replicas_of(numbers)] for part in walkers))
         rows = np.stack([coldest[m] for m in numbers])
         units.append(Sought(numbers, chosen, rows, np.zeros((len(numbers), replicas - 1), int)))
+    if problem.gradient_system:  # no steps: what Numba compiles, it compiles here
+        with Clocks(report, None).compiling():
+            first, replicas_of = units[0], quest.replicas_of(units[0].numbers)
+            rngs = [generator(own.seed, key, r, 0) for r in replicas_of]
+            systems = quest.systems_of(replicas_of)
+            langevin.advance(problem, first.walkers, quest.motion, 0, rngs, systems)
 
     def save(units: list[Sought]) -> None:
         if path is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
+from wlnn.cli.results import style_options
 
 
 @click.command(short_help="Landscapes against each other, in standard errors.")
@@ -15,7 +16,8 @@ from wlnn.base.errors import UserError
 @click.option("--csv", "file", metavar="FILE", help="Also write all numbers to a CSV file.")
 @click.option("--out", type=click.Path(dir_okay=False), default="compare.png", show_default=True,
               help="The picture, as .png, .pdf or .svg.")  # fmt: skip
-def compare(results, every, file, out):
+@style_options
+def compare(results, every, file, out, style, width_cm):
     """Compare runs with the first of them: S(x), equilibrium curves, and their differences.
 
     Differences are told in standard errors, and whether chance explains the largest of them. Other
@@ -31,6 +33,7 @@ def compare(results, every, file, out):
     from wlnn.report import plot
     from wlnn.report.export import write_columns
     from wlnn.report.plot_compare import plot_compare
+    from wlnn.report.plot_style import fitted, styled
     from wlnn.runs.find import find_landscape
 
     if file is not None and Path(file).exists():
@@ -43,5 +46,6 @@ def compare(results, every, file, out):
         click.echo(write_columns(Path(file), in_words.columns(landscapes, found)))
     short = [Path(name).name or name for name in names]
     unique = len(set(short)) == len(short)
-    figure = plot_compare(landscapes, short if unique else names, found)
-    click.echo(plot.save(figure, out))
+    with styled(style):
+        figure = plot_compare(landscapes, short if unique else names, found)
+        click.echo(plot.save(fitted(figure, style, width_cm), out))

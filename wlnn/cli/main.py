@@ -5,6 +5,7 @@ The commands are in the files named below, which load nothing heavy before they 
 
 from __future__ import annotations
 
+import difflib
 import signal
 import sys
 import threading
@@ -44,6 +45,7 @@ COMMANDS = {  # in the order of the help
     "maxent": "wlnn.cli.maxent:maxent",
 }
 MISTAKE = 2  # exit status
+LIKE = 0.7  # of two words, from which on one is suggested for the other
 
 
 class Commands(click.Group):
@@ -59,6 +61,12 @@ class Commands(click.Group):
             return None
         module, _, attribute = COMMANDS[name].partition(":")
         return getattr(import_module(module), attribute)
+
+    def resolve_command(self, ctx, args):
+        """The command of the first word; a near one is named where there is none."""
+        if args[0] not in COMMANDS and (near := difflib.get_close_matches(args[0], COMMANDS, 1)):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Commands, invoke_without_command=True)
@@ -97,6 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         sys.exit(wlnn.main(arguments, prog_name="wlnn", standalone_mode=False))
     except click.UsageError as error:
+        if isinstance(error, click.NoSuchOption):  # --gpu is not much like --out
+            near = difflib.get_close_matches(error.option_name, error.possibilities or (), 3, LIKE)
+            error.possibilities = near
         path = error.ctx.command_path if error.ctx else "wlnn"
         _fail(f"{error.format_message().rstrip('.')}; see '{path} --help'.")
     except click.ClickException as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import numbers
+from wlnn.cli.options import numbers, options_of
 
 UNITS = click.Choice(["bin", "axis", "exp"])
 per_x_option = click.option(
@@ -22,6 +22,23 @@ per_x_option = click.option(
     show_default=True,
     help="S along x: per bin, per unit of the axis (ln L), or per unit of exp(axis) (L itself). "
     "S per unit of L = S per unit of ln L - ln L.",
+)
+
+
+style_options = options_of(
+    click.option(
+        "--style",
+        type=click.Choice(["screen", "paper", "slide"]),
+        default="screen",
+        show_default=True,
+        help="Fonts and lines; 'paper' has no title, which the caption says.",
+    ),
+    click.option(
+        "--width-cm",
+        type=click.FloatRange(4, 100),
+        metavar="CM",
+        help="Width as printed, e.g. 8.6 for a column; no letter is below 7 points.",
+    ),
 )
 
 
@@ -76,37 +93,56 @@ def info(result, per, every, as_json):
 @click.option(
     "--out", type=click.Path(dir_okay=False), help="Only the landscape, as .png, .pdf or .svg."
 )
-def plot(results, per, per_y, out):
+@style_options
+@click.option(
+    "--contours", is_flag=True, help="Where S is 1, 2, 4, 8 nats below the row's highest."
+)
+def plot(results, per, per_y, out, style, width_cm, contours):
     """Draw landscape.png (S in colour, with its curves) and diagnostics.png into a run directory.
 
     Magenta: the equilibrium curve, the mean of y over all networks of one training loss. Dashed:
     the y of the highest entropy. Pale bins were not seen by all walkers: do not trust them.
+
+    \b
+      wlnn plot runs/... --out fig1.pdf --style paper --width-cm 8.6
     """
-    from wlnn.report.plot import plot_landscape, save
     from wlnn.runs.find import find_landscape
 
     if out is not None and len(results) > 1:
         raise UserError("--out names one picture; give one result with it.")
     for result in results:
-        landscape = find_landscape(result)
-        if out is not None:
-            axes = plot_landscape(landscape, per=(per, per_y))
-            click.echo(save(axes.figure, out))
-            continue
         folder = Path(result) if Path(result).is_dir() else Path(result).parent
-        for path in draw(landscape, folder, (per, per_y)):
+        landscape = find_landscape(result)
+        for path in draw(landscape, folder, (per, per_y), out, style, width_cm, contours):
             click.echo(path)
 
 
-def draw(landscape, folder: Path, per: tuple[str, str] = ("bin", "bin")) -> list[Path]:
-    """Both pictures of a landscape, or the diagnostics alone where there is a single y bin."""
+def draw(
+    landscape,
+    folder: Path,
+    per: tuple[str, str] = ("bin", "bin"),
+    out: str | None = None,
+    style: str = "screen",
+    width_cm: float | None = None,
+    contours: bool = False,
+) -> list[Path]:
+    """Both pictures of a landscape, or the diagnostics alone where there is a single y bin.
+
+    With ``out`` only the landscape, to that path. The diagnostics are twice as wide.
+    """
     from wlnn.report import plot
+    from wlnn.report.plot_style import fitted, styled
 
     paths = []
-    if landscape.grid.y.n > 1:
-        figure = plot.plot_landscape(landscape, per=per).figure
-        paths.append(plot.save(figure, folder / "landscape.png"))
-    return [*paths, plot.save(plot.plot_diagnostics(landscape), folder / "diagnostics.png")]
+    with styled(style):
+        if landscape.grid.y.n > 1 or out is not None:
+            figure = plot.plot_landscape(landscape, per=per, contours=contours).figure
+            path = out or folder / "landscape.png"
+            paths.append(plot.save(fitted(figure, style, width_cm), path))
+        if out is None:
+            figure = fitted(plot.plot_diagnostics(landscape), style, width_cm and 2 * width_cm)
+            paths.append(plot.save(figure, folder / "diagnostics.png"))
+    return paths
 
 
 @click.command(short_help="List and export networks that were kept.")
@@ -188,7 +224,8 @@ def verify(slow, names, seed):
 
     Enumerated, integrated and analytic landscapes go through the very code that `wlnn sample` runs.
     A case passes when its error is at most its threshold, which a right sampler keeps for all but a
-    few seeds in 100,000 and a wrong one does not; what the error is stands below each case.
+    few seeds in 100,000 and a wrong one does not; what the error is stands below each case. --case
+    takes the names of this table, and those of the documentation, such as R1 or G.
     """
     from wlnn.reference import CASES
     from wlnn.reference import chosen as cases_of

@@ -17,27 +17,37 @@ import click
 from wlnn.backend.device import Host
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.options import STOPPED, engine_of, engine_options, tell, threads_option
+from wlnn.cli.options import NUMBER, STOPPED, engine_of, engine_options, tell, threads_option
 
 METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 
 
 @click.command(short_help="Go on with an interrupted run.")
 @click.argument("run", type=click.Path())
+@click.option("--steps", **NUMBER, help="Make the run so long, finished or not.")
 @threads_option
 @engine_options
-def resume(run, threads, on, insecure, device):
+def resume(run, steps, threads, on, insecure, device):
     """Go on with an interrupted run, or with all runs in a directory of runs.
 
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
     without the interruption. CSV and Python files that changed since are refused.
+
+    With --steps a run becomes longer, bit for bit as one run of that length: Monte Carlo measures
+    on with what it learnt (without production it learns on, if --schedule is paper or halving and
+    --step-rule is not freeze), `wlnn md` moves on. Other runs say why they cannot. The result so
+    far is kept as landscape-STEPS.npz.
     """
+    from wlnn.runs.lengthen import lengthen
     from wlnn.runs.recipe import read_recipe
 
     folders = [Path(run)]
     if not (folders[0] / "run.json").exists():
         folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
     again = f"wlnn resume {run}" if len(folders) > 1 else ""
+    for folder in folders if steps is not None else ():
+        _, changed = lengthen(folder, steps)
+        click.echo(f"{folder}: from now on a run with {', '.join(changed)}", err=True)
     with engine_of(on, insecure, device) as engine:
         for folder in folders:
             execute(read_recipe(folder), folder, threads, again, engine)

@@ -97,6 +97,7 @@ def train(preset, out, processes, tuned, on, insecure, device, **options):
         if out:
             directory = Path(out) / f"b{size:g}" if several else Path(out)
         begun.append((recipe, directory))
+    _refuse_both(on, processes)
     with engine_of(on, insecure, device) as engine:
         for recipe, directory in begun:
             again = "the same command" if several else ""
@@ -142,8 +143,14 @@ def tune(preset, out, processes, on, insecure, device, rate_range, batch_range, 
             )
     recipe = _recipe(options, preset, "tune", ("runs", "rates"), own)
     directory = Path(out) if out else Path("runs") / directory_name(recipe, recipe.task())
+    _refuse_both(on, processes)
     with engine_of(on, insecure, device) as engine:
         execute(recipe, directory, processes, engine=engine)
+
+
+def _refuse_both(on, processes) -> None:
+    if on is not None and processes is not None:
+        raise UserError("--on says where it runs; leave out --processes.")
 
 
 def _recipe(options: dict, preset, sampler: str, names: tuple[str, ...], more: dict | None = None):

@@ -21,7 +21,8 @@ from wlnn.landscape import tables
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.ridge import ridge
 
-RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so
+RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so ...
+LADDER_SHARE = 0.5  # ... of ladders, which come to the tails of y by chance: a row needs its middle
 GAUGES = {
     "box": "sum of exp S over all bins = 1, the whole box",
     "draws": "exp S = fraction of the box, fixed by uniform draws",
@@ -172,11 +173,12 @@ class Landscape:
 
     @property
     def _rows(self) -> np.ndarray:
-        """Rows ``(nx,)`` whose mass lies in reliable bins by :data:`RELIABLE_SHARE`."""
+        """Rows ``(nx,)`` whose mass lies in reliable bins, by the share that its sampler needs."""
         entropy = self.entropy
         safe = np.where(self.reliable, entropy, np.nan)
+        share = LADDER_SHARE if self.unit == "ladder" else RELIABLE_SHARE
         with np.errstate(invalid="ignore"):
-            return ln_sum(safe) - ln_sum(entropy) >= np.log(RELIABLE_SHARE)
+            return ln_sum(safe) - ln_sum(entropy) >= np.log(share)
 
     def _curve(self, per_walker: np.ndarray) -> Curve:
         """The curve of a quantity of each of :attr:`entropies` ``(R, nx)``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,9 +12,8 @@ from wlnn.base.statistics import t_factor
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.overlap import Common, Overlap, quantity
 from wlnn.report.compare import letters
+from wlnn.report.plot_style import COLOURS, ink
 
-# Okabe and Ito's colours, which all kinds of colour vision tell apart
-COLOURS = ("#7f7f7f", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 STROKES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
 
@@ -32,9 +30,10 @@ def plot_compare(landscapes: Sequence[Landscape], names: Sequence[str], found: O
         2, len(parts), sharex=True, squeeze=False, gridspec_kw={"height_ratios": (2, 1)}
     )
     said = letters(len(names))
+    colours = (ink(), *COLOURS)
     for (upper, lower), (words, curve) in zip(axes.T, parts, strict=True):
         for k, letter in enumerate(said):
-            style = {"color": COLOURS[k % len(COLOURS)], "linestyle": STROKES[k % len(STROKES)]}
+            style = {"color": colours[k % len(colours)], "linestyle": STROKES[k % len(STROKES)]}
             _band(upper, found, curve, k, f"{letter}  {names[k]}", style)
             if k:
                 difference, error = curve.minus_first(k)
@@ -42,7 +41,7 @@ def plot_compare(landscapes: Sequence[Landscape], names: Sequence[str], found: O
                 z = np.where(known, difference / np.where(known, error, 1.0), np.nan)
                 lower.plot(found.x, z, marker="o", markersize=3, linewidth=0.8, **style)
         lower.axhspan(-2, 2, color="#999999", alpha=0.2, linewidth=0)
-        lower.axhline(0, color=rcParams["text.color"], linewidth=0.8)
+        lower.axhline(0, color=ink(), linewidth=0.8)
         x_name = landscapes[0].grid.x.name.replace("ln train loss", "ln(train loss)")
         lower.set(xlabel=x_name, ylabel="minus A\n(standard errors)")
         upper.set_ylabel(words.replace("ln test loss", "ln(test loss)"))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 
 from wlnn.canonical.trajectories import Trajectories
@@ -16,19 +15,12 @@ from wlnn.report import plot
 from wlnn.report.plot_canonical import plot_md
 from wlnn.report.plot_compare import plot_compare
 from wlnn.report.plot_small import inline
+from wlnn.report.plot_style import ink, styled
 from wlnn.report.plot_training import plot_tuning
 from wlnn.training.trained import Trained, X
 from wlnn.training.tuning import Tuning
 
 DPI = 144
-FORE, BACK = "#e6e6e6", "#15171a"  # of a dark screen, as in page_style.py
-DARK = {
-    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), BACK),
-    **dict.fromkeys(
-        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), FORE
-    ),
-    "legend.edgecolor": FORE,
-}
 
 
 class Picture(NamedTuple):
@@ -66,7 +58,7 @@ def plot_curves(landscape: Landscape) -> Figure:
     said = quantity(landscape)
     figure = Figure(figsize=(9.6 if said else 4.8, 3.6), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, 2 if said else 1))
-    parts = [(plot.entropy_label(landscape), landscape.marginal_entropy(), rcParams["text.color"])]
+    parts = [(plot.entropy_label(landscape), landscape.marginal_entropy(), ink())]
     if said:
         parts.append((said, landscape.equilibrium_accuracy(), plot.MAGENTA))
     for ax, (label, curve, colour) in zip(axes, parts, strict=True):
@@ -81,16 +73,16 @@ def plot_trained(trained: Trained) -> Figure:
 
     figure = Figure(figsize=(9.6, 3.6), layout="constrained")
     a, b = figure.subplots(1, 2)
-    ink = rcParams["text.color"]
+    colour = ink()
     epochs = np.arange(1, trained.epochs + 1)
-    a.plot(epochs, trained.metric(X).T, color=ink, linewidth=0.6, alpha=0.4)
+    a.plot(epochs, trained.metric(X).T, color=colour, linewidth=0.6, alpha=0.4)
     a.set(xlabel="epoch", ylabel="ln(train loss)")
     y = trained.meta.get("task", {}).get("y", "ln-test-loss")
     curve = trained.curve(y)
     half = np.nan_to_num(t_factor(curve.trainings) * curve.error)
-    b.plot(curve.x, curve.value, color=ink, linewidth=1.4)
+    b.plot(curve.x, curve.value, color=colour, linewidth=1.4)
     low, high = curve.value - half, curve.value + half
-    b.fill_between(curve.x, low, high, color=ink, alpha=0.25, linewidth=0)
+    b.fill_between(curve.x, low, high, color=colour, alpha=0.25, linewidth=0)
     b.set(xlabel="ln(train loss)", ylabel=y.replace("-", " "))
     return figure
 
@@ -102,7 +94,7 @@ def _map(landscape: Landscape) -> Figure:
 def _twice(title: str, draw: Callable[..., Figure], *what) -> Picture:
     """The same picture for a light and for a dark screen."""
     drawn = []
-    for style in ({}, DARK):
-        with rc_context(style):
+    for style in ("screen", "dark"):
+        with styled(style):
             drawn.append(inline(draw(*what), DPI))
     return Picture(title, *drawn)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.places import Place
+from wlnn.report.places import higher_is_better
 from wlnn.report.plot import INK, plot_landscape
 
 PATH = "#ff7f0e"
@@ -37,6 +38,6 @@ def plot_places(landscape: Landscape, places: list[Place], path: bool) -> Figure
             room = 0.02 * (high - low)
             limits = min(low, finite.min() - room), max(high, finite.max() + room)
             getattr(axes, f"set_{axis}lim")(limits)
-    handles = [*axes.get_legend().legend_handles, *axes.get_legend_handles_labels()[0]]
-    axes.legend(handles=handles, loc="best", fontsize="small", framealpha=0.9)
+    corner = "lower left" if higher_is_better(landscape) else "lower right"
+    axes.legend(loc=corner, fontsize="small", framealpha=0.9)
     return axes.figure

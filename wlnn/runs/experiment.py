@@ -48,11 +48,12 @@ def run(
 ):
     """Sample, train, move or search: whatever the commands of wlnn do, from Python.
 
-    >>> import wlnn
-    >>> landscape = wlnn.run("spiral-classify", length="quick", layers=1, width=2, points=8,
-    ...                      steps=2e4, walkers=2, anchor_draws=1000, progress=False)
-    >>> landscape.n_walkers
-    2
+    Examples:
+        >>> import wlnn
+        >>> landscape = wlnn.run("spiral-classify", length="quick", layers=1, width=2, points=8,
+        ...                      steps=2e4, walkers=2, anchor_draws=1000, progress=False)
+        >>> landscape.n_walkers
+        2
 
     Args:
         task: one of `wlnn tasks`, "path.py:name", a :class:`Task` or a :class:`Problem`.

@@ -41,7 +41,8 @@ class Columns(NamedTuple):
             if cell.lower() in MISSING:
                 raise UserError(
                     f"{self.path}: line {line}, column '{name}': "
-                    + (f"'{cell}' is no finite number." if cell else "the cell is empty.")
+                    + (f"'{cell}' is no finite number" if cell else "the cell is empty")
+                    + "; write one, or leave the row out."
                 )
         return found
 
@@ -50,9 +51,12 @@ class Columns(NamedTuple):
         found = self.texts(name)
         values = np.array([self._value(cell) for cell in found])
         for wrong in np.flatnonzero(~np.isfinite(values)):
+            instead = "write one, or leave the row out"
+            if self.is_text(name):
+                instead = "code the words of this column as numbers (0 and 1), or leave it out"
             raise UserError(
                 f"{self.path}: line {self.lines[wrong]}, column '{name}': '{found[wrong]}' is no "
-                "finite number."
+                f"finite number; {instead}."
             )
         return values
 

@@ -75,7 +75,8 @@ class Task:
         if (self.loss == "cross-entropy") != bool(classes):
             raise UserError(
                 f"task '{self.name}': cross-entropy needs integer labels and squared-error real "
-                "targets."
+                f"targets; those of the data are {'whole' if classes else 'real'} numbers: give "
+                f"targets.astype({'float' if classes else 'int'}), or the other loss."
             )
         if not classes and self.y != "ln-test-loss":
             raise UserError(f"task '{self.name}': with real targets y must be 'ln-test-loss'.")

@@ -72,7 +72,7 @@ def load_walkers(
         paths = [Path(directory) / TOGETHER]
     else:
         paths = [store.checkpoint_path(directory, k) for k in range(settings.walkers)]
-    walkers = {}
+    walkers, known = {}, [run_identity(problem, settings), *store.shorter(directory)]
     for path in paths:
         found = load_state(path, {"kind": "walkers"}, "a walker", ("walkers", "identity"))
         if found is None:
@@ -83,7 +83,7 @@ def load_walkers(
             _check(path, walker, problem)
             walkers[walker.number] = walker
         named = not _together(settings) and path != store.checkpoint_path(directory, walker.number)
-        if named or found.numbers["identity"] != run_identity(problem, settings):
+        if named or found.numbers["identity"] not in known:
             raise UserError(f"{path}: is the checkpoint of another run or walker; delete it.")
     return walkers
 

@@ -23,7 +23,7 @@ from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.samplers import WLMCSettings
-from wlnn.tasks.check import checked
+from wlnn.tasks.check import checked, uncompiled
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
@@ -126,6 +126,7 @@ def sample(
             found[walker.number] = walker
         walkers = [found[number] for number in range(settings.walkers)]
         clocks = Clocks(report, _saver(directory, walk, walkers), _part(walkers, walk.plan))
+        clocks.tell(uncompiled(problem, settings.steps * settings.walkers))
         with clocks.compiling(COMPILING):
             _compile(walk, walkers[0])
         with clocks.saving():
