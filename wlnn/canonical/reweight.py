@@ -67,8 +67,8 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
     Inside a bin ln g(x) is taken as linear, its slope that of its neighbours, so that neither the
     steepness of S nor that of exp(-e^x / T) makes the width of the bins felt. <y> is linear too: of
     a row it is the mean under g(x), which lies on the side where g is large, and not at the centre
-    where the weight may be. The estimates are those of the mean of S(x) over walkers, the errors those of
-    the jackknife over walkers.
+    where the weight may be. The estimates are those of the mean of S(x) over walkers, the errors
+    those of the jackknife over walkers.
 
     Raises:
         UserError: a temperature that is not positive, or no two neighbouring rows to trust.
