@@ -26,6 +26,11 @@ GROUPS = {  # heading -> how the homes of its names begin
 }
 
 
+def on_page_markdown(markdown, page, config, files):
+    """Links to files outside docs as plain words: the site does not have these files."""
+    return re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", markdown)
+
+
 def on_page_content(html, page, config, files):
     """Names in docstrings without the roles before them, which only Sphinx reads."""
     return re.sub(r":(?:class|func|meth|attr|mod|data):(?=<code>)", "", html)
