@@ -37,7 +37,9 @@ study_options = (
 )
 
 
-def carry_out(config, array, dry_run, preset, out, threads, on, insecure, **options) -> None:
+def carry_out(
+    config, array, dry_run, preset, out, threads, on, insecure, device, **options
+) -> None:
     """All runs of a study that are not finished and that nobody else works on."""
     from wlnn.runs import status
     from wlnn.runs.study import read_study
@@ -56,7 +58,7 @@ def carry_out(config, array, dry_run, preset, out, threads, on, insecure, **opti
         return
     if several:
         status.plan(folder, names)
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         if several:
             _campaign(runs, folder, threads, engine)
         else:

@@ -76,7 +76,9 @@ def tasks(name):
 @threads_option
 @engine_options
 @options_of(*study_options)
-def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run, **options):
+def sample(
+    preset, yes, out, threads, live, on, insecure, device, config, array, dry_run, **options
+):
     """Sample an entropy landscape: about a minute, about ten seconds with --quick.
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
@@ -84,6 +86,10 @@ def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run
     macrostates are visited alike. The increment ln f falls with the steps to nothing, and walkers
     that began alone share one S. In the last part of the steps it is frozen and their visits are
     counted: S + ln(visits), with error bars by a jackknife over walkers. A verdict ends the run.
+
+    The spiral surface, houses and polymers (thousands of parameters) are sampled by ladders of
+    replicas instead: at many temperatures of the loss, exchanged between neighbours and joined by
+    MBAR. That takes from eight to forty core-minutes, with --quick a minute or two.
 
     \b
       wlnn sample --quick
@@ -103,7 +109,7 @@ def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run
     from wlnn.runs.recipe import PAPER_DATA_SETS
 
     if config is not None:
-        carry_out(config, array, dry_run, preset, out, threads, on, insecure, **options)
+        carry_out(config, array, dry_run, preset, out, threads, on, insecure, device, **options)
         return
     if array is not None or dry_run:
         raise UserError(f"--{'array' if array else 'dry-run'} needs --config FILE.")
@@ -124,7 +130,7 @@ def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run
             for part, folder in runs:  # so that `resume` finds them all
                 part.open(part.problem(part.task()), folder)
     again = f"wlnn resume {directory}" if len(runs) > 1 else ""
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         for part, folder in runs:
             execute(part, folder, threads, again, engine, live=live)
 

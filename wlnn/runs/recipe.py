@@ -166,7 +166,13 @@ class Recipe:
         return problem
 
     def sample(
-        self, problem, directory: Path, threads: int, report, executor: Executor | None = None
+        self,
+        problem,
+        directory: Path,
+        threads: int,
+        report,
+        executor: Executor | None = None,
+        device=None,
     ) -> Landscape:
         """Begin or continue the run in ``directory``: ``sample`` of its sampler."""
         more: dict = {"executor": executor, "make_problem": partial(self.as_problem, problem.about)}
@@ -178,6 +184,13 @@ class Recipe:
             more["grid"] = self.grid(problem)
         else:
             from wlnn.wlmc import run
+        if self.sampler != "wlmc":
+            more["device"] = device
+        elif device is not None:
+            raise UserError(
+                "Monte Carlo changes one parameter at a time and runs on the CPU alone; leave out "
+                "--device, or take --sampler wlmd or ladder."
+            )
         settings = getattr(self.settings, self.sampler)
         try:
             return run.sample(problem, settings, directory, threads, report, self.notes, **more)

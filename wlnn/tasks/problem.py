@@ -47,6 +47,8 @@ class Problem:
         accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
         gradient_system: ``() -> NamedTuple``, ``evaluate`` and ``backward`` for the drivers of
             motion (``networks.compiled.gradients``), or None where only these exist.
+        elsewhere: ``(put) -> (evaluate, backward)``, the same two functions with their data in the
+            memory that ``put`` brings arrays to; None where they run in NumPy's alone.
         train_system: the same with the rows of x alone, for motion that y has no part in: its y
             means nothing. None where there is no cheaper form.
     """
@@ -65,6 +67,7 @@ class Problem:
     start: Callable | None = None
     accuracy_at: Callable | None = None
     gradient_system: Callable[[], NamedTuple] | None = None
+    elsewhere: Callable | None = None
     train_system: Callable[[], NamedTuple] | None = None
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html

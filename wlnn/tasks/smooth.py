@@ -7,6 +7,7 @@ own. This file moves nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -94,6 +95,20 @@ class NetworkVariables:
         ]
         return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
 
+    def on(self, put: Callable) -> NetworkVariables:
+        """The same in single precision, as the compiled form, with data where ``put`` brings it."""
+        moved = copy(self)
+        moved.dtype = np.dtype(np.float32)
+        reals = self.inputs, *self.targets
+        moved.inputs, *moved.targets = (
+            put(part.astype(moved.dtype) if part.dtype.kind == "f" else part) for part in reals
+        )
+        return moved
+
+    def _functions_on(self, put: Callable) -> tuple[Callable, Callable]:
+        moved = self.on(put)
+        return moved.evaluate, moved.backward
+
     def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
         """Uniform points ``(R, P)`` of the inner part of the box; a tenth: nearly constant outputs.
 
@@ -127,6 +142,7 @@ class NetworkVariables:
             start=self.start,
             accuracy_at=self.axis and self.axis.inverse,
             gradient_system=self.compiled(),
+            elsewhere=self._functions_on,
             train_system=self._of_training_rows(),
         )
 

@@ -75,6 +75,21 @@ def share_entropy(
     return frozen
 
 
+def close_unseen(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
+    """All walkers on their common S without the bins that fewer than two of them saw lately.
+
+    Lately: in the second half of its growth. S of such a bin lacks what the others grew meanwhile,
+    up to twenty nats, and would hold every walker that finds it once S is frozen. A walker that
+    stands there leaves at the first chance. Nothing is closed if that would leave nothing.
+    """
+    seen = sum((walker.visits > walker.marks).astype(int) for walker in walkers)
+    known = seen >= min(2, len(walkers))
+    if not (known & (walkers[0].entropy < CLOSED_ENTROPY)).any():
+        return walkers
+    entropy = np.where(known, walkers[0].entropy, CLOSED_ENTROPY)
+    return [walker._replace(entropy=entropy.copy()) for walker in walkers]
+
+
 def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     """All walkers on their common S + ln(1 + visits / mean visits); these are not counted again.
 
@@ -89,8 +104,9 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     entropy = walkers[0].entropy
     mean = visits.sum() / np.count_nonzero(entropy < CLOSED_ENTROPY)
     entropy, none = entropy + np.log(1 + visits / mean), np.zeros_like(visits)
+    twice = np.zeros_like(walkers[0].early)
     return [
-        walker._replace(entropy=entropy.copy(), production=none, late=none) for walker in walkers
+        walker._replace(entropy=entropy.copy(), production=none, early=twice) for walker in walkers
     ]
 
 
@@ -119,7 +135,8 @@ def merge_walkers(
     pooled = settings.estimator == "common" and any(walker.production.any() for walker in walkers)
     if pooled:
         results = [
-            WalkerResult(w.entropy, w.visits, w.production, w.history, w.late) for w in walkers
+            WalkerResult(w.entropy, w.visits, w.production, w.history, plan.first_part(w))
+            for w in walkers
         ]
     else:
         results = [wlmc.result(group) for group in groups]
