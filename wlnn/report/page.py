@@ -131,7 +131,7 @@ def _pictures(result) -> list[Picture]:
 def _image(picture: Picture) -> str:
     return (
         f'<div class="wide{" broad" * (picture.title != "Landscape")}">'
-        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{picture.dark}">'
+        f'<picture><source media="screen and (prefers-color-scheme: dark)" srcset="{picture.dark}">'
         f'<img alt="{escape(picture.title)}" src="{picture.light}"></picture></div>'
     )
 
