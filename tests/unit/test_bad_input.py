@@ -147,6 +147,7 @@ OPTIONS = {
     "name of something else": ("'nothing'", ["sample", "--task", "ball.py:nothing"]),
     "a run directory of another run": ("wlmc.seed", [*BALL_RUN, "--seed", "1", "--out", "done"]),
     "a file as run directory": ("ball.py", [*BALL_RUN, "--out", "ball.py/run"]),
+    "a name without end": ("file name too long", [*BALL_RUN, "--out", "x" * 5000]),
     "a run where none can be": ("/proc/run", [*BALL_RUN, "--out", "/proc/run"]),
     "a folder of other things": ("run.json", [*BALL_RUN, "--out", "."]),
     "resume of nothing": ("nowhere", ["resume", "nowhere"]),
