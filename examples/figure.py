@@ -8,7 +8,9 @@ import wlnn
 QUICK = (  # samplers that hardly leave their start, few and short trainings
     "wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
     "wlmd.report=1000", "wlmd.checks=false", "wlmc.steps=4e5", "wlmc.walkers=2", "wlmc.stages=10",
-    "wlmc.anchor_draws=1e4", "train.runs=6", "train.epochs=10",
+    "wlmc.anchor_draws=1e4", "ladder.ladders=2", "ladder.steps=4e4", "ladder.x_low=-1",
+    "ladder.descent=120", "ladder.pilot=6", "ladder.stretch=20", "ladder.draws=200",
+    "train.runs=6", "train.epochs=10",
 )  # fmt: skip
 
 

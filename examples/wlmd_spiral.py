@@ -4,7 +4,7 @@ A landscape S(ln train loss, ln test loss) predicts where networks at temperatur
 the density exp(S(x, y) - e^x / kT). Here such a walk is made, by the same integrator but without
 table, hills or walls: the potential L / kT is all it feels. Its means must be the predicted ones.
 
-    wlnn sample --task spiral-regress --width 30
+    wlnn sample --task spiral-regress --sampler wlmd --width 30
     python examples/wlmd_spiral.py runs/spiral-regress-2x30-s0
 
 prints both, and the test loss of largest entropy at ln(train loss) = -1, -2, -3, -4, and draws the

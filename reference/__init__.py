@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import NamedTuple
 
+from wlnn.base.errors import UserError
+
 
 class Case(NamedTuple):
     """One judge with its options."""
@@ -80,7 +82,7 @@ CASES = (
     Case("ladder-box-loss", "judges.ladder:box_partition"),
     *(
         Case(f"ladder-{name}", "judges.ladder:moves", False, (("name", name),))
-        for name in ("maxnorm", "ternary", "logistic")
+        for name in ("maxnorm", "ternary", "logistic", "twin-quadratic")
     ),
     *(
         Case(
@@ -88,6 +90,7 @@ CASES = (
         )
         for name in ("sphere", "residual_floor", "few_rows")
     ),
+    Case("ladder-ising", "judges.ladder:moves", True, (("name", "ising"),)),
     Case("ladder-double-well", "judges.ladder:double_well", True),
     Case("ladder-twin-spheres", "judges.ladder:twin_spheres", True),
     Case("wlmd-start", "judges.wlmd:exact_start"),
@@ -122,3 +125,32 @@ LABELS = {  # as the documentation and the heads of ``cases/`` call them
     "F": ("wlmd-run",),
     "G": ("canonical",),
 }
+
+
+def chosen(names=(), slow: bool = False) -> list[Case]:
+    """The cases of some names, or all that take seconds, with ``slow`` all there are.
+
+    Names are those of :data:`CASES` and of :data:`LABELS`.
+
+    Raises:
+        UserError: there is no case of a name.
+    """
+    known = {case.name: (case.name,) for case in CASES} | LABELS
+    for name in names:
+        if name not in known:
+            raise UserError(f"{name}: there is no such case; use one of {', '.join(known)}.")
+    wanted = {case for name in names for case in known[name]}
+    return [case for case in CASES if case.name in wanted or not (names or case.slow > slow)]
+
+
+def verify(*names: str, slow: bool = False, seed: int = 0):
+    """Pairs of a :class:`Case` and its ``judges.verdict.Verdict``, one after another.
+
+    Examples:
+        >>> [found.passed for case, found in verify("maxnorm-start")]
+        [True]
+
+    Raises:
+        UserError: as :func:`chosen`.
+    """
+    return ((case, case.judge(seed=seed)) for case in chosen(names, slow))

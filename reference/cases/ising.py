@@ -6,9 +6,12 @@ A spin is the sign of a parameter, so the continuous sampler runs unchanged.
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks.compiled import moves
@@ -90,6 +93,38 @@ def problem(side: int = 4) -> Problem:
         system=lambda precision: Ising(side, np.zeros(n), np.zeros(2)),
         about={"case": "Ising model", "side": side},
     )
+
+
+def as_loss() -> Problem:
+    """The 4 x 4 torus with the loss E + 34, from 2 to 66, and x its logarithm: for ladders.
+
+    Temperatures of the loss are those of the energy. Every level up to 16 has a bin of x of its
+    own; those above are rare in the uniform density, and no rung goes there.
+    """
+
+    @njit
+    def observe(theta):
+        energy = 0.0
+        for k in range(16):
+            right, below = theta[k - k % 4 + (k + 1) % 4], theta[(k + 4) % 16]
+            for other in (right, below):
+                energy -= 1.0 if (theta[k] >= 0.0) == (other >= 0.0) else -1.0
+        return math.log(energy + 34.0), 0.0
+
+    return replace(
+        problem(), name="ising-loss", grid=Grid(Axis("ln loss", 0.5, 3.94, 86), Axis.single()),
+        observe=observe, system=None,
+    )  # fmt: skip
+
+
+def masses_of_loss() -> np.ndarray:
+    """Exact box fraction of every bin of :func:`as_loss`, shape ``(86, 1)``."""
+    found = np.zeros((86, 1))
+    for energy, states in TABLE.items():
+        for level in {energy, -energy}:
+            place = as_loss().grid.x.index(np.log(level + 34.0))
+            found[place, 0] += states / 2.0**16 if level <= 16 else 0.0
+    return found
 
 
 def counts(side: int = 4) -> np.ndarray:

@@ -66,7 +66,7 @@ def judge_md(
     limit = np.full(replicas, np.inf)
     with np.errstate(all="ignore"):  # of mutants
         langevin.walk_numpy(
-            problem, theta, u, walkers.temperature, motion, STEPS, [rng], limit,
+            np, problem, theta, u, walkers.temperature, motion, STEPS, [rng], limit,
             records,
         )  # fmt: skip
     exact = box_loss.quadratic_exact(temperature)
@@ -103,7 +103,7 @@ def judge_tempering(seed: int = 0, seek: ModuleType = seek_module, runs: int = W
     motion = langevin_module.make_motion(DT, 1 - math.exp(-RATE * DT))
     swaps = []
     for k in range(STRETCHES):
-        found = seek.follow(problem, plan, k, walkers, motion, STRETCH, [rng], rng)
+        found = seek.follow(problem, plan, k, walkers, motion, STRETCH, [rng], rng.random)
         walkers = found.walkers
         if k >= STRETCHES - 2:  # one look at each parity
             swaps.append(found.accepted)

@@ -15,7 +15,15 @@ import numpy as np
 from wlnn.canonical.reweight import canonical
 from wlnn.ladder.run import sample as sample_ladders
 from wlnn.landscape.grid import Axis, Grid
-from wlnn.reference.cases import box_loss, least_squares, logistic, maxnorm, ternary_perceptron
+from wlnn.reference.cases import (
+    box_loss,
+    ising,
+    least_squares,
+    logistic,
+    maxnorm,
+    ternary_perceptron,
+    twin_quadratic,
+)
 from wlnn.reference.judges.verdict import Verdict, verdict
 from wlnn.settings.ladder import LadderSettings
 
@@ -164,7 +172,7 @@ def double_well(seed: int = 0, steps: int = 60_000, sample: Callable = sample_la
 
 
 def moves(name: str, seed: int = 0, steps: int = 0, sample: Callable = sample_ladders) -> Verdict:
-    """Absolute S(x) of maxnorm, the ternary perceptron and the logistic case, by Monte Carlo.
+    """Absolute S(x) of a case of :data:`MOVE_CASES` by Monte Carlo.
 
     Judged: the rms over rows of x of S as it is; for the logistic case also <A>(x).
     """
@@ -204,8 +212,19 @@ def _logistic():
     return case, mass, lowest + 0.6 * case.grid.x.width
 
 
+def _ising():
+    return ising.as_loss(), ising.masses_of_loss(), 1.0
+
+
+def _twin_quadratic():
+    case = twin_quadratic.problem(twin_quadratic.grid_1d())
+    return case, twin_quadratic.masses(case), twin_quadratic.LO_1D + 0.3
+
+
 MOVE_CASES = {  # case, and steps of each of four ladders
     "maxnorm": (_maxnorm, 2_000_000),
     "ternary": (_ternary, 600_000),
     "logistic": (_logistic, 600_000),
+    "ising": (_ising, 4_000_000),
+    "twin-quadratic": (_twin_quadratic, 600_000),
 }

@@ -14,7 +14,7 @@ from wlnn.reference.judges.verdict import Verdict, verdict
 from wlnn.reference.judges.wlmc_run import run
 
 LEVELS = {0.68: 0.08, 0.95: 0.04}  # of an interval, and how far its coverage may be from that
-# Runs of the default recipe (production in the last quarter), shortened to this easy landscape.
+# Walkers of their own S, production in the last quarter, shortened to this easy landscape.
 SETTINGS = {"walkers": 8, "steps": 1_000_000, "production": 0.25, "anchor_draws": 10_000}
 
 

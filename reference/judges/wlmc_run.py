@@ -29,6 +29,7 @@ from wlnn.wlmc.run import sample
 # Four walkers of a million steps, S adapted to the end: what the thresholds were measured with.
 SETTINGS = {
     "estimator": "frozen",
+    "c": 2.0,
     "steps": 1_000_000,
     "stages": 200,
     "walkers": 4,

@@ -81,7 +81,8 @@ if __name__ == "__main__":  # trainings run in processes that import this file a
     motion = wlnn.run_motion("spiral-classify", *tiny[:2], "md.steps=400", "md.record=20",
                              "md.walkers=2", **what)
     memory = wlnn.sample(wlnn.load_task("spiral-classify", layers=1, width=2).problem(),
-                         wlnn.WLMCSettings(steps=20_000, stages=10, walkers=2, anchor_draws=1000))
+                         wlnn.WLMCSettings(steps=20_000, stages=10, walkers=2, anchor_draws=1000,
+                                           estimator="frozen", c=2.0, production=0.25))
     arrays |= {"sample.entropies": memory.entropies, "sample.entropy": memory.entropy,
                "sample.error": memory.error, "records": motion.records,
                "marginal": np.array(landscape.marginal_entropy()[:3]),
@@ -89,10 +90,12 @@ if __name__ == "__main__":  # trainings run in processes that import this file a
     np.savez("public.npz", **arrays)
 """
 SMALL = "--task spiral-classify --layers 2 --width 3 --threads 1"
-WLMC = f"sample {SMALL} --seed 1 --walkers 2 --steps 2e5 --set wlmc.stages=20 " \
+AVERAGE = "--set wlmc.estimator=average --set wlmc.production=0.5"  # when the table was made
+WLMC = f"sample {SMALL} --seed 1 --walkers 2 --steps 2e5 --set wlmc.stages=20 {AVERAGE} " \
        "--set wlmc.anchor_draws=1e4 --out run"  # fmt: skip
 FROZEN = "--set wlmc.estimator=frozen --set wlmc.production=0.4"
-SHORT = "--walkers 2 --steps 2e4 --set wlmc.stages=10 --set wlmc.anchor_draws=1e4 --out run"
+SHORT = "--walkers 2 --steps 2e4 --set wlmc.stages=10 --set wlmc.anchor_draws=1e4 --out run " \
+        f"{AVERAGE}"  # fmt: skip
 MOVED = "--set wlmd.steps=3000 --set wlmd.t1=300 --set wlmd.t2=1500 --set wlmd.t3=1000 " \
         "--set wlmd.round=100 --set wlmd.report=500 --set wlmd.checks=false " \
         "--set wlmd.tables=2 --set wlmd.f_max=40 --threads 1 --out run"  # fmt: skip
@@ -127,10 +130,13 @@ CASES = {  # name -> commands of wlnn; "python" runs a script; "text" also count
     "wlmc-own-table": [
         f"sample --train own.csv --test own.csv --target y --hidden 3 --threads 1 {SHORT}"
     ],
-    "wlmc-context": [f"sample --task context-select --threads 1 {SHORT} --set context.units=4"],
+    "wlmc-context": [
+        f"sample --task context-select --threads 1 {SHORT} --set context.units=4 "
+        "--set wlmc.production=0.4"
+    ],
     "wlmc-context-relu": [
         f"sample --task context-select --threads 1 {SHORT} --set context.net=relu "
-        "--set context.units=4"
+        "--set context.units=4 --set wlmc.production=0.4"
     ],
     "merge": [
         WLMC, WLMC.replace("--seed 1", "--seed 2").replace("--out run", "--out other"),

@@ -55,6 +55,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 def test_own_s_of_each_walker_is_caught(monkeypatch):
     """Every walker frozen on an S of its own, and the first one's taken for that of all."""
     monkeypatch.setattr(wlmc_run, "share_entropy", own_entropy)
+    monkeypatch.setattr(wlmc_run, "refine_entropy", lambda walkers: walkers)
     case = maxnorm.problem()
     found = run(case, **COMMON, steps=300_000)
     assert rms(errors(found, maxnorm.masses(case))) > 0.06
@@ -117,4 +118,30 @@ def test_a_walker_whose_visits_are_dropped_is_caught(monkeypatch):
 
     monkeypatch.setattr(landscape_merge, "_left_out", watched)
     run(maxnorm.problem(), **COMMON, steps=100_000)
-    assert counted == [4 * 100_000 * 0.45]
+    assert counted == [4 * 100_000 * 0.35]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_visits_from_before_s_was_made_even_are_caught(monkeypatch, wrong):
+    """S frozen with a slope of 4 nats: its visits say nothing of the S that took them up."""
+    share, refine = wlmc_run.share_entropy, wlmc_run.refine_entropy
+
+    def sloping(problem, plan, walkers):
+        walkers = share(problem, plan, walkers)
+        if walkers[0].stage < plan.n_adaptive:
+            return walkers
+        slope = np.linspace(-2, 2, problem.grid.x.n)[:, None]
+        return [walker._replace(entropy=walker.entropy + slope) for walker in walkers]
+
+    def counted_on(walkers):
+        later = refine(walkers)
+        return [
+            new._replace(production=old.production) for new, old in zip(later, walkers, strict=True)
+        ]
+
+    monkeypatch.setattr(wlmc_run, "share_entropy", sloping)
+    if wrong:
+        monkeypatch.setattr(wlmc_run, "refine_entropy", counted_on)
+    case = maxnorm.problem()
+    found = run(case, **COMMON, steps=1_000_000)
+    assert (rms(errors(found, maxnorm.masses(case))) > 0.1) is wrong

@@ -23,10 +23,11 @@ from wlnn.tasks.readers import cifar, mnist
 from wlnn.tasks.readers.files import read_arrays
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from command_line import BALL, SHORT, run
+from command_line import AVERAGE, BALL, SHORT, run
 
 pytestmark = pytest.mark.slow
-SAMPLE = ("sample", "--task", "ball.py:problem", *SHORT, "--keep-networks", "--out", "done")
+BEGIN = ("sample", "--task", "ball.py:problem", *SHORT, *AVERAGE)
+SAMPLE = (*BEGIN, "--keep-networks", "--out", "done")
 
 
 @pytest.fixture(scope="module")

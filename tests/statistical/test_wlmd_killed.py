@@ -29,7 +29,8 @@ run_wlmd._compile = mortal
 cli.main(sys.argv[1:])
 """
 SMALL = (
-    "sample", "--task", "spiral-regress", "--quick", "--width", "6", "--points", "20",
+    "sample", "--task", "spiral-regress", "--sampler", "wlmd", "--quick", "--width", "6",
+    "--points", "20",
     "--steps", "40000", "--walkers", "2", "--set", "wlmd.round=1000", "--set", "wlmd.report=1000",
     "--set", "wlmd.spacing=0.1", "--set", "wlmd.dt=2e-3", "--set", "wlmd.checks=false",
 )  # fmt: skip

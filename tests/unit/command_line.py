@@ -27,6 +27,7 @@ problem = wlnn.Problem("ball", -np.ones(3), np.ones(3), grid, squares)
 nothing = 3
 '''
 SHORT = ("--walkers", "2", "--steps", "1000", "--threads", "1", "--set", "wlmc.stages=8")
+AVERAGE = ("--set", "wlmc.estimator=average", "--set", "wlmc.production=0.5")  # a file a walker
 WIDE = ("--set", "wlmc.step_width=0.5")  # moves that reach every bin of the ball soon
 SMOOTH = ("--set", "grid.y=smoothed-accuracy")  # has no compiled form: nothing to wait for
 NETWORK = ("--layers", "1", "--width", "2", "--points", "8", *SMOOTH)

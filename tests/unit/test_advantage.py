@@ -51,8 +51,12 @@ def test_curve_is_the_mean_over_trainings_not_over_epochs():
     """Training 0 rests in the bin for three epochs, training 1 for one: they count alike."""
     x = [[-1.04, -1.02, -1.06, -1.14], [-1.08, -2.5, -2.5, -np.inf]]
     y = [[0.5, 0.6, 0.7, 0.2], [0.9, 0.1, 0.3, 1.0]]
-    curve = made_trained(x, y).curve("test-accuracy")
+    made = made_trained(x, y)
+    curve = made.curve("test-accuracy")
     k = curve.axis.index(-1.05)
+    pooled = made.pooled("epochs").curve("test-accuracy")  # as published: four epochs alike
+    assert pooled.value[k] == pytest.approx((0.5 + 0.6 + 0.7 + 0.9) / 4)
+    assert pooled.x[k] == pytest.approx(-(1.04 + 1.02 + 1.06 + 1.08) / 4)
     assert curve.axis.width == pytest.approx(0.1)
     assert curve.axis.edges[k] == pytest.approx(-1.1)
     assert curve.value[k] == pytest.approx((0.6 + 0.9) / 2)
@@ -64,6 +68,21 @@ def test_curve_is_the_mean_over_trainings_not_over_epochs():
     assert np.isnan(curve.error[low])
     assert curve.trainings.sum() == 4
     assert not curve.reliable.any()
+
+
+def test_error_of_pooled_epochs_is_that_of_independent_trainings(rng):
+    """The spread of 2000 pooled means of 12 trainings of 1 to 9 epochs, whose own means differ and
+    depend on how long they stay; pooled epochs as independent would say 0.5 of it."""
+    means, errors = [], []
+    for _ in range(2000):
+        stay = rng.integers(1, 10, 12)
+        own = 0.6 + 0.02 * stay + rng.normal(0, 0.1, 12)
+        x = np.where(np.arange(9) < stay[:, None], -1.05, -np.inf)
+        y = own[:, None] + rng.normal(0, 0.02, (12, 9))
+        curve = made_trained(x, y).pooled("epochs").curve("test-accuracy")
+        means.append(curve.value[0])
+        errors.append(curve.error[0])
+    assert np.mean(errors) == pytest.approx(np.std(means), rel=0.15)
 
 
 def test_error_of_the_curve_is_that_of_the_mean(rng):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from command_line import BALL, NETWORK, SHORT, contents, run
+from command_line import AVERAGE, BALL, NETWORK, SHORT, contents, run
 
 from wlnn.base import store
 
@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
     before = os.getcwd()
     os.chdir(folder)
     (folder / "ball.py").write_text(BALL)
-    assert run(*BALL_RUN, "--keep-networks", "--out", "done").status == 0
+    assert run(*BALL_RUN, *AVERAGE, "--keep-networks", "--out", "done").status == 0
     os.chdir(before)
     return folder
 
@@ -145,7 +145,10 @@ OPTIONS = {
     "no name in a file": ("path.py:name", ["sample", "--task", "ball.py"]),
     "unknown name in a file": ("'disc'", ["sample", "--task", "ball.py:disc"]),
     "name of something else": ("'nothing'", ["sample", "--task", "ball.py:nothing"]),
-    "a run directory of another run": ("wlmc.seed", [*BALL_RUN, "--seed", "1", "--out", "done"]),
+    "a run directory of another run": (
+        "wlmc.seed",
+        [*BALL_RUN, *AVERAGE, "--seed", "1", "--out", "done"],
+    ),
     "a file as run directory": ("ball.py", [*BALL_RUN, "--out", "ball.py/run"]),
     "a name without end": ("file name too long", [*BALL_RUN, "--out", "x" * 5000]),
     "a run where none can be": ("/proc/run", [*BALL_RUN, "--out", "/proc/run"]),
@@ -230,7 +233,8 @@ def test_a_file_that_changed_since_the_run_began(here):
     (here / "done/landscape.npz").unlink()
     (here / "ball.py").write_text(BALL + "# changed\n")
     assert refused("ball.py", "resume", "done") == []
-    assert refused("problem.files.file", *BALL_RUN, "--keep-networks", "--out", "done") == []
+    options = (*AVERAGE, "--keep-networks", "--out", "done")
+    assert refused("problem.files.file", *BALL_RUN, *options) == []
 
 
 def spoil(path, change):

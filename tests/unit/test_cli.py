@@ -9,11 +9,12 @@ import time
 
 import numpy as np
 import pytest
-from command_line import BALL, NETWORK, SHORT, SMOOTH, WIDE, contents, run
+from command_line import AVERAGE, BALL, NETWORK, SHORT, SMOOTH, WIDE, contents, run
 
 from wlnn.cli import sample as cli_sample
 from wlnn.cli.main import COMMANDS
 from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.verdict import growth_bias
 from wlnn.networks.fnn import FNN
 from wlnn.runs.pace import estimate
 from wlnn.wlmc import walker as wlmc
@@ -65,7 +66,7 @@ def test_a_run_leaves_its_settings_checkpoints_result_and_pictures(here):
     names = ["landscape.npz", "landscape.png", "diagnostics.png"]
     assert result.out.splitlines() == [f"{folder}/{name}" for name in names]
     found = {os.path.basename(path) for path in contents(folder)}
-    assert found == {*names, "run.json", "walker-000.npz", "walker-001.npz"}
+    assert found == {*names, "run.json", "walkers.npz"}
     assert (here / folder / "landscape.png").read_bytes()[:4] == b"\x89PNG"
     stored = json.loads((here / folder / "run.json").read_text())
     assert stored["identity"]["wlmc"]["seed"] == 3
@@ -75,7 +76,7 @@ def test_a_run_leaves_its_settings_checkpoints_result_and_pictures(here):
     assert landscape.visits.sum() == 2 * 1000
     lines = [line for line in result.err.splitlines() if "%," in line or "100 %" in line]
     assert 1 <= len(lines) <= 11  # one for each tenth, at most
-    assert re.fullmatch(r"100 %  square 0\.\d\d  \d+ bins .* round trips  ln f .*", lines[-1])
+    assert re.fullmatch(r"100 %  square 0\.\d\d  \d+ bins .* round trips  S frozen", lines[-1])
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -210,7 +211,7 @@ def test_the_estimate_of_a_run_is_its_duration():
 @pytest.mark.usefixtures("no_pictures")
 def test_merge_joins_the_walkers_of_other_seeds():
     for seed in (0, 1):
-        ball("--seed", seed, *WIDE)
+        ball("--seed", seed, *WIDE, *AVERAGE)
     before = contents("runs")
     parts = [Landscape.load(f"runs/ball-s{seed}/landscape.npz") for seed in (0, 1)]
     result = run("merge", "runs/ball-s0", "runs/ball-s1/")
@@ -239,13 +240,13 @@ def test_info_plot_and_networks(here):
     assert made.status == 0, made.err
 
     told = run("info", "run", "--all").out
-    for word in ("12 parameters", "2 walkers × 1e3 steps", "reached", "error bars", "zero of S"):
+    for word in ("12 parameters", "2 walkers × 1e3 steps", "verdict", "reached", "zero of S"):
         assert word in told
     per_loss = run("info", "run", "--all", "--per", "exp").out
     assert "S (nats per unit of train loss)" in per_loss
     landscape = Landscape.load("run/landscape.npz")
     axis = landscape.grid.x
-    rows = np.flatnonzero(landscape.visits.any(axis=1))[::-1]
+    rows = np.flatnonzero(~np.isnan(landscape.entropy).all(axis=1))[::-1]
     widths = np.log(np.exp(axis.edges[1:]) - np.exp(axis.edges[:-1]))[rows]
     column = [
         [float(line.split("  ")[-1].split("±")[0]) for line in table.splitlines()[-rows.size :]]
@@ -276,18 +277,32 @@ def test_info_plot_and_networks(here):
 
 def test_info_tells_the_bias_of_an_averaged_s():
     """2 ln f tau / Nb, tau the steps of a crossing while S was averaged (docs/growth_bias.png)."""
-    run("sample", "--task", "ball.py:problem", *SHORT, *WIDE, "--out", "run")
+    run(
+        "sample",
+        "--task",
+        "ball.py:problem",
+        *SHORT,
+        *WIDE,
+        *AVERAGE,
+        "--steps",
+        4000,
+        "--out",
+        "run",
+    )
     told = run("info", "run").out
     history = Landscape.load("run/landscape.npz").history
     trips, steps = history["round_trips"][:, 4:].sum() / 2, history["steps"][0, 4:].sum()
     assert trips > 0
     bins, ln_f = history["bins"][:, -1].mean(), history["ln_f"][:, -1].mean()
     bias = 2 * ln_f * steps / (2 * trips) / bins
-    assert f"S too deep by about {bias:.1g} nats" in told
-    assert f"({trips:.1f} round trips" in told
+    assert growth_bias(Landscape.load("run/landscape.npz")) == pytest.approx(bias)
+    assert f"{trips:.1f} of a walker while S was measured" in told
+    assert f"S grew while it was averaged: too deep by {bias:.1g} nats" in told
+    assert "wlnn sample ... --set wlmc.estimator=common" in told
     narrow = ("--steps", "80", "--set", "wlmc.step_width=0.001")
-    run("sample", "--task", "ball.py:problem", *SHORT, *narrow, "--out", "short")
-    assert "unknown: no walker crossed" in run("info", "short").out
+    run("sample", "--task", "ball.py:problem", *SHORT, *narrow, *AVERAGE, "--out", "short")
+    assert growth_bias(Landscape.load("short/landscape.npz")) == np.inf
+    assert "verdict               too short" in run("info", "short").out
 
 
 def test_tasks_are_listed_with_all_their_settings():

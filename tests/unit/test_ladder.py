@@ -17,6 +17,8 @@ from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.reference.cases import box_loss, least_squares, maxnorm
 from wlnn.settings.ladder import LadderSettings
+from wlnn.tasks import smooth
+from wlnn.tasks.catalogue import load_task
 
 N = 10
 FEW = {
@@ -93,6 +95,28 @@ def test_a_tilted_rung_pulls_y_down():
 def test_the_mover_is_that_of_the_problem(sphere):
     assert isinstance(mover_of(sphere, SHORT), Langevin)
     assert isinstance(mover_of(maxnorm.problem(4), SHORT), MonteCarlo)
+
+
+def test_motion_by_the_training_rows_alone_is_the_same_motion(monkeypatch):
+    """x, and y at samples, are those of all rows, to the rounding of single precision."""
+    monkeypatch.setattr(smooth, "WORTH", 0)
+    task = load_task("spiral-regress", width=6, points=20)
+    problem = smooth.NetworkVariables(task).problem()
+    assert problem.train_system is not None
+    theta, visits = problem.start(np.random.default_rng(2), 1)[0], []
+    for given in (problem, replace(problem, train_system=None)):
+        mover = Langevin(given, replace(SHORT, sample_every=10, thermostat_every=5))
+        rng = np.random.default_rng(5)
+        v = rng.standard_normal(theta.size)
+        visits.append(mover.walk(50.0, 0.0, 0.003, theta, v, 60, rng, stop()))
+    assert visits[0].x.size == 6
+    for name in ("theta", "v", "x", "y", "here", "kinetic"):
+        assert getattr(visits[0], name) == pytest.approx(getattr(visits[1], name), abs=2e-4), name
+
+
+def test_small_tasks_move_by_all_rows():
+    task = load_task("spiral-regress", width=6, points=20)
+    assert smooth.NetworkVariables(task).problem().train_system is None
 
 
 def test_walks_change_nothing_that_they_are_given(sphere):
@@ -193,18 +217,18 @@ def test_threads_change_no_bit(sphere, result):
 
 
 def test_an_interrupted_run_goes_on_with_the_same_bits(sphere, result, tmp_path, monkeypatch):
-    calls, real = [], units.advance
+    calls, real = [], units.advance_all
 
-    def advance(mover, settings, state, flag):
-        calls.append(state.phase)
+    def advance(mover, settings, states, flag):
+        calls.append(states[0].phase)
         if calls.count(units.RUN) == 12:
             flag[0] = 1  # as Ctrl-C does
-        return real(mover, settings, state, flag)
+        return real(mover, settings, states, flag)
 
-    monkeypatch.setattr(ladder_run.units, "advance", advance)
+    monkeypatch.setattr(ladder_run.units, "advance_all", advance)
     with pytest.raises(Interrupted):
         ladder_run.sample(sphere, SHORT, tmp_path / "run", grid=GRID)
-    monkeypatch.setattr(ladder_run.units, "advance", real)
+    monkeypatch.setattr(ladder_run.units, "advance_all", real)
     whole = ladder_run.sample(sphere, SHORT, tmp_path / "run", grid=GRID)
     assert same(whole.entropies, result.entropies)
     assert whole.meta["rungs"] == result.meta["rungs"]
@@ -227,14 +251,15 @@ def test_checkpoints_of_something_else_are_refused(sphere, tmp_path):
     with pytest.raises(UserError, match="holds 10 parameters, this task has 11"):
         checkpoints.load_ladder(tmp_path, 1, 11)
     (tmp_path / "walker-001.npz").rename(tmp_path / "walker-000.npz")
-    with pytest.raises(UserError, match="is no checkpoint of ladder 0"):
+    with pytest.raises(UserError, match="is not the checkpoint of ladder 0"):
         checkpoints.load_ladder(tmp_path, 0, N)
 
 
 def test_a_window_out_of_reach_is_told_with_what_was_reached(sphere):
     deep = replace(SHORT, x_low=-9.0, rungs=4)
     with pytest.raises(
-        UserError, match=r"ladder.x_low = -9: .* after 4 rungs, at beta .* descent number 1"
+        UserError,
+        match=r"ladder.x_low = -9 is out of reach.* after 4 rungs, at beta .* descent number 1",
     ):
         ladder_run.sample(sphere, deep, grid=GRID)
 
@@ -357,6 +382,10 @@ def test_two_kinds_of_starts_that_differ_are_told():
     rng = np.random.default_rng(0)
     marginals = rng.normal(scale=0.3, size=(5, 20))
     assert estimate.two_starts(marginals, 2)[1]
+    # four ladders, one of them heated, of which S scatters by 1 nat as a whole
+    shifted = rng.normal(size=(200, 4, 1)) + rng.normal(scale=0.1, size=(200, 4, 20))
+    alarms = sum(not estimate.two_starts(each, 1)[1] for each in shifted)
+    assert alarms <= 4  # 0.2 are expected
     marginals[-2:] += 5.0
     difference, agree = estimate.two_starts(marginals, 2)
     assert not agree

@@ -1,18 +1,25 @@
 """`wlnn sample --sampler ladder` from the command line, and what it refuses."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from command_line import BALL, run
 
+from wlnn.base.store import load
 from wlnn.cli.options import recipe_of
+from wlnn.ladder import diagnostics
+from wlnn.landscape.join import join
 from wlnn.runs.find import find_landscape
 from wlnn.runs.names import directory_name
+from wlnn.runs.recipe import read_recipe
 
 SMALL = (
     "--task", "spiral-regress", "--sampler", "ladder", "--width", "8", "--layers", "2",
     "--points", "8", "--window", "-1,0.5", "--walkers", "2", "--steps", "40000", "--threads", "1",
     "--set", "ladder.heated=0", "--set", "ladder.descent=300", "--set", "ladder.stretch=20",
     "--set", "ladder.pilot=6", "--set", "ladder.draws=200", "--set", "grid.y_width=1",
-    "--set", "grid.x_width=0.25",
+    "--set", "grid.x_width=0.25", "--keep-networks",
 )  # fmt: skip
 
 
@@ -49,6 +56,54 @@ def test_checkpoints_alone_are_a_landscape_too(folder, tmp_path):
         assert find_landscape(folder).meta["rungs"] == whole.meta["rungs"]
     finally:
         (tmp_path / "landscape.npz").rename(folder / "landscape.npz")
+
+
+def test_the_replicas_are_kept_and_can_be_exported(folder, tmp_path):
+    done = run("networks", folder, "--at", "-0.5,0", "--export", tmp_path / "one.npz")
+    assert done.status == 0, done.err
+    arrays, meta = load(tmp_path / "one.npz")
+    assert arrays["W0"].shape == (8, 2)
+    kept = find_landscape(folder).networks
+    assert kept["points"].shape == (len(kept["theta"]), 3)
+    stored = read_recipe(folder)
+    problem = stored.problem(stored.task())  # the exported network has the losses that are told
+    assert problem.observe(arrays["theta"]) == pytest.approx((meta["x"], meta["y"]), abs=1e-6)
+
+
+def contradicting(folder, path):
+    """The same result with two kinds of starts that differ."""
+    landscape = find_landscape(folder)
+    landscape.meta["rungs"]["starts"] = {"largest": 70.0, "agree": False}
+    landscape.meta["rungs"]["warnings"] = diagnostics.warnings(landscape.meta["rungs"])
+    replace(landscape, reliable=np.zeros_like(landscape.reliable)).save(path)
+    return path
+
+
+def test_ladders_that_contradict_each_other_give_the_sentence_and_no_number(folder, tmp_path):
+    path = contradicting(folder, tmp_path / "landscape.npz")
+    done = run("info", path)
+    assert done.status == 0, done.err
+    assert done.out.count("no number of this landscape can be believed") == 1
+    assert "S (nats" not in done.out
+    for command in (("canonical", path, "--temperature", "0.5"), ("advantage", path, path)):
+        refused = run(*command)
+        assert refused.status == 2
+        assert "has no numbers to go on with" in refused.err
+    assert run("plot", path, "--out", tmp_path / "pale.png").status == 0
+
+
+def test_merged_runs_keep_the_diagnostics_of_all_ladders(folder):
+    first, second = find_landscape(folder), find_landscape(folder)
+    second.meta["seeds"] = {"seed": 1}
+    second.meta["rungs"]["starts"] = {"largest": 70.0, "agree": False}
+    second.meta["rungs"]["warnings"] = ["is wrong"]
+    rungs = join([first, second], ["a", "b"]).meta["rungs"]
+    assert len(rungs["ladders"]) == 4
+    assert rungs["halves"]["x"] == first.meta["rungs"]["halves"]["x"]
+    assert rungs["halves"]["difference"] == first.meta["rungs"]["halves"]["difference"]
+    assert rungs["starts"] == {"largest": 70.0, "agree": False}
+    assert rungs["warnings"][-1] == "b: is wrong"
+    assert diagnostics.in_words(rungs)
 
 
 def test_canonical_averages_can_be_read_off_a_ladder(folder):
@@ -94,6 +149,20 @@ def test_the_mover_follows_from_y_and_can_be_chosen(task, overrides, moves):
     problem = made.problem(made.task())
     assert (problem.backward is not None) == moves
     assert made.grid(problem).x.lo == made.settings.grid.x_low
+
+
+@pytest.mark.parametrize(
+    ("task", "preset", "sampler"),
+    [
+        ("spiral-regress", "default", "ladder"),
+        ("spiral-regress", "paper", "wlmd"),
+        ("mnist", "quick", "wlmd"),
+        ("spiral-classify", "default", "wlmc"),
+    ],
+)
+def test_the_usual_sampler(task, preset, sampler):
+    given = {**OPTIONS, "task": task, "overrides": ()}
+    assert recipe_of(given, preset).sampler == sampler
 
 
 def test_a_run_of_ladders_has_a_directory_of_its_own():

@@ -111,6 +111,7 @@ def test_an_interrupted_run_gives_the_same_bits(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("wlnn.base.running.REPORT_SECONDS", -1.0)
+    monkeypatch.setattr("wlnn.base.pool.STRETCH_SECONDS", 0.0)  # a record is a stretch
     with pytest.raises(run_md.Interrupted):
         run_md.simulate(problem, settings, tmp_path / "run", report=stop)
     begun = Trajectories.load(tmp_path / "run")

@@ -90,7 +90,7 @@ def test_a_file_that_is_read_later_for_the_first_time_is_no_obstacle(here):
     contents = store.read_run("run")
     del contents["identity"]["problem"]["files"]["numbers.txt"]
     store._write_run(here / "run/run.json", contents)
-    for path in (here / "run").glob("walker-*.npz"):
+    for path in (here / "run").glob("walker*.npz"):
         arrays, meta = store.load(path)
         del meta["identity"]["problem"]["files"]["numbers.txt"]
         store.save(path, arrays, meta)

@@ -149,8 +149,8 @@ def test_walkers_of_every_preset_survive_their_start(name, preset, folder):
         ({"task": "mnist"}, "mnist-w2-s0"),
         ({"task": "mnist", "width": 3, "scale": "unit", "seed": 4}, "mnist-w3-unit-s4"),
         ({"task": "mnist", "y_axis": "plain", "points": 200}, "mnist-w2-n200-plain-s0"),
-        ({"task": "house-price", "activation": "silu"}, "house-price-1x20-silu-s0"),
-        ({"task": "polymer", "width": 2, "data_seed": "3"}, "polymer-1x2-d3-s0"),
+        ({"task": "house-price", "activation": "silu"}, "house-price-1x20-silu-ladder-s0"),
+        ({"task": "polymer", "width": 2, "data_seed": "3"}, "polymer-1x2-d3-ladder-s0"),
         (
             {"task": "cifar", "classes": "cat,dog", "points": 40, "data_seed": "0"},
             "cifar-w6-n40-c35-s0",
@@ -173,7 +173,8 @@ def test_names_of_run_directories(folder, tmp_path, given, name):
 
 
 TINY = (
-    *("--threads", "1", "--steps", "40", "--set", "wlmd.tables=2", "--set", "wlmd.round=10"),
+    *("--sampler", "wlmd", "--threads", "1", "--steps", "40", "--set", "wlmd.tables=2"),
+    *("--set", "wlmd.round=10"),
     *("--set", "wlmd.report=20", "--set", "wlmd.checks=false", "--out", "run"),
 )
 

@@ -57,12 +57,13 @@ def pixels(figure):
 def test_colours_show_entropy_white_where_never_visited_pale_where_unsure():
     ax = plot.plot_landscape(landscape())
     ax.set_xlim(-2, 1)
-    ax.get_legend().remove()
+    ax.figure.legends[0].remove()
     at = pixels(ax.figure)
     np.testing.assert_allclose(at(ax, -1.75, 0.3), 1)
     full, pale = at(ax, 0.75, 0.1), at(ax, -1.25, 0.1)
     entropy = landscape().entropy
-    norm, colours = Normalize(np.nanmin(entropy), np.nanmax(entropy)), colormaps["viridis"]
+    reliable = entropy[landscape().reliable]  # sets the colours
+    norm, colours = Normalize(reliable.min(), reliable.max()), colormaps["viridis"]
     np.testing.assert_allclose(full, colours(norm(entropy[5, 0]))[:3], atol=0.02)
     solid = np.array(colours(norm(entropy[1, 0]))[:3])
     np.testing.assert_allclose(pale, 1 - 0.45 * (1 - solid), atol=0.02)
@@ -119,8 +120,10 @@ def test_labels_say_what_is_shown():
     assert ax.get_ylabel() == "test accuracy"
     assert ax.get_title() == "spiral-classify, 2-6-2 relu, 32 parameters"
     assert ax.figure.axes[1].get_ylabel() == "entropy S (nats, relative)"
-    words = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert words == ["equilibrium accuracy", "maximum entropy", "not seen by all walkers"]
+    words = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert words == [
+        "equilibrium accuracy", "95 % interval", "maximum entropy", "not seen by all walkers",
+    ]  # fmt: skip
     assert plot.describe(result)[1] == "3 walkers × 6e7 steps, data seed 4, seed 9, wlnn 0.1.0"
     bare = landscape(walkers=1, meta={}, y=Axis("ln test loss", -1.0, 1.0, 3))
     assert plot.describe(bare) == ("landscape", "1 walker")

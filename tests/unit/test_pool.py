@@ -85,7 +85,7 @@ def test_threads_processes_and_a_careless_executor_come_to_the_same_end():
         alone = brought_forward(one)
         assert [state.steps for state in alone] == [20] * 4
         assert brought_forward(three) == alone
-    with executor_of(2, processes=True) as pool:
+    with executor_of(2, True) as pool:
         assert brought_forward(pool) == alone
     careless = Careless()
     careless.random.random = lambda: 0.0  # at once: nothing may wait for a third job for ever
@@ -118,9 +118,10 @@ def test_what_a_stretch_raises_comes_out_and_ends_the_others():
     assert stop[0] == 1
 
 
-def test_a_killed_worker_is_told_in_a_sentence():
+def test_a_killed_worker_is_told_in_a_sentence(monkeypatch):
+    monkeypatch.setattr("wlnn.base.pool.TRIES", 1)
     killed = pytest.raises(UserError, match="a worker process was killed")
-    with killed, executor_of(1, processes=True) as pool, Shared(dict) as shared:
+    with killed, executor_of(1, True) as pool, Shared(dict) as shared:
         run_units(die, shared, begun()[:1], ended, pool, NEVER.copy(), lambda _: None)
 
 
@@ -188,7 +189,7 @@ def test_a_stretch_in_another_process_has_the_same_bits(kind):
         for array, copy in zip(arrays_of(begun), before, strict=True):
             np.testing.assert_array_equal(array, copy)
         states = []
-        with executor_of(1, processes=True) as pool:
+        with executor_of(1, True) as pool:
             run_units(
                 stretch, shared, [begun], lambda state: state is not begun, pool,
                 np.zeros(1, np.uint8), lambda seen: states.append(seen[0]), 60.0,
@@ -204,7 +205,7 @@ import os, sys, time
 from wlnn.base.pool import executor_of
 
 if __name__ == "__main__":
-    with executor_of(1, processes=True) as pool:
+    with executor_of(1, True) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
         time.sleep(60)
 """

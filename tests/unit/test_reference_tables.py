@@ -105,3 +105,12 @@ def test_angle_masses_by_uniform_angles():
     np.add.at(found, (ix[ix >= 0], iy[ix >= 0]), 1 / len(thetas))
     np.testing.assert_allclose(found, angle.masses(case), atol=1e-5)
     assert angle.masses(case).sum() == pytest.approx(0.5)
+
+
+def test_the_loss_of_the_torus_has_the_levels_of_its_energy():
+    """Draws of spins: the loss is E + 34, and every level up to 16 has its share."""
+    case, torus, rng = ising.as_loss(), ising.problem(), np.random.default_rng(0)
+    for theta in rng.uniform(-1, 1, (20, 16)):
+        assert case.observe(theta)[0] == pytest.approx(np.log(torus.observe(theta)[0] + 34))
+    masses, levels = ising.masses_of_loss()[:, 0], ising.masses()[:, 0]
+    assert np.array_equal(masses[masses > 0], levels[levels > 0][:12])

@@ -69,7 +69,13 @@ def test_overrides_come_last_and_keep_their_type():
     settings = read_table(
         "spiral-classify",
         "quick",
-        ["wlmc.steps=1e7", "wlmc.merge_every=stage", "grid.y=ln-test-loss", "network.width = 8"],
+        [
+            "wlmc.steps=1e7",
+            "wlmc.merge_every=stage",
+            "wlmc.estimator=frozen",
+            "grid.y=ln-test-loss",
+            "network.width = 8",
+        ],
     )
     assert settings.wlmc.steps == 10_000_000
     assert type(settings.wlmc.steps) is int
@@ -132,9 +138,17 @@ def test_wrong_values_are_refused_by_name(override, words):
 def test_groups_must_divide_the_walkers_only_when_merging():
     assert WLMCSettings(walkers=6, groups=4).merge_every == 0
     with pytest.raises(UserError, match=r"wlmc.groups must divide wlmc.walkers = 6, not be 4"):
-        WLMCSettings(walkers=6, groups=4, merge_every="stage")
+        WLMCSettings(walkers=6, groups=4, merge_every="stage", estimator="frozen")
     assert WLMCSettings(merge_every="never").merge_every == 0
-    assert WLMCSettings(merge_every=5).merge_every == 5
+    assert WLMCSettings(merge_every=5, estimator="average").merge_every == 5
+
+
+@pytest.mark.parametrize("task", ["spiral-classify", "own", "context-select"])
+def test_the_command_line_and_the_class_have_the_same_defaults(task):
+    table = dataclasses.asdict(read_table(task).wlmc)
+    for name, value in dataclasses.asdict(WLMCSettings()).items():
+        if name not in ("steps", "production"):  # context-select has less to measure
+            assert table[name] == value, name
 
 
 def test_unknown_tables_and_presets_suggest_a_known_one():

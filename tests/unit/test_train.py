@@ -14,6 +14,7 @@ from wlnn.networks import losses
 from wlnn.networks.fnn import FNN
 from wlnn.networks.images import CNN, ResNet10
 from wlnn.settings.tables import TrainSettings, read_table
+from wlnn.settings.training import INITIALISATIONS
 from wlnn.tasks.catalogue import load_task
 from wlnn.tasks.datasets import Dataset
 from wlnn.tasks.task import Task
@@ -84,6 +85,31 @@ def test_adam_by_hand():
     np.testing.assert_allclose(found[1] - found[0], -0.1, rtol=1e-3)
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_running_mean_of_the_epoch(cut):
+    """ln of the mean of (w x + b - y)^2 over the rows, each before the step that it makes."""
+    settings = replace(EXACT, optimizer="sgd", batch_size=1, train_loss="running-mean")
+    plan = train.make_plan(line(), settings)
+    state = train.start(plan, [0])
+    w, b = state.theta[0]
+    at_end = train.measure(plan, state.theta)["ln-train-loss"]
+    assert state.records["ln-train-loss"][:, 0] == at_end  # nothing has run yet
+    order = train.generator(settings, 0, 1).permutation(2)
+    stops = iter([True, False])
+    state = train.advance(plan, state, (lambda: next(stops)) if cut else (lambda: False))
+    if cut:
+        assert state.batch == 1
+        state = train.advance(plan, train.copied(state))
+    total = 0
+    for row in order:
+        x, y = ((1.0, 1.0), (2.0, -1.0))[row]
+        error = w * x + b - y
+        total += error**2
+        w, b = w - 0.1 * 2 * error * x, b - 0.1 * 2 * error
+    np.testing.assert_allclose(state.theta[0], [w, b], rtol=1e-13)
+    assert state.records["ln-train-loss"][0, 1] == pytest.approx(math.log(total / 2), rel=1e-13)
+
+
 @pytest.mark.parametrize("logits", [0, 1, 2, 3])
 def test_gradient_with_rows_of_ones_own(logits, rng):
     """Every training has its own rows: central differences of its own loss (0 logits: squares)."""
@@ -97,7 +123,7 @@ def test_gradient_with_rows_of_ones_own(logits, rng):
     kind = ("test-accuracy", "cross-entropy") if logits else ("ln-test-loss", "squared-error")
     plan = train.make_plan(Task("t", data, network, GRID, *kind), EXACT)
     theta = rng.normal(size=(R, network.n_parameters))
-    found = train.gradient(plan, theta, x, y)
+    found, _ = train.gradient(plan, theta, x, y)
     function = losses.cross_entropy if logits else losses.squared_error
 
     def loss(r, values):
@@ -138,7 +164,8 @@ def test_initialisations():
     def draw(rule):
         return train.initial(network, rule, np.random.default_rng(0))
 
-    xavier, kaiming, fan_in = (draw(r) for r in ("xavier-uniform", "kaiming-normal", "fan-in"))
+    rules = ("xavier-uniform", "kaiming-normal", "fan-in", "kaiming-weights", "small-head")
+    xavier, kaiming, fan_in, weights, head = map(draw, rules)
     for theta in (xavier, kaiming):
         assert not theta[b0].any()
         assert not theta[b1].any()
@@ -149,6 +176,11 @@ def test_initialisations():
     for part, inputs in ((W0, 400), (b0, 400), (W1, 300), (b1, 300)):
         assert np.abs(fan_in[part]).max() <= inputs**-0.5
     assert np.abs(fan_in[b0]).max() > 0.97 * 400**-0.5
+    assert weights[W0].std() == pytest.approx(math.sqrt(2 / 400), rel=0.02)
+    assert 0.97 * 400**-0.5 < np.abs(weights[b0]).max() <= 400**-0.5
+    assert 0 < np.abs(weights[b1]).max() <= 300**-0.5
+    np.testing.assert_array_equal(head[: W1.start], fan_in[: W1.start])
+    assert head[W1].std() == pytest.approx(1e-3, rel=0.1)
 
 
 IMAGE_NETWORKS = [
@@ -176,7 +208,7 @@ def test_image_networks_are_trained_on_the_leading_axis(network, rng):
     assert (x[:, -1] < x[:, 0]).all()
 
 
-@pytest.mark.parametrize("rule", ["fan-in", "xavier-uniform", "kaiming-normal"])
+@pytest.mark.parametrize("rule", INITIALISATIONS)
 def test_norms_start_as_the_identity(rule, rng):
     network = IMAGE_NETWORKS[1]
     theta = train.initial(network, rule, rng)
@@ -186,7 +218,7 @@ def test_norms_start_as_the_identity(rule, rng):
     for name in norms:
         assert (tensors[name] == name.endswith(".scale")).all()
     kernel = tensors["block0.conv0.W"]  # 2 -> 2 channels of 3 x 3: 18 inputs, 18 outputs
-    bound = {"fan-in": 18**-0.5, "xavier-uniform": (6 / 36) ** 0.5, "kaiming-normal": 2.0}[rule]
+    bound = {"xavier-uniform": (6 / 36) ** 0.5}.get(rule, 2.0 if "kaiming" in rule else 18**-0.5)
     assert 0.5 * min(bound, 0.4) < np.abs(kernel).max() < bound
 
 
@@ -297,7 +329,7 @@ def test_checkpoints_of_other_trainings_are_refused(tiny_task, short, tmp_path):
         train_many(tiny_task, replace(short, seed=4), tmp_path)
     (tmp_path / "trained.npz").unlink()
     (tmp_path / "trainings-001.npz").replace(tmp_path / "trainings-000.npz")
-    with pytest.raises(UserError, match=r"trainings-000.npz: is the checkpoint of other trainings"):
+    with pytest.raises(UserError, match=r"trainings-000.npz: is not the checkpoint of trainings"):
         train_many(tiny_task, short, tmp_path)
 
 
@@ -330,7 +362,7 @@ def test_tables_hold_the_published_hyper_parameters():
             read_table("spiral-regress", overrides=[f"network.width={width}"]).train,
         ):
             assert (settings.learning_rate, settings.batch_size) == numbers
-            assert (settings.optimizer, settings.initialisation) == ("adam", "kaiming-normal")
+            assert (settings.optimizer, settings.initialisation) == ("adam", "kaiming-weights")
     assert read_table("spiral-regress", width=60).train.batch_size == 10
     quick = read_table("spiral-classify", "quick").train
     assert (quick.runs, quick.learning_rate) == (20, 1e-3)

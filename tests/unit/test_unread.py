@@ -131,10 +131,12 @@ def test_a_setting_changes_the_run_or_is_refused(given, task, sampler):
 
 def test_the_window_is_that_of_the_sampler():
     regress = {"task": "spiral-regress", "overrides": (), "window": "-3.5,-0.5"}
-    assert recipe_of(regress, "default").settings.wlmd.x_low == -3.5
-    assert recipe_of(regress, "default").settings.wlmd.x_high == -0.5
+    assert recipe_of(regress, "default", "wlmd").settings.wlmd.x_low == -3.5
+    assert recipe_of(regress, "default", "wlmd").settings.wlmd.x_high == -0.5
     narrower = {**regress, "overrides": ("wlmd.x_low=-3",)}
-    assert recipe_of(narrower, "default").settings.wlmd.x_low == -3
+    assert recipe_of(narrower, "default", "wlmd").settings.wlmd.x_low == -3
+    assert recipe_of(regress, "default").settings.ladder.x_low == -3.5
+    assert recipe_of(regress, "default").settings.grid.x_high == -0.5
     classify = {"overrides": (), "window": "-2.5,0.5"}
     assert recipe_of(classify, "default").settings.grid.x_low == -2.5
     with pytest.raises(UserError, match=r"grid.x_low=-3 has no effect .* give wlmd.x_low"):

@@ -18,7 +18,8 @@ def ball(low=-4.0, high=1.2, n=3):
 
 
 def settings(**options):
-    return WLMCSettings(**{"steps": 20_000, "stages": 20, "walkers": 2, **options})
+    own = {"estimator": "frozen", "c": 2.0, "production": 0.25}  # each walker by itself
+    return WLMCSettings(**{"steps": 20_000, "stages": 20, "walkers": 2, **own, **options})
 
 
 def test_a_start_is_inside_the_window_and_depends_on_seed_and_walker():

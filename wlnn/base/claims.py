@@ -26,6 +26,10 @@ _held: dict[Path, int] = {}  # directories of this process, and the thread that 
 _lock = threading.Lock()
 
 
+class Taken(UserError):  # noqa: N818 - a sentence, too
+    """Another job works in the directory."""
+
+
 @contextmanager
 def claimed(directory) -> Iterator[None]:
     """Work in a directory alone; temporary files of writes that were killed there are removed.
@@ -34,7 +38,7 @@ def claimed(directory) -> Iterator[None]:
     the run itself writes there will say so.
 
     Raises:
-        UserError: another job works there.
+        Taken: another job works there.
     """
     directory = Path(os.path.abspath(directory))
     made = not directory.exists()
@@ -189,8 +193,15 @@ def _words(claim: dict) -> str:
     return f"process {claim['pid']} on {host}, since {claim.get('time', '?')}"
 
 
-def _in_use(directory: Path, who: str) -> UserError:
-    return UserError(
+def worked_on(directory) -> str:
+    """Who works in a directory now, in words; empty where nobody does."""
+    path = Path(directory) / NAME
+    claim = _read(path)
+    return "" if claim is None or _is_stale(claim, path, time.time()) else _words(claim)
+
+
+def _in_use(directory: Path, who: str) -> Taken:
+    return Taken(
         f"{directory}: is being worked on by {who}; wait for it, choose another directory, or, if "
         f"that job no longer runs, delete {directory / NAME}."
     )

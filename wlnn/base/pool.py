@@ -5,34 +5,42 @@ A unit is a state that a *stretch* brings further: a module-level pure function
     stretch(shared, state, seconds, stop) -> later state
 
 of what all units of a run share and of the state before it alone, so that neither the executor nor
-the length of a stretch, nor the order in which they end, changes a bit. A stretch returns after
-about ``seconds``, or at once when ``stop (1,)`` is set. Only the caller writes files.
+the length of a stretch, nor the order in which they end, nor one that is lost and made again,
+changes a bit. A stretch returns after about ``seconds``, or at once when ``stop (1,)`` is set. Only
+the caller writes files.
 """
 
 from __future__ import annotations
 
 import operator
-import os
-import signal
+import pickle
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.base.engines import Engine, ourselves, pickler, processes
 from wlnn.base.errors import UserError
-from wlnn.base.workers import one_thread_each
 
-STRETCH_SECONDS = 0.5  # of work before a unit comes back
+STRETCH_SECONDS = 0.5  # of work before a unit comes back, and of a first stretch elsewhere
 LOOK_SECONDS = 0.3  # between two looks at the stop flag
-PARENT_SECONDS = 2.0  # between two looks of a worker process at its parent
+TRIES = 3  # of one stretch, when workers are killed over it
+KEPT = 4  # runs whose problem a worker keeps at hand
 _NEVER = np.zeros(1, np.uint8)
 _made: dict[str, object] = {}
+_making = threading.RLock()
 
 
 class Shared:
@@ -45,39 +53,33 @@ class Shared:
 
     def __call__(self):
         """What it is, in this process."""
-        if self.key not in _made:
-            _made[self.key] = self.make()
-        return _made[self.key]
+        with _making:
+            if self.key not in _made:
+                _made[self.key] = self.make()
+                for key in list(_made)[:-KEPT]:
+                    del _made[key]
+            return _made[self.key]
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        _made.pop(self.key, None)  # of this process; a worker's end is the end of its own
+        _made.pop(self.key, None)  # of this process
 
 
 @contextmanager
-def executor_of(workers: int, processes: bool = False) -> Iterator[Executor]:
-    """Threads of this process, or worker processes that end with it and never see Ctrl-C."""
-    if not processes:
+def executor_of(
+    workers: int, in_processes: bool = False, executor: Executor | None = None
+) -> Iterator[Executor]:
+    """Threads of this process, or worker processes; or the executor that is given."""
+    if executor is not None:
+        yield executor
+    elif in_processes:
+        with processes(workers) as engine:
+            yield engine
+    else:
         with ThreadPoolExecutor(workers) as threads:
             yield threads
-        return
-    import multiprocessing
-
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")  # a forked BLAS keeps its parent's threads
-    with ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),)) as pool:
-        with one_thread_each(), _without_interrupts():
-            for _ in range(workers):  # each submission starts a worker
-                pool.submit(_nothing)
-        try:
-            yield pool
-        except BaseException:  # an error or Ctrl-C: what still runs is of no use
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in set(multiprocessing.active_children()) - others:
-                worker.terminate()
-            raise
 
 
 def run_units(
@@ -93,46 +95,137 @@ def run_units(
     """Every unit to where ``done(state)`` is true, or to where it is when ``stop`` is set.
 
     A unit that comes back is handed to ``saw(states)``, and its next stretch begins; no unit waits
-    for another. What a stretch raises ends the others and is raised here.
+    for another. A stretch whose worker was killed is made again. What a stretch raises ends the
+    others and is raised here. A ``stop`` above 1 does not wait for stretches elsewhere.
 
     Raises:
-        UserError: a worker process was killed.
+        UserError: workers were killed over one stretch again and again, cannot be sent the problem,
+            or cannot make it.
     """
-    seconds = STRETCH_SECONDS if seconds is None else seconds
-    states, here = list(states), isinstance(executor, ThreadPoolExecutor)
+    if isinstance(executor, ThreadPoolExecutor):
+        send: _Here | _Elsewhere = _Here(executor, stretch, shared, stop)
+    else:
+        send = _Elsewhere(executor, stretch, shared)
+    states, lost = list(states), [0] * len(states)
+    lengths = [min(STRETCH_SECONDS, send.longest) if seconds is None else seconds] * len(states)
     waiting: dict[Future, int] = {}
 
     def submit(k: int) -> None:
         if not done(states[k]) and not stop[0]:
-            how = (stretch, shared(), states[k], seconds, stop) if here else ()
-            job = executor.submit(*how or (_elsewhere, stretch, shared, states[k], seconds))
-            waiting[job] = k
+            waiting[send(states[k], lengths[k])] = k
 
     try:
         for k in range(len(states)):
             submit(k)
-        while waiting:
+        while waiting and not send.dropped(stop, waiting):
             for job in wait(waiting, LOOK_SECONDS, FIRST_COMPLETED).done:
                 k = waiting.pop(job)
-                states[k] = job.result()
-                saw(states)
+                try:
+                    states[k], lost[k] = send.received(job), 0
+                except Exception as error:
+                    lost[k] += 1
+                    if not _is_lost(error) or lost[k] >= TRIES:
+                        raise
+                else:
+                    if seconds is None:  # short ones first, so that something is seen soon
+                        lengths[k] = min(2 * lengths[k], send.longest)
+                    saw(states)
                 submit(k)
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process was killed, most often for want of memory; go on with fewer "
-            "--processes."
-        ) from error
-    except BaseException:
-        stop[0] = 1  # the other units end at once
-        if here:
+    except BaseException as error:
+        if isinstance(send, _Here):
+            stop[0] = 1  # the other units end at once
             wait(waiting)
+        elif (sentence := _sentence(error)) is not None:
+            raise UserError(sentence) from error
         raise
     return states
 
 
-def _elsewhere(stretch: Callable, shared: Shared, state, seconds: float):
-    """A stretch in another process, which cannot see the flag and is short instead."""
-    return stretch(shared(), state, seconds, _NEVER)
+class _Here:
+    """Stretches in threads of this process, which see the stop flag."""
+
+    def __init__(self, executor, stretch, shared, stop):
+        self.longest, self.executor = STRETCH_SECONDS, executor
+        self.how, self.stop = (stretch, shared()), stop
+
+    def __call__(self, state, seconds: float) -> Future:
+        return self.executor.submit(*self.how, state, seconds, self.stop)
+
+    def received(self, job: Future):
+        return job.result()
+
+    def dropped(self, stop: np.ndarray, waiting) -> bool:
+        return False
+
+
+class _Elsewhere:
+    """Stretches in other processes, which cannot see the flag: they are waited for."""
+
+    def __init__(self, executor: Executor, stretch: Callable, shared: Shared):
+        self.engine = executor if isinstance(executor, Engine) else Engine(executor)
+        self.longest, self.told = self.engine.seconds, False
+        try:  # here, where it can be told what cannot be sent
+            self.packed = pickler()((stretch, shared))
+        except Exception as error:
+            raise UserError(
+                f"the problem cannot be sent to another process ({error}); define what it is made "
+                "of at the top level of a module, or give the function that makes it, make_problem."
+            ) from error
+
+    def __call__(self, state, seconds: float) -> Future:
+        return self.engine.submit(_elsewhere, self.packed, state, seconds)
+
+    def received(self, job: Future):
+        (worker, about), state = job.result()
+        self.engine.saw(worker, about)
+        return state
+
+    def dropped(self, stop: np.ndarray, waiting) -> bool:
+        """Whether nobody wants to wait for what is under way."""
+        self.engine.look()
+        if stop[0] and not self.told:
+            self.told = True
+            for job in [job for job in waiting if job.cancel()]:
+                del waiting[job]
+            if waiting:
+                self.engine.tell(
+                    f"stopping: what is under way comes back within {self.longest:.0f} s or so; "
+                    "Ctrl-C again goes without it"
+                )
+        return stop[0] > 1
+
+
+def _elsewhere(packed: bytes, state, seconds: float):
+    """A stretch in another process, and who made it; what fails there is told with that name."""
+    who = ourselves()
+    stretch, shared = pickle.loads(packed)
+    try:
+        made = shared()
+    except UserError as error:
+        raise UserError(f"on worker {who[0]}: {error}") from error
+    return who, stretch(made, state, seconds, _NEVER)
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether it says that the worker is gone, in the words of any executor."""
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"
+
+
+def _sentence(error: BaseException) -> str | None:
+    """In words, what only happens to stretches elsewhere."""
+    if _is_lost(error):
+        return (
+            "a worker process was killed again and again over the same piece of work, most often "
+            "for want of memory; go on with fewer workers on a machine."
+        )
+    if isinstance(error, ImportError):
+        return (
+            f"a worker cannot load what it needs ({error}); install the same wlnn there, with all "
+            "that your own files import."
+        )
+    if type(error).__name__ in ("CancelledError", "FutureCancelledError", "CommClosedError"):
+        return "the connection to the workers is lost; what came back before is saved."
+    return None
 
 
 class _Job(NamedTuple):
@@ -175,7 +268,7 @@ def over_settings(
         stop, ended = np.zeros(1, np.uint8), operator.attrgetter("done")
         with (
             Shared(partial(itself, function), function) as shared,
-            executor_of(min(processes, len(jobs)), processes=True) as pool,
+            executor_of(min(processes, len(jobs)), True) as pool,
         ):
             units = run_units(_whole, shared, units, ended, pool, stop, saw)
     found = dict(zip(order, units, strict=True))
@@ -185,31 +278,3 @@ def over_settings(
 def itself(thing):
     """The thing: what a worker calls to get one that was pickled."""
     return thing
-
-
-def _nothing() -> None:
-    """What starts a worker."""
-
-
-def _end_with_parent(parent: int) -> None:
-    """A worker whose parent was killed must not go on: it looks from time to time."""
-
-    def look() -> None:
-        while os.getppid() == parent:
-            threading.Event().wait(PARENT_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True).start()
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes started meanwhile never see Ctrl-C: it is their parent who tells them to stop."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -10,11 +10,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
@@ -46,13 +47,14 @@ class Interrupted(Exception):  # noqa: N818 - no error
 def stoppable() -> Iterator[np.ndarray]:
     """A flag ``(1,)`` that Ctrl-C sets, where it would raise KeyboardInterrupt at any moment.
 
+    It is 1 then, and 2 after another Ctrl-C, of somebody who does not want to wait.
     Taken over is every signal that would raise it (a program may have made SIGTERM one of them).
     While Numba compiles it is raised still, since nothing looks at the flag then.
     """
     stop = np.zeros(1, np.uint8)
 
     def stopped(*_) -> None:
-        stop.fill(1)
+        stop.fill(min(stop[0] + 1, 2))
         if cut_short.is_set():
             raise KeyboardInterrupt
 
@@ -81,6 +83,7 @@ class Clocks:
         self.report, self.save, self.first = report or (lambda _: None), save, part
         self.begun = self.saved = time.monotonic()
         self.said = -math.inf
+        self.latest = None
 
     def tell(self, notes: tuple[str, ...]) -> None:
         """What should be known before anything runs."""
@@ -89,7 +92,7 @@ class Clocks:
 
     def saw(self, part: float, line: Callable[[], str], states, notes: tuple[str, ...] = ()):
         """Something was done: save and report if it is time to, and at the end."""
-        now = time.monotonic()
+        now, self.latest = time.monotonic(), states
         if self.save is not None and now - self.saved > SAVE_SECONDS:
             self.save(states)
             self.saved = now
@@ -97,6 +100,17 @@ class Clocks:
             self.said, before = now, part - self.first
             left = (now - self.begun) * (1 - part) / before if before > 0 else math.nan
             self.report(Report(part, left, line(), notes))
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Save what was seen last if what happens inside fails."""
+        try:
+            yield
+        except BaseException:
+            if self.save is not None and self.latest is not None:
+                with suppress(UserError):  # it may be the saving that failed
+                    self.save(self.latest)
+            raise
 
     @contextmanager
     def compiling(self, note: str = COMPILING) -> Iterator[None]:

@@ -164,18 +164,15 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
     path = directory / "run.json"
     if path.exists():
         contents = read_run(directory)
-        difference = _difference(contents["identity"], identity)
-        if difference:
-            longer = difference.partition(" ")[0] in ("wlmc.steps", "md.steps")
+        found = difference(contents["identity"], identity)
+        if found:
+            longer = found.partition(" ")[0] in ("wlmc.steps", "md.steps")
             more = f"; `wlnn resume {directory} --steps N` lengthens a run" if longer else ""
             raise UserError(
-                f"{directory}: belongs to another run: {difference}; choose another directory"
+                f"{directory}: belongs to another run: {found}; choose another directory"
                 f"{more}{'; other seeds add to it' * longer}."
             )
-        before, now = versions_of(contents), as_json(versions())
-        if now not in before:
-            with suppress(UserError):  # a finished run may lie where nothing can be written
-                change_notes(directory, {"versions": [*before, now]})
+        enter(directory, versions())
         return directory
     if present:
         raise UserError(f"{directory}: holds files but no run.json; choose another directory.")
@@ -183,6 +180,14 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
         path, {"format": FORMAT, "identity": identity, **(notes or {}), "versions": [versions()]}
     )
     return directory
+
+
+def enter(directory, now: dict) -> None:
+    """Add the :func:`versions` of a machine that works on a run to ``run.json``."""
+    before, now = versions_of(read_run(directory)), as_json(now)
+    if now not in before:
+        with suppress(UserError):  # a finished run may lie where nothing can be written
+            change_notes(directory, {"versions": [*before, now]})
 
 
 def shorter(directory) -> list[dict]:
@@ -280,14 +285,14 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def _difference(old, new, where: str = "") -> str:
+def difference(old, new, where: str = "") -> str:
     """The first difference of two JSON values in words, or an empty text."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             name = f"{where}.{key}" if where else key
             if key not in old or key not in new:
                 return f"'{name}' is only known {'there' if key in old else 'here'}"
-            found = _difference(old[key], new[key], name)
+            found = difference(old[key], new[key], name)
             if found:
                 return found
         return ""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+INTERVAL = "± is half the 95 % interval"  # what tables say below them
+ERROR = "± is one standard error"
+
 
 def aligned(rows: Sequence[Sequence[str]], notes: bool = False) -> list[str]:
     """A line for each row: columns two spaces apart, cells to the right of their column.

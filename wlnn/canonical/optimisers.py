@@ -12,7 +12,16 @@ from wlnn.settings.tables import Settings
 
 
 def train(
-    task, settings: Settings, optimizer: str, directory=None, processes=1, report=None, metric=None
+    task,
+    settings: Settings,
+    optimizer: str,
+    directory=None,
+    processes=1,
+    report=None,
+    metric=None,
+    executor=None,
+    make_task=None,
+    device=None,
 ) -> Search:
     """SGD or Adam with as many epochs as gradient evaluations; ``metric`` is one of its records.
 
@@ -27,7 +36,10 @@ def train(
         rate = getattr(own, f"{optimizer}_rate")
         changes |= {"optimizer": optimizer, "learning_rate": rate, "batch_size": 0}
     folder = None if directory is None else Path(directory) / optimizer
-    found = train_many(task, replace(table, **changes), folder, processes, report)
+    found = train_many(
+        task, replace(table, **changes), folder, processes, report,
+        make_task=make_task, executor=executor, device=device,
+    )  # fmt: skip
     usual = "ln-test-loss" if task.loss == "squared-error" else "test-accuracy"
     x, y = found.metric("ln-train-loss"), found.metric(metric or usual)
     accuracy = found.metric("test-accuracy") if metric == "smoothed-accuracy" else None

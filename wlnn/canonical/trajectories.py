@@ -5,13 +5,14 @@ Moves nothing and draws nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base import store
+from wlnn.base import frames, shown, store
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import jackknife_error, standard_error
 from wlnn.canonical import columns, langevin
@@ -36,6 +37,12 @@ class TimeCurve(NamedTuple):
     error: np.ndarray  # (n,) standard error; NaN where a single walker counts
     walkers: np.ndarray  # (n,) how many count
 
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
+
+    def to_pandas(self):
+        """A data frame of the four columns; UserError without pandas."""
+        return frames.data_frame(self._asdict())
+
 
 @dataclass(frozen=True)
 class Trajectories:
@@ -45,11 +52,23 @@ class Trajectories:
         records: ``(R, n, columns.N_COLUMNS)``; NaN from where a walker diverged on.
         walkers: their present state.
         meta: JSON: "task", "md" (the settings), "metric" (name of the test quantity), "versions".
+        ahead: of walkers that have more than the n records that all have, those by number.
     """
 
     records: np.ndarray
     walkers: langevin.Walkers
     meta: dict
+    ahead: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def only(self, numbers: tuple[int, ...]) -> tuple[langevin.Walkers, np.ndarray]:
+        """Some walkers, all equally far, and all their records."""
+        chosen = list(numbers)
+        walkers = langevin.Walkers(*(part[chosen] for part in self.walkers))
+        none = self.records[:1, :0]
+        more = np.stack([self.ahead.get(r, none[0]) for r in chosen])
+        return walkers, np.concatenate([self.records[chosen], more], 1)
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     @property
     def temperature(self) -> float:
@@ -210,9 +229,38 @@ class Trajectories:
         change = change / (0.5 * self.walkers.theta.shape[1] * self.temperature)
         return Average(float(change.mean()), float(standard_error(change)))
 
+    def _named(self) -> dict[str, np.ndarray]:
+        """The columns of the records ``(R, n)`` by name; of an accuracy, where there is one."""
+        known = self.meta["accuracy"]
+        return {
+            name: self.records[:, :, k]
+            for k, name in enumerate(columns.NAMES)
+            if known or not name.endswith("accuracy")
+        }
+
+    def table(self) -> dict[str, np.ndarray]:
+        """One row for each record of each walker: walker, step, and ``columns.NAMES``, ``(R n,)``.
+
+        NaN from where a walker diverged on.
+        """
+        walker, number = np.indices(self.records.shape[:2])
+        found = {"walker": walker.ravel(), "step": self.steps[number.ravel()]}
+        return found | {name: values.ravel() for name, values in self._named().items()}
+
+    def to_pandas(self):
+        """A data frame of :meth:`table`; UserError without pandas."""
+        return frames.data_frame(self.table())
+
+    def to_xarray(self):
+        """A data set of all records, dimensions walker and step; UserError without xarray."""
+        variables = {name: (("walker", "step"), each) for name, each in self._named().items()}
+        notes = {"meta": json.dumps(self.meta)}
+        return frames.data_set(variables, {"step": ("step", self.steps)}, notes)
+
     def save(self, path) -> Path:
         """Write to ``path``; see ``wlnn.store``."""
         arrays = {"records": self.records, **self.walkers._asdict()}
+        arrays |= {f"ahead.{number}": rows for number, rows in self.ahead.items()}
         return store.save(path, arrays, {"kind": "md", "meta": self.meta})
 
     @classmethod
@@ -223,7 +271,9 @@ class Trajectories:
         if meta.get("kind") != "md":
             raise UserError(f"{path}: holds no molecular dynamics; give a run of `wlnn md`.")
         walkers = langevin.Walkers(*(arrays[name] for name in langevin.Walkers._fields))
-        return cls(arrays["records"], walkers, meta["meta"])
+        ahead = {k.removeprefix("ahead."): v for k, v in arrays.items() if k.startswith("ahead.")}
+        ahead = {int(number): rows for number, rows in ahead.items()}
+        return cls(arrays["records"], walkers, meta["meta"], ahead)
 
 
 def is_motion(path) -> bool:

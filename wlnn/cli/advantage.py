@@ -22,8 +22,14 @@ from wlnn.cli.options import Number
     is_flag=True,
     help="One baseline of several trainings: the best of them at each ln L.",
 )
+@click.option(
+    "--pool",
+    type=click.Choice(["trainings", "epochs"]),
+    default="trainings",
+    help="What a bin of the trained curve is a mean over [trainings]; published: epochs.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="Picture, .png, .pdf or .svg.")
-def advantage(results, where, until, best_of_all, out):
+def advantage(results, where, until, best_of_all, pool, out):
     """Compare landscapes with trainings of the same task, at equal training loss.
 
     RESULTS are run directories of `wlnn sample` and of `wlnn train` in any order; trainings are
@@ -34,6 +40,10 @@ def advantage(results, where, until, best_of_all, out):
 
     \b
       wlnn advantage runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-3x6-s0-adam-0.001
+
+    A bin's trained value is the mean over trainings of each one's mean there. The published curves
+    are means over all epochs there, --pool epochs, in which trainings that stay long weigh more;
+    the interval is that of independent trainings in both.
 
     With --best-of-all trainings of one landscape that differ in batch size (or any hyper-parameter)
     are one baseline, as of the published house prices: in each bin the set with the best mean on
@@ -59,6 +69,7 @@ def advantage(results, where, until, best_of_all, out):
     from wlnn.report.plot_training import plot_advantage, plot_motions
 
     landscapes, motions, trained, names = _loaded(results)
+    trained = [one.pooled(pool) for one in trained]
     if not (landscapes or motions) or not trained:
         missing = "is no landscape" if trained else "are no trainings (of wlnn train)"
         raise UserError(f"there {missing} among {', '.join(map(str, results))}.")
@@ -83,7 +94,7 @@ def advantage(results, where, until, best_of_all, out):
 def _loaded(results) -> tuple[list, list, list, list[str]]:
     """Landscapes, motions and trainings of some paths, and the paths of the trainings."""
     from wlnn.canonical.trajectories import Trajectories, is_motion
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
     from wlnn.training.trained import Trained, is_trained
 
     landscapes, motions, trained, names = [], [], [], []
@@ -94,7 +105,7 @@ def _loaded(results) -> tuple[list, list, list, list[str]]:
         elif is_motion(result):
             motions.append(Trajectories.load(result))
         else:
-            landscapes.append(find_landscape(result))
+            landscapes.append(believable_landscape(result))
     return landscapes, motions, trained, names
 
 

@@ -13,6 +13,8 @@ from wlnn.base.errors import UserError
 from wlnn.cli.options import (
     NUMBER,
     Number,
+    engine_of,
+    engine_options,
     numbers,
     options_of,
     recipe_of,
@@ -47,7 +49,21 @@ window_option = click.option(
 @click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/md-...].")
 @threads_option
-def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, **options):
+@engine_options
+def md(
+    preset,
+    out,
+    threads,
+    on,
+    insecure,
+    device,
+    loss_window,
+    temperature,
+    dt,
+    friction,
+    newtonian,
+    **options,
+):  # fmt: skip
     """Let networks move in the potential of their train loss at a temperature T (Fig. 4).
 
     Langevin dynamics samples the canonical ensemble exp(-L / T): train loss and test quantity
@@ -77,7 +93,9 @@ def md(preset, out, threads, loss_window, temperature, dt, friction, newtonian, 
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
     if window is not None and not 0 < window[0] < window[1]:
         raise UserError(f"--loss-window {loss_window} is empty; write LOW,HIGH, both positive.")
-    execute(recipe, Path(out or Path("runs") / name), threads, window=window)
+    with engine_of(on, insecure, device) as engine:
+        directory = Path(out or Path("runs") / name)
+        execute(recipe, directory, threads, engine=engine, window=window)
 
 
 @click.command(short_help="Canonical averages from a landscape.")
@@ -114,9 +132,9 @@ def canonical(result, temperatures, points, runs, out):
     from wlnn.report import canonical as summary_canonical
     from wlnn.report import plot
     from wlnn.report.plot_canonical import plot_canonical
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
 
-    landscape = find_landscape(result)
+    landscape = believable_landscape(result)
     moved = [Trajectories.load(run) for run in runs]
     lowest, highest = reweight.covered_range(landscape)
     if temperatures is not None:

@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from wlnn import __version__
+from wlnn.backend.device import DeviceError
 from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS
 from wlnn.cli.options import STOPPED
@@ -23,18 +24,24 @@ COMMANDS = {  # in the order of the help
     "data": "wlnn.cli.data:data",
     "sample": "wlnn.cli.sample:sample",
     "resume": "wlnn.cli.runs:resume",
+    "status": "wlnn.cli.campaign:status",
     "probe": "wlnn.cli.sample:probe",
     "md": "wlnn.cli.canonical:md",
     "canonical": "wlnn.cli.canonical:canonical",
     "seek": "wlnn.cli.search:seek",
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",
+    "export": "wlnn.cli.export:export",
+    "report": "wlnn.cli.report:report",
+    "compare": "wlnn.cli.compare:compare",
     "networks": "wlnn.cli.results:networks",
+    "place": "wlnn.cli.place:place",
     "merge": "wlnn.cli.results:merge",
     "train": "wlnn.cli.train:train",
     "tune": "wlnn.cli.train:tune",
     "advantage": "wlnn.cli.advantage:advantage",
     "verify": "wlnn.cli.results:verify",
+    "devices": "wlnn.cli.devices:devices",
     "maxent": "wlnn.cli.maxent:maxent",
 }
 MISTAKE = 2  # exit status
@@ -105,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{error.format_message().rstrip('.')}; see '{path} --help'.")
     except click.ClickException as error:
         _fail(error.format_message())
-    except UserError as error:
+    except (UserError, DeviceError) as error:
         _fail(str(error))
     except MemoryError as error:
         _fail(f"not enough memory ({error}): take a smaller network, fewer points or wider bins.")

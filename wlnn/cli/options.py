@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import contextmanager
 
 import click
 
@@ -161,14 +162,61 @@ sampler_options = options_of(
 threads_option = click.option(
     "--threads", type=WORKERS, metavar="N", help="Walkers that run at a time [the cores]."
 )
+engine_options = options_of(
+    click.option(
+        "--on",
+        metavar="ENGINE",
+        help="Where it runs, if not in threads here: processes:N, dask:tls://HOST:PORT, "
+        "dask:FILE.yaml (a batch system) or mpi; the result is the same (docs/cluster.md).",
+    ),
+    click.option(
+        "--insecure", is_flag=True, help="Allow --on dask:tcp://..., where anybody may listen."
+    ),
+    click.option(
+        "--device",
+        metavar="NAME",
+        help="cuda or cuda:1: many walkers at once on a graphics card (`wlnn devices`); a run goes "
+        "on on another device, too (docs/gpu.md).",
+    ),
+)
 
 
-def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict | None = None):
+@contextmanager
+def engine_of(on: str | None, insecure: bool, device: str | None = None):
+    """The engine or the device of :data:`engine_options`, None for threads of the CPU."""
+    if device is not None and on is not None:
+        raise UserError("--on and --device exclude each other: a run is here or on other machines.")
+    if on is None and not insecure:
+        from wlnn.backend.device import CPU, device_of
+
+        found = device_of(device)
+        yield None if found is CPU else found
+        return
+    from wlnn.base.engines import engine_on
+
+    with engine_on(on or "", insecure) as engine:
+        if insecure:
+            click.echo(
+                f"  --on {on} is not encrypted: whoever reaches that port can run anything on the "
+                "workers",
+                err=True,
+            )
+        yield engine
+
+
+def recipe_of(
+    options: dict,
+    preset: str,
+    sampler: str | None = None,
+    own: dict | None = None,
+    table: dict | None = None,
+):
     """The recipe of the options of `wlnn sample`; UserError where they contradict each other.
 
     ``own`` holds options of one command alone, ``{"md.dt": ("--dt", value)}``; None is not given.
+    ``table`` is what a file says, of the form of `wlnn tasks`, below the options.
     """
-    from wlnn.runs.recipe import make_recipe
+    from wlnn.runs.recipe import make_recipe, usual_sampler
 
     given = {name: value for name, value in options.items() if value is not None}
     kind = _kind(given)
@@ -196,7 +244,8 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict 
         text = ",".join(labels.get(word, word) for word in words)
         first, second = numbers("--classes", text, 2)
         values["data"] |= {"first_class": first, "second_class": second}
-    if "walkers" in given and (sampler or given.get("sampler")) == "ladder":
+    sampler = sampler or given.get("sampler") or usual_sampler(given.get("task", "own"), preset)
+    if "walkers" in given and sampler == "ladder":
         values["sampler"]["ladders"] = values["sampler"].pop("walkers")
     if "window" in given:
         low, high = numbers("--window", given["window"], 2)
@@ -212,11 +261,15 @@ def recipe_of(options: dict, preset: str, sampler: str | None = None, own: dict 
             words[setting] = option
     chosen = {"axis": given.get("y_axis"), "scale": given.get("scale")}
     variants = {name: choice for name, choice in chosen.items() if choice}
+    if table:
+        from wlnn.runs.study import values_of
+
+        for section, below in values_of(table, preset, variants).items():
+            values[section] = {**below, **values.get(section, {})}
     try:
         recipe = make_recipe(
-            _source(kind, given), preset, sampler or given.get("sampler"), values,
-            options["overrides"], variants,
-        )  # fmt: skip
+            _source(kind, given), preset, sampler, values, options["overrides"], variants
+        )
     except UserError as error:
         if "window" in given:
             words |= dict.fromkeys(WINDOW, "--window")

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import numbers
+from wlnn.cli.options import numbers, options_of
 
 UNITS = click.Choice(["bin", "axis", "exp"])
 per_x_option = click.option(
@@ -25,28 +25,48 @@ per_x_option = click.option(
 )
 
 
+style_options = options_of(
+    click.option(
+        "--style",
+        type=click.Choice(["screen", "paper", "slide"]),
+        default="screen",
+        show_default=True,
+        help="Fonts and lines; 'paper' has no title, which the caption says.",
+    ),
+    click.option(
+        "--width-cm",
+        type=click.FloatRange(4, 100),
+        metavar="CM",
+        help="Width as printed, e.g. 8.6 for a column; no letter is below 7 points.",
+    ),
+)
+
+
 @click.command(short_help="What came out, and how far to trust it.")
 @click.argument("result", type=click.Path())
 @per_x_option
 @click.option("--all", "every", is_flag=True, help="List every row of x, not a dozen.")
-def info(result, per, every):
+@click.option("--json", "as_json", is_flag=True, help="As JSON; ± there is one standard error.")
+def info(result, per, every, as_json):
     """Show a run (directory or landscape.npz): settings, trust, curves with 95 % intervals.
 
     Also of a run that is still going on, or was killed: it then reads the checkpoints. Of trainings
     (wlnn train) it shows where they end and their mean curve, with standard errors; of wlnn md its
-    averages, of wlnn tune its table.
+    averages, of wlnn tune its table. --json prints these lines, and the curves as numbers, for
+    programs; wlnn export has all tables.
 
     \b
     What to look at:
-      reached      the lowest loss, and the round trips between it and the highest loss: below
-                   about ten of them, sample longer
-      error bars   whether the spread between walkers is their error, by ln f tau / Nb
+      verdict      publishable; look again, or too short, with the one thing to change
+      reached      the lowest loss, and the round trips between it and the highest loss
+      R-hat, effective sample size, two halves, uniform draws, largest error
+                   what the verdict weighs; the limit stands beside each
       zero of S    absolute entropies, or relative ones where uniform draws never reach the window
     """
     from wlnn.report.landscape import summary
     from wlnn.report.other_runs import other_run, versions_in_words
     from wlnn.report.training import curve_in_words, in_words
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import find_landscape, find_result
     from wlnn.training.trained import Trained, is_trained
 
     rows = None if every else 12
@@ -57,6 +77,10 @@ def info(result, per, every):
     else:
         lines = other_run(result) or summary(find_landscape(result), per, rows)
     lines += versions_in_words(result)
+    if as_json:
+        from wlnn.report.export import in_brief
+
+        lines = [in_brief(find_result(result), lines)]
     click.echo("\n".join(lines))
 
 
@@ -69,37 +93,56 @@ def info(result, per, every):
 @click.option(
     "--out", type=click.Path(dir_okay=False), help="Only the landscape, as .png, .pdf or .svg."
 )
-def plot(results, per, per_y, out):
+@style_options
+@click.option(
+    "--contours", is_flag=True, help="Where S is 1, 2, 4, 8 nats below the row's highest."
+)
+def plot(results, per, per_y, out, style, width_cm, contours):
     """Draw landscape.png (S in colour, with its curves) and diagnostics.png into a run directory.
 
     Magenta: the equilibrium curve, the mean of y over all networks of one training loss. Dashed:
     the y of the highest entropy. Pale bins were not seen by all walkers: do not trust them.
+
+    \b
+      wlnn plot runs/... --out fig1.pdf --style paper --width-cm 8.6
     """
-    from wlnn.report.plot import plot_landscape, save
     from wlnn.runs.find import find_landscape
 
     if out is not None and len(results) > 1:
         raise UserError("--out names one picture; give one result with it.")
     for result in results:
-        landscape = find_landscape(result)
-        if out is not None:
-            axes = plot_landscape(landscape, per=(per, per_y))
-            click.echo(save(axes.figure, out))
-            continue
         folder = Path(result) if Path(result).is_dir() else Path(result).parent
-        for path in draw(landscape, folder, (per, per_y)):
+        landscape = find_landscape(result)
+        for path in draw(landscape, folder, (per, per_y), out, style, width_cm, contours):
             click.echo(path)
 
 
-def draw(landscape, folder: Path, per: tuple[str, str] = ("bin", "bin")) -> list[Path]:
-    """Both pictures of a landscape, or the diagnostics alone where there is a single y bin."""
+def draw(
+    landscape,
+    folder: Path,
+    per: tuple[str, str] = ("bin", "bin"),
+    out: str | None = None,
+    style: str = "screen",
+    width_cm: float | None = None,
+    contours: bool = False,
+) -> list[Path]:
+    """Both pictures of a landscape, or the diagnostics alone where there is a single y bin.
+
+    With ``out`` only the landscape, to that path. The diagnostics are twice as wide.
+    """
     from wlnn.report import plot
+    from wlnn.report.plot_style import fitted, styled
 
     paths = []
-    if landscape.grid.y.n > 1:
-        figure = plot.plot_landscape(landscape, per=per).figure
-        paths.append(plot.save(figure, folder / "landscape.png"))
-    return [*paths, plot.save(plot.plot_diagnostics(landscape), folder / "diagnostics.png")]
+    with styled(style):
+        if landscape.grid.y.n > 1 or out is not None:
+            figure = plot.plot_landscape(landscape, per=per, contours=contours).figure
+            path = out or folder / "landscape.png"
+            paths.append(plot.save(fitted(figure, style, width_cm), path))
+        if out is None:
+            figure = fitted(plot.plot_diagnostics(landscape), style, width_cm and 2 * width_cm)
+            paths.append(plot.save(figure, folder / "diagnostics.png"))
+    return paths
 
 
 @click.command(short_help="List and export networks that were kept.")
@@ -145,24 +188,31 @@ def merge(runs, out):
     bring what their checkpoints hold.
 
     \b
-      wlnn sample --seed $SLURM_ARRAY_TASK_ID --walkers 1        in each job
+      wlnn sample --seed $SLURM_ARRAY_TASK_ID        in each job
       wlnn merge runs/spiral-classify-3x6-s*
+
+    Let each job have its eight walkers: they find one S together and are counted on it. A job of
+    one walker (--walkers 1) freezes what that walker has learnt, and has no error bars before it is
+    joined.
     """
-    from wlnn.landscape.join import join
-    from wlnn.report.landscape import reached
+    from wlnn.landscape.join import join_all
+    from wlnn.report.landscape import reached, verdict_lines
     from wlnn.runs.find import find_landscape
 
     names = [re.sub(r"/+$", "", str(run)) for run in runs]
     folder = Path(out or re.sub(r"-s\d+", "", names[0]) + "-merged")
     if (folder / "run.json").exists() or (folder / "landscape.npz").exists():
         raise UserError(f"{folder}: holds a result already; give another --out.")
-    joint = join([find_landscape(run) for run in runs], names)
+    joint, told = join_all([find_landscape(run) for run in runs], names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be made: {str(error.strerror).lower()}.") from error
     joint.save(folder / "landscape.npz")
     click.echo(f"{joint.n_walkers} walkers of {len(runs)} runs: {reached(joint)}", err=True)
+    for line in told:
+        click.echo(f"  {line}", err=True)
+    click.echo("\n".join(verdict_lines(joint, str(folder))), err=True)
     for path in [folder / "landscape.npz", *draw(joint, folder)]:
         click.echo(path)
 
@@ -179,19 +229,18 @@ def verify(slow, names, seed):
     few seeds in 100,000 and a wrong one does not; what the error is stands below each case. --case
     takes the names of this table, and those of the documentation, such as R1 or G.
     """
-    from wlnn.reference import CASES, LABELS
+    from wlnn.reference import CASES
+    from wlnn.reference import chosen as cases_of
+    from wlnn.reference import verify as judge
 
-    known = {case.name: (case.name,) for case in CASES} | LABELS
-    for name in names:
-        if name not in known:
-            raise UserError(f"--case {name}: there is no such case; use one of {', '.join(known)}.")
-    wanted = [case for name in names for case in known[name]]
-    chosen = [case for case in CASES if case.name in wanted or not (names or (case.slow > slow))]
+    try:
+        chosen = cases_of(names, slow)
+    except UserError as error:
+        raise UserError(f"--case {error}") from error
     width = max(len(case.name) for case in chosen)
     click.echo(f"{'case':<{width}}  sampler     error  threshold  verdict  seconds")
     failed = []
-    for case in chosen:
-        found = case.judge(seed=seed)
+    for case, found in judge(*names, slow=slow, seed=seed):
         word = {True: "passed", False: "FAILED", None: "skipped"}[found.passed]
         click.echo(
             f"{case.name:<{width}}  {found.sampler:<7}  {found.error:8.3g}  {found.threshold:9.3g}"

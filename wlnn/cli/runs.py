@@ -9,13 +9,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
+from wlnn.backend.device import Host
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.options import NUMBER, STOPPED, tell, threads_option
+from wlnn.cli.options import NUMBER, STOPPED, engine_of, engine_options, tell, threads_option
 
 METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 
@@ -24,7 +26,8 @@ METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 @click.argument("run", type=click.Path())
 @click.option("--steps", **NUMBER, help="Make the run so long, finished or not.")
 @threads_option
-def resume(run, steps, threads):
+@engine_options
+def resume(run, steps, threads, on, insecure, device):
     """Go on with an interrupted run, or with all runs in a directory of runs.
 
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
@@ -45,17 +48,21 @@ def resume(run, steps, threads):
     for folder in folders if steps is not None else ():
         _, changed = lengthen(folder, steps)
         click.echo(f"{folder}: from now on a run with {', '.join(changed)}", err=True)
-    for folder in folders:
-        execute(read_recipe(folder), folder, threads, again)
+    with engine_of(on, insecure, device) as engine:
+        for folder in folders:
+            execute(read_recipe(folder), folder, threads, again, engine)
 
 
-def execute(recipe, directory: Path, threads: int | None, again: str = "", **options) -> None:
+def execute(
+    recipe, directory: Path, threads: int | None, again: str = "", engine=None, **options
+) -> None:
     """Begin or continue a run; at its end print where the results are.
 
     ``again`` is what goes on with it after an interruption, where that is not `wlnn resume` with
-    the directory. Exits with status 130 when the run is stopped.
+    the directory. ``engine``, or a device, takes the place of threads. Exits with status 130 when
+    the run is stopped.
     """
-    _RUNNERS[recipe.sampler](recipe, directory, threads or cores(), again, **options)
+    _RUNNERS[recipe.sampler](recipe, directory, threads or cores(), again, engine, **options)
 
 
 def cores() -> int:
@@ -67,14 +74,18 @@ def cores() -> int:
 
 @contextmanager
 def _followed(
-    directory: Path, again: str, what: str = "", quiet: float = 1.0
+    directory: Path, again: str, engine, what: str = "", quiet: float = 1.0
 ) -> Iterator[Progress]:
     """Progress of a run; one that is stopped says what there is and how to go on."""
     from wlnn.base.running import Interrupted
     from wlnn.report.landscape import reached
+    from wlnn.runs.status import noted
 
     try:
         with Progress(what, quiet) as progress:
+            if engine is not None and not isinstance(engine, Host):
+                _follow(engine, progress, directory)
+            progress.report = noted(directory, progress.report)
             yield progress
     except (Interrupted, KeyboardInterrupt) as stop:
         click.echo(f"stopped; everything so far is saved in {directory}", err=True)
@@ -84,32 +95,69 @@ def _followed(
         sys.exit(STOPPED)
 
 
-def _landscape(recipe, directory: Path, threads: int, again: str) -> None:
+def _follow(engine, progress: Progress, directory: Path) -> None:
+    """Progress tells of the workers too, and run.json keeps what the bits of theirs depend on."""
+    from wlnn.base.store import enter
+
+    show, entered = progress.report, []
+
+    def report(state) -> None:
+        for about in engine.seen.values():
+            if about not in entered:
+                entered.append(about)
+                enter(directory, about)
+        show(state._replace(line=f"{engine.words()}  {state.line}" if state.line else state.line))
+
+    progress.report, engine.tell = report, lambda text: progress.note(f"  {text}")
+
+
+def _landscape(
+    recipe, directory: Path, threads: int, again: str, engine, live=False, pictures=True
+) -> None:
+    from wlnn.cli.report import LivePage
     from wlnn.cli.results import draw
     from wlnn.landscape.landscape import finished
-    from wlnn.report.landscape import reached
+    from wlnn.report.landscape import reached, verdict_lines
 
     task = recipe.task()
     problem, had_finished = recipe.problem(task), finished(directory) is not None
     settings = getattr(recipe.settings, recipe.sampler)
     click.echo(
         f"{directory}: {settings.who} x {settings.steps:.3g} steps, "
-        f"{problem.n_parameters} parameters, {threads} threads",
+        f"{problem.n_parameters} parameters, {_where(threads, 'thread', engine)}",
         err=True,
     )
     tell(task)
     for note in problem.about.get("data", {}).get("notes", ()):
         click.echo(f"  note: {note}", err=True)
-    with _followed(directory, again, directory.name if again else "", quiet=0) as progress:
-        landscape = recipe.sample(problem, directory, threads, progress.report)
+    quiet = 2.0 if again else 0.0  # of many runs the short ones pass in silence
+    with _followed(directory, again, engine, directory.name if again else "", quiet) as progress:
+        page = LivePage(directory, progress.report)
+        follow = page if live else progress.report
+        landscape = recipe.sample(problem, directory, threads, follow, **_place(engine))
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
-        for path in [directory / "landscape.npz", *draw(landscape, directory)]:
+        for line in verdict_lines(landscape, str(directory)):
+            progress.note(line)
+        drawn = draw(landscape, directory) if pictures else []
+        for path in [directory / "landscape.npz", *drawn]:
             click.echo(path)
+        if live and (written := page.write()):
+            click.echo(written)
 
 
-def _motion(recipe, directory: Path, threads: int, again: str, window=None) -> None:
+def _place(engine) -> dict:
+    """The argument that says where a run is made: on a device, or by an executor."""
+    return {"device" if isinstance(engine, Host) else "executor": engine}
+
+
+def _where(workers: int, kind: str, engine) -> str:
+    plural = "es" if kind == "process" else "s"
+    return f"on {engine.name}" if engine else f"{workers} {kind}{plural * (workers > 1)}"
+
+
+def _motion(recipe, directory: Path, threads: int, again: str, engine, window=None) -> None:
     from wlnn.canonical.run import simulate
     from wlnn.canonical.trajectories import FILE
     from wlnn.report import canonical, plot
@@ -123,9 +171,12 @@ def _motion(recipe, directory: Path, threads: int, again: str, window=None) -> N
         err=True,
     )
     tell(task)
-    with _followed(directory, again) as progress:
+    with _followed(directory, again, engine) as progress:
         notes = {"recipe": recipe.to_dict()}
-        found = simulate(problem, settings, directory, threads, progress.report, notes)
+        found = simulate(
+            problem, settings, directory, threads, progress.report, notes,
+            make_problem=partial(recipe.as_problem, problem.about), **_place(engine),
+        )  # fmt: skip
     click.echo("\n".join(canonical.motion(found)))
     click.echo(directory / FILE)
     click.echo(plot.save(plot_md(found, window), directory / "md.png"))
@@ -138,7 +189,7 @@ def _search(recipe, directory: Path, *rest, **asked) -> None:
         _searched(recipe, directory, *rest, **asked)
 
 
-def _searched(recipe, directory: Path, threads: int, again: str, asked=None) -> None:
+def _searched(recipe, directory: Path, threads: int, again: str, engine, asked=None) -> None:
     """``asked``: methods and landscape of this call; those of the last call if None."""
     from wlnn.base import store
     from wlnn.canonical import optimisers, search
@@ -167,12 +218,15 @@ def _searched(recipe, directory: Path, threads: int, again: str, asked=None) -> 
     )
     found = []
     for method in (name for name in asked.get("methods", METHODS) if name in METHODS):
-        with _followed(directory, again, method) as progress:
+        with _followed(directory, again, engine, method) as progress:
             how = settings, method, directory, threads, progress.report, metric
+            where = _place(engine)
             if method in search.PLANS:
-                found.append(search.search(problem, *how))
+                make = partial(recipe.as_problem, problem.about)
+                found.append(search.search(problem, *how, make_problem=make, **where))
             else:
-                found.append(optimisers.train(task, *how))
+                make = partial(recipe.as_task, problem.about) if engine else None
+                found.append(optimisers.train(task, *how, make_task=make, **where))
     click.echo("\n".join(in_words.report(found, metric, surface)))
     click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))
 
@@ -188,7 +242,7 @@ def _noted(landscape: str, directory: Path) -> str:
 def _landscape_of(asked: dict, directory: Path, problem):
     """The landscape that a search was compared with, None if there was none or it is gone."""
     from wlnn.report.search import metric_for
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
 
     if not asked.get("landscape"):
         return None
@@ -196,7 +250,7 @@ def _landscape_of(asked: dict, directory: Path, problem):
     try:
         if not path.exists():
             raise UserError(f"{path}: the landscape of this search is no longer there")
-        surface = find_landscape(path)
+        surface = believable_landscape(path)
         metric_for(problem, surface, str(path))
     except UserError as error:
         reason = str(error).rstrip(".")
@@ -205,25 +259,24 @@ def _landscape_of(asked: dict, directory: Path, problem):
     return surface
 
 
-def _trainings(recipe, directory: Path, processes: int, again: str) -> None:
+def _trainings(recipe, directory: Path, processes: int, again: str, engine) -> None:
     from wlnn.report.training import in_words
     from wlnn.training.run import train_many
 
     task, settings = _trainable(recipe), recipe.settings.train
     click.echo(
         f"{directory}: {settings.runs} trainings × {settings.epochs} "
-        f"epochs, {task.network.n_parameters} parameters, {processes} processes",
+        f"epochs, {task.network.n_parameters} parameters, {_where(processes, 'process', engine)}",
         err=True,
     )
-    with _followed(directory, again, quiet=2.0) as progress:
-        trained = train_many(
-            task, settings, directory, report=progress.report, **_how(recipe, task, processes)
-        )
+    with _followed(directory, again, engine, quiet=2.0) as progress:
+        how = _how(recipe, task, processes, engine)
+        trained = train_many(task, settings, directory, report=progress.report, **how)
     click.echo("\n".join(in_words(trained, task.y)), err=True)
     click.echo(directory / "trained.npz")
 
 
-def _tuning(recipe, directory: Path, processes: int, again: str) -> None:
+def _tuning(recipe, directory: Path, processes: int, again: str, engine) -> None:
     from wlnn.report import plot
     from wlnn.report.plot_training import plot_tuning
     from wlnn.training.tuning import tune
@@ -234,10 +287,9 @@ def _tuning(recipe, directory: Path, processes: int, again: str) -> None:
         f"trainings × {settings.train.epochs} epochs of each setting",
         err=True,
     )
-    with _followed(directory, again, quiet=2.0) as progress:
-        tuning = tune(
-            task, settings, directory, report=progress.report, **_how(recipe, task, processes)
-        )
+    with _followed(directory, again, engine, quiet=2.0) as progress:
+        how = _how(recipe, task, processes, engine)
+        tuning = tune(task, settings, directory, report=progress.report, **how)
     best = tuning.best_settings
     click.echo("\n".join(tuning.table()))
     click.echo(
@@ -258,12 +310,14 @@ def _trainable(recipe):
     return task
 
 
-def _how(recipe, task, processes: int) -> dict:
+def _how(recipe, task, processes: int, engine) -> dict:
+    about = recipe.problem(task).about
     return {
         "processes": processes,
         "notes": {"recipe": recipe.to_dict()},
-        "about": recipe.problem(task).about,
-        "make_task": recipe.task,
+        "about": about,
+        "make_task": partial(recipe.as_task, about) if engine else recipe.task,
+        **_place(engine),
     }
 
 

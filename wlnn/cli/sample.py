@@ -10,8 +10,13 @@ from pathlib import Path
 
 import click
 
+from wlnn.base.errors import UserError
 from wlnn.base.progress import duration
+from wlnn.cli.campaign import carry_out, study_options
 from wlnn.cli.options import (
+    engine_of,
+    engine_options,
+    options_of,
     recipe_of,
     sampler_options,
     task_options,
@@ -26,6 +31,8 @@ from wlnn.cli.runs import cores, execute
 def tasks(name):
     """List what can be sampled; with NAME show every setting of that task, with its source.
 
+    What is printed can be written to a file, changed, and sampled by `wlnn sample --config FILE`.
+
     \b
     Your own:
       wlnn sample --train train.csv --test test.csv --target label --hidden 8,8
@@ -38,6 +45,8 @@ def tasks(name):
 
     if name is not None:
         read_table(name)  # refuses an unknown one
+        if name in TASKS:
+            click.echo(f'task = "{name}"\n')
         click.echo((resources.files("wlnn.tables") / f"{name}.toml").read_text("utf-8"), nl=False)
         return
     for task, about in TASKS.items():
@@ -62,16 +71,25 @@ def tasks(name):
     "data sets (or for the one of --data-seed).",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before a --paper run.")
+@click.option("--live", is_flag=True, help="Keep report.html up to date, a page to watch the run.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...].")
 @threads_option
-def sample(preset, yes, out, threads, **options):
+@engine_options
+@options_of(*study_options)
+def sample(
+    preset, yes, out, threads, live, on, insecure, device, config, array, dry_run, **options
+):
     """Sample an entropy landscape: about a minute, about ten seconds with --quick.
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
     while they go: where they have been S grows, and states of large S are entered less, until all
-    macrostates are visited alike. The increment ln f falls with the steps; in the last part of them
-    S is measured: its mean while it still grows a little, or, for small problems, S + ln(visits)
-    while it is frozen. The spread of independent walkers gives the error bars.
+    macrostates are visited alike. The increment ln f falls with the steps to nothing, and walkers
+    that began alone share one S. In the last part of the steps it is frozen and their visits are
+    counted: S + ln(visits), with error bars by a jackknife over walkers. A verdict ends the run.
+
+    The spiral surface, houses and polymers (thousands of parameters) are sampled by ladders of
+    replicas instead: at many temperatures of the loss, exchanged between neighbours and joined by
+    MBAR. That takes from eight to forty core-minutes, with --quick a minute or two.
 
     \b
       wlnn sample --quick
@@ -79,13 +97,22 @@ def sample(preset, yes, out, threads, **options):
       wlnn sample --task spiral-regress --width 30
       wlnn sample --train train.csv --test test.csv --target label --hidden 8,8
 
+    Many runs: `wlnn sample --config study.toml` makes one of every combination of the lists in the
+    file, in one folder; `wlnn status FOLDER` says how far they are (docs/cluster.md).
+
     The run directory holds run.json (settings, seeds, versions), a checkpoint of every walker,
-    landscape.npz and two pictures. Ctrl-C stops a run within a second and loses nothing: the same
-    command, or `wlnn resume`, goes on, with the same bits in the end.
+    landscape.npz and two pictures; with --live also report.html, rewritten at checkpoints. Ctrl-C
+    stops a run within a second and loses nothing: the same command, or `wlnn resume`, goes on, with
+    the same bits in the end.
     """
     from wlnn.runs.names import directory_name
     from wlnn.runs.recipe import PAPER_DATA_SETS
 
+    if config is not None:
+        carry_out(config, array, dry_run, preset, out, threads, on, insecure, device, **options)
+        return
+    if array is not None or dry_run:
+        raise UserError(f"--{'array' if array else 'dry-run'} needs --config FILE.")
     preset = preset or "default"
     recipe = recipe_of(options, preset)
     task = recipe.task()
@@ -103,8 +130,9 @@ def sample(preset, yes, out, threads, **options):
             for part, folder in runs:  # so that `resume` finds them all
                 part.open(part.problem(part.task()), folder)
     again = f"wlnn resume {directory}" if len(runs) > 1 else ""
-    for part, folder in runs:
-        execute(part, folder, threads, again)
+    with engine_of(on, insecure, device) as engine:
+        for part, folder in runs:
+            execute(part, folder, threads, again, engine, live=live)
 
 
 @click.command(short_help="Find time step, friction and window of molecular dynamics.")
@@ -145,6 +173,8 @@ def _announce(recipe, problem, n_runs: int, threads: int, yes: bool) -> None:
     from wlnn.runs.pace import estimate
 
     settings = getattr(recipe.settings, recipe.sampler)
+    if recipe.sampler == "ladder":
+        raise UserError("ladders are no published protocol; leave out --paper or --sampler.")
     click.echo("measuring the pace of the sampler on this machine ...", err=True)
     seconds = estimate(recipe, problem, threads)
     words = f"{settings.who} x {settings.steps:.3g} steps: {duration(seconds)}"

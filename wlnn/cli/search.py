@@ -13,6 +13,8 @@ from wlnn.base.errors import UserError
 from wlnn.cli.options import (
     NUMBER,
     Number,
+    engine_of,
+    engine_options,
     options_of,
     recipe_of,
     task_options,
@@ -47,7 +49,8 @@ seek_options = options_of(
 @click.option("--quick", "preset", flag_value="quick", help="The settings of --quick.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/seek-...].")
 @threads_option
-def seek(preset, out, threads, methods, landscape, at, **options):
+@engine_options
+def seek(preset, out, threads, on, insecure, device, methods, landscape, at, **options):
     """Compare ways to networks of low train loss and high entropy, which generalise best.
 
     Langevin dynamics at a constant low temperature, simulated annealing and parallel tempering move
@@ -65,10 +68,10 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     or `wlnn resume`, goes on, and prints the same table.
     """
     from wlnn.canonical.reweight import temperature_of
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
     from wlnn.runs.names import directory_name
 
-    surface = None if landscape is None else find_landscape(landscape)
+    surface = None if landscape is None else believable_landscape(landscape)
     given = {name: options.pop(name) for name in ("evaluations", "low", "high", "replicas")}
     if at is not None:
         if surface is None or given["low"] is not None:
@@ -82,4 +85,5 @@ def seek(preset, out, threads, methods, landscape, at, **options):
     if out is None:
         out = Path("runs") / directory_name(recipe, recipe.task())
     asked = {"methods": methods or METHODS, "landscape": landscape, "surface": surface}
-    execute(recipe, Path(out), threads, asked=asked)
+    with engine_of(on, insecure, device) as engine:
+        execute(recipe, Path(out), threads, engine=engine, asked=asked)

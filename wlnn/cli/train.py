@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import NUMBER, WORKERS, options_of, recipe_of, task_options
+from wlnn.cli.options import (
+    NUMBER,
+    WORKERS,
+    engine_of,
+    engine_options,
+    options_of,
+    recipe_of,
+    task_options,
+)
 from wlnn.cli.runs import execute
 
 TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
@@ -25,7 +33,9 @@ training_options = options_of(
     ),
     click.option("--epochs", **NUMBER, help="Passes through the training set."),
     click.option(
-        "--initialisation", metavar="NAME", help="fan-in, xavier-uniform or kaiming-normal."
+        "--initialisation",
+        metavar="NAME",
+        help="fan-in, xavier-uniform, kaiming-normal, kaiming-weights or small-head.",
     ),
     click.option("--seed", **NUMBER, help="Seed of the trainings."),
     click.option("--runs", **NUMBER, help="Independent trainings (of each setting)."),
@@ -39,6 +49,7 @@ training_options = options_of(
     click.option("--quick", "preset", flag_value="quick", help="Few and short trainings."),
     click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/...]."),
     click.option("--processes", type=WORKERS, metavar="N", help="Worker processes [the cores]."),
+    engine_options,
 )
 
 
@@ -48,7 +59,7 @@ training_options = options_of(
 @click.option(
     "--tuned", type=click.Path(), metavar="DIR", help="Rate and batch of a `wlnn tune` directory."
 )
-def train(preset, out, processes, tuned, **options):
+def train(preset, out, processes, tuned, on, insecure, device, **options):
     """Train many times from independent initial parameters; records every epoch.
 
     At the end of every epoch the whole training and test set are evaluated. The result,
@@ -86,8 +97,11 @@ def train(preset, out, processes, tuned, **options):
         if out:
             directory = Path(out) / f"b{size:g}" if several else Path(out)
         begun.append((recipe, directory))
-    for recipe, directory in begun:
-        execute(recipe, directory, processes, "the same command" if several else None)
+    _refuse_both(on, processes)
+    with engine_of(on, insecure, device) as engine:
+        for recipe, directory in begun:
+            again = "the same command" if several else ""
+            execute(recipe, directory, processes, again, engine)
 
 
 @click.command(short_help="Find learning rate and batch size by trial.")
@@ -96,7 +110,7 @@ def train(preset, out, processes, tuned, **options):
 @click.option("--rates", **NUMBER, help="Number of learning rates.")
 @click.option("--rate-range", metavar="LO,HI", help="Lowest and highest learning rate.")
 @click.option("--batch-range", metavar="LO,HI", help="Batch sizes double from LO; the last is HI.")
-def tune(preset, out, processes, rate_range, batch_range, **options):
+def tune(preset, out, processes, on, insecure, device, rate_range, batch_range, **options):
     """Try a grid of learning rates (evenly spaced in the logarithm) and batch sizes.
 
     The best setting has the best mean test metric at each training's best epoch, among settings
@@ -129,7 +143,14 @@ def tune(preset, out, processes, rate_range, batch_range, **options):
             )
     recipe = _recipe(options, preset, "tune", ("runs", "rates"), own)
     directory = Path(out) if out else Path("runs") / directory_name(recipe, recipe.task())
-    execute(recipe, directory, processes)
+    _refuse_both(on, processes)
+    with engine_of(on, insecure, device) as engine:
+        execute(recipe, directory, processes, engine=engine)
+
+
+def _refuse_both(on, processes) -> None:
+    if on is not None and processes is not None:
+        raise UserError("--on says where it runs; leave out --processes.")
 
 
 def _recipe(options: dict, preset, sampler: str, names: tuple[str, ...], more: dict | None = None):

@@ -9,6 +9,7 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.states import load_state, save_state
 from wlnn.ladder.rungs import Rungs
 from wlnn.ladder.samples import Samples, together
 from wlnn.ladder.state import Ladder
@@ -46,17 +47,17 @@ def run_identity(problem, settings: LadderSettings, grid: Grid) -> dict:
 
 def save_ladder(directory: Path, ladder: Ladder) -> None:
     """Write a ladder; UserError where the directory is full or read-only."""
-    samples = {"draws": ladder.draws}
-    if ladder.parts:
-        samples["parts"] = together(ladder.parts)
     arrays = {name: getattr(ladder, name) for name in ARRAYS}
-    arrays |= {f"rungs.{name}": array for name, array in ladder.rungs._asdict().items()}
-    for name, entries in samples.items():
-        arrays |= {f"{name}.{column}": array for column, array in entries._asdict().items()}
     arrays["sizes"] = np.array([part.x.size for part in ladder.parts], np.int64)
-    numbers = {name: getattr(ladder, name) for name in NUMBERS}
-    path = store.checkpoint_path(directory, ladder.number)
-    store.save(path, arrays, {"kind": "ladder", **numbers})
+    save_state(
+        store.checkpoint_path(directory, ladder.number),
+        {"kind": "ladder"},
+        {name: getattr(ladder, name) for name in NUMBERS},
+        arrays,
+        rungs=ladder.rungs,
+        draws=ladder.draws,
+        parts=together(ladder.parts) if ladder.parts else {},
+    )
 
 
 def load_ladder(directory: Path, number: int, n_parameters: int) -> Ladder | None:
@@ -66,30 +67,31 @@ def load_ladder(directory: Path, number: int, n_parameters: int) -> Ladder | Non
         UserError: a damaged file, or one of something else.
     """
     path = store.checkpoint_path(directory, number)
-    if not path.exists():
+    found = load_state(
+        path,
+        {"kind": "ladder", "number": number},
+        f"ladder {number}",
+        NUMBERS,
+        (*ARRAYS, "sizes"),
+        rungs=Rungs,
+        draws=Samples,
+        parts=(),
+    )
+    if found is None:
         return None
-    arrays, meta = store.load(path)
-    if meta.get("kind") != "ladder" or meta.get("number") != number:
-        raise UserError(f"{path}: is no checkpoint of ladder {number}; delete it.")
-
-    def of(kind, name: str):
-        return kind(**{field: arrays[f"{name}.{field}"] for field in kind._fields})
-
-    try:
-        parts = ()
-        if arrays["sizes"].size:
-            whole, ends = of(Samples, "parts"), np.cumsum(arrays["sizes"])
-            columns = [np.split(column, ends[:-1]) for column in whole]
-            parts = tuple(Samples(*entries) for entries in zip(*columns, strict=True))
-        ladder = Ladder(
-            **{name: meta[name] for name in NUMBERS},
-            **{name: arrays[name] for name in ARRAYS},
-            rungs=of(Rungs, "rungs"),
-            draws=of(Samples, "draws"),
-            parts=parts,
-        )
-    except KeyError as error:
-        raise UserError(f"{path}: lacks {error} of a ladder; delete the file.") from error
+    parts, sizes = (), found.arrays["sizes"]
+    if sizes.size:
+        columns = [
+            np.split(found.groups["parts"][name], np.cumsum(sizes)[:-1]) for name in Samples._fields
+        ]
+        parts = tuple(Samples(*entries) for entries in zip(*columns, strict=True))
+    ladder = Ladder(
+        **{name: found.numbers[name] for name in NUMBERS},
+        **{name: found.arrays[name] for name in ARRAYS},
+        rungs=found.groups["rungs"],
+        draws=found.groups["draws"],
+        parts=parts,
+    )
     if ladder.theta.shape[1] != n_parameters:
         raise UserError(
             f"{path}: holds {ladder.theta.shape[1]} parameters, this task has {n_parameters}; "

@@ -13,6 +13,7 @@ from dataclasses import asdict
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.statistics import t_factor
 from wlnn.ladder import mbar
 from wlnn.ladder.diagnostics import warnings
 from wlnn.ladder.ladder import joined
@@ -20,9 +21,11 @@ from wlnn.ladder.samples import SLICES, Samples, gathered
 from wlnn.ladder.state import DONE, RUN, Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.ladder import LadderSettings
 
 AGREE = 2.0  # combined errors by which the halves may differ
+APART = 0.999  # level of the test of two kinds of starts: 1 of 1000 in a row
 SURE = 0.1  # nats: halves that differ by less agree
 NEIGHBOURS = 2  # rows of x on either side, over which errors of few ladders are smoothed
 
@@ -102,8 +105,9 @@ def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray,
 def two_starts(marginals: np.ndarray, heated: int) -> tuple[np.ndarray, bool]:
     """S(x) of the last ``heated`` ladders less that of the others ``(nx,)``; whether they agree.
 
-    ``marginals (R, nx)``. They agree if in every row they differ by at most 3 combined errors (of
-    the spread within both, rms over neighbouring rows), or 0.1 nat.
+    ``marginals (R, nx)``. They agree if in every row they differ by at most Student's t of
+    :data:`APART` combined errors (of the spread within both, rms over neighbouring rows), or 0.1
+    nat: S of few ladders scatters by so much that a lower level would often take sound ones apart.
     """
     cold, hot = marginals[:-heated], marginals[-heated:]
     difference = hot.mean(axis=0) - cold.mean(axis=0)
@@ -112,8 +116,8 @@ def two_starts(marginals: np.ndarray, heated: int) -> tuple[np.ndarray, bool]:
         return difference, True
     within = ((cold - cold.mean(axis=0)) ** 2).sum(axis=0) + ((hot - hot.mean(axis=0)) ** 2).sum(0)
     error = _smoothed(within / freedom * (1 / len(cold) + 1 / len(hot)))
-    known = ~np.isnan(difference)
-    return difference, bool((np.abs(difference) <= np.maximum(3 * error, SURE))[known].all())
+    known, most = ~np.isnan(difference), t_factor(freedom + 1, APART)
+    return difference, bool((np.abs(difference) <= np.maximum(most * error, SURE))[known].all())
 
 
 def _smoothed(variance: np.ndarray) -> np.ndarray:
@@ -180,9 +184,27 @@ def landscape(
         largest = float(np.nanmax(np.abs(apart))) if not np.isnan(apart).all() else None
         meta["rungs"]["starts"] = {"largest": largest, "agree": same}
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
-    return Landscape(
-        grid, np.array(entropies), total, (visits > 0).all(axis=0), meta, accuracy=accuracy
+    reliable = (visits > 0).all(axis=0) & meta["rungs"].get("starts", {"agree": True})["agree"]
+    networks = _replicas(problem, grid, ladders) if settings.keep_networks else {}
+    whole = Landscape(
+        grid, np.array(entropies), total, reliable, meta, networks=networks, accuracy=accuracy
     )
+    return with_verdict(whole)
+
+
+def _replicas(problem, grid: Grid, ladders: Sequence[Ladder]) -> dict[str, np.ndarray]:
+    """The replica of every rung but the uniform one, as ``Landscape.networks`` has them."""
+    theta = np.concatenate([ladder.theta[ladder.order[1:]] for ladder in ladders])
+    points = np.full((len(theta), 3), np.nan)
+    for point, one in zip(points, theta, strict=True):
+        if problem.evaluate is None:
+            point[:2] = problem.observe(one)
+        else:
+            x, y, accuracy, _ = problem.evaluate(np, one[None])
+            point[:] = x[0], y[0], np.nan if accuracy is None else accuracy[0]
+    bins = np.stack(grid.index(points[:, 0], points[:, 1]), axis=1)
+    inside = bins[:, 0] >= 0
+    return {"bins": bins[inside], "theta": theta[inside], "points": points[inside]}
 
 
 def _by_progress(ladder: Ladder) -> Samples:

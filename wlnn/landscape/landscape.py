@@ -13,13 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base import store
+from wlnn.base import frames, shown, store
 from wlnn.base.accuracy_axes import ACCURACY_AXES
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import ln_sum, standard_error, t_factor
+from wlnn.landscape import tables
 from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.ridge import ridge
 
-RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so
+RELIABLE_SHARE = 0.9  # of a row's mass that must lie in reliable bins for the row to be so ...
+LADDER_SHARE = 0.5  # ... of ladders, which come to the tails of y by chance: a row needs its middle
 GAUGES = {
     "box": "sum of exp S over all bins = 1, the whole box",
     "draws": "exp S = fraction of the box, fixed by uniform draws",
@@ -35,6 +38,12 @@ class Curve(NamedTuple):
     value: np.ndarray  # (nx,) mean over walkers
     error: np.ndarray  # (nx,) standard error of that mean; NaN unless every walker was there
     reliable: np.ndarray  # (nx,) bool
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
+
+    def to_pandas(self):
+        """A data frame of the four columns; UserError without pandas."""
+        return frames.data_frame(self._asdict())
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class Landscape:
     history: dict[str, np.ndarray] = field(default_factory=dict)
     networks: dict[str, np.ndarray] = field(default_factory=dict)
     accuracy: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     @property
     def n_walkers(self) -> int:
@@ -156,12 +167,18 @@ class Landscape:
         return float(t_factor(self.n_walkers, level))
 
     @property
+    def contradicts_itself(self) -> bool:
+        """Whether ladders of two kinds of starts are in different states: S is no one's then."""
+        return not self.meta.get("rungs", {}).get("starts", {"agree": True})["agree"]
+
+    @property
     def _rows(self) -> np.ndarray:
-        """Rows ``(nx,)`` whose mass lies in reliable bins by :data:`RELIABLE_SHARE`."""
+        """Rows ``(nx,)`` whose mass lies in reliable bins, by the share that its sampler needs."""
         entropy = self.entropy
         safe = np.where(self.reliable, entropy, np.nan)
+        share = LADDER_SHARE if self.unit == "ladder" else RELIABLE_SHARE
         with np.errstate(invalid="ignore"):
-            return ln_sum(safe) - ln_sum(entropy) >= np.log(RELIABLE_SHARE)
+            return ln_sum(safe) - ln_sum(entropy) >= np.log(share)
 
     def _curve(self, per_walker: np.ndarray) -> Curve:
         """The curve of a quantity of each of :attr:`entropies` ``(R, nx)``."""
@@ -174,13 +191,13 @@ class Landscape:
         y is the bin centre; on an axis of ln(test loss) this is the mean of that logarithm, on one
         of a smoothed accuracy the mean of that accuracy.
         """
-        return self._curve(self._equilibrium())
+        return self._curve(self.equilibrium_of_each())
 
     def equilibrium_of_walkers(self) -> np.ndarray:
         """<y>(x) of each walker ``(R, nx)``, NaN where it never was; see :meth:`of_walkers`."""
-        return self.of_walkers(self._equilibrium())
+        return self.of_walkers(self.equilibrium_of_each())
 
-    def _equilibrium(self) -> np.ndarray:
+    def equilibrium_of_each(self) -> np.ndarray:
         """<y>(x) of each of :attr:`entropies` ``(R, nx)``; one at a time, to save memory."""
         return np.array([self._mean_y(entropy) for entropy in self.entropies])
 
@@ -190,8 +207,15 @@ class Landscape:
         return np.where(np.isnan(weights).all(axis=-1), np.nan, values)
 
     def max_entropy_curve(self) -> Curve:
-        """The y of largest S in each row, of the mean S; the error is from that of each walker."""
+        """The y of largest S in each row, of the mean S; the error is from that of each walker.
+
+        That of ladders, whose bins scatter with their visits, is the top of a fitted parabola.
+        """
         y = self.y_values
+        if self.unit == "ladder":
+            value = ridge(np.where(self.reliable, self.entropy, np.nan), y)
+            value = np.where(np.isnan(value), ridge(self.entropy, y), value)
+            return self._curve(ridge(self.entropies, y))._replace(value=value)
 
         def highest(entropy: np.ndarray) -> np.ndarray:
             never = np.isnan(entropy)
@@ -227,6 +251,21 @@ class Landscape:
         shift = _ln_width(self.grid.x, x)[:, None] + _ln_width(self.grid.y, y)[None, :]
         return self.entropy - shift
 
+    def to_pandas(self, table: str = "bins"):
+        """One of the tables of :func:`wlnn.landscape.tables.columns_of` as a data frame.
+
+        Args:
+            table: "bins", "curves" or "history".
+
+        Raises:
+            UserError: another table, or pandas is not installed.
+        """
+        return frames.data_frame(tables.columns_of(self, table))
+
+    def to_xarray(self):
+        """All arrays with their dimensions, see :func:`wlnn.landscape.tables.to_xarray`."""
+        return tables.to_xarray(self)
+
     def save(self, path):
         """Write to ``path`` (npz, see ``base.store``). The arrays "entropy" and "error" and the bin
         edges are there for readers without this package.
@@ -248,7 +287,15 @@ class Landscape:
 
     @classmethod
     def load(cls, path) -> Landscape:
-        """The landscape that :meth:`save` wrote; UserError for any other file."""
+        """The landscape that :meth:`save` wrote, or that of a run directory; UserError else.
+
+        ``wlnn.find_landscape`` also reads the checkpoints of a run that is still going on.
+        """
+        path = Path(path)
+        if path.is_dir():
+            if not (path / "landscape.npz").exists():
+                raise UserError(f"{path}: holds no landscape.npz; finish it with wlnn resume.")
+            path = path / "landscape.npz"
         arrays, meta = store.load(path)
         if meta.get("kind") != "landscape":
             raise UserError(f"{path}: holds no landscape; give the landscape.npz of a run.")

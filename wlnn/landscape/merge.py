@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.base.statistics import ln_sum
+from wlnn.base.statistics import jackknife_error, ln_sum
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape
 
@@ -22,6 +22,7 @@ class WalkerResult(NamedTuple):
     visits: np.ndarray  # (nx, ny) of the whole run
     production: np.ndarray | None = None  # (nx, ny) visits while S was frozen; None: no such stage
     history: dict[str, np.ndarray] | None = None  # name -> (stages,)
+    early: np.ndarray | None = None  # (nx, ny) of production, the visits of its first half
 
 
 class Draws(NamedTuple):
@@ -48,7 +49,9 @@ def merge(
     pseudo-value of S itself may lie tens of nats off in a bin that one walker filled.
     ``Landscape`` makes the pseudo-values of what was computed, so that their mean and standard
     error are the jackknife's. A bin without visits has no S; one whose visits are all of one walker
-    has no error and is unreliable.
+    has no error and is unreliable. One walker alone has no error at all. ``meta["halves"]`` holds
+    how S(x) of the two halves of the visits differs, ``meta["draws"]`` how many draws fell into
+    each row: what ``landscape.verdict`` weighs.
 
     The gauge is "box" if the caller says that the window covers the box (S - ln sum exp S), "draws"
     if uniform points were drawn and reach bins that every walker knows, and "window" otherwise.
@@ -66,8 +69,13 @@ def merge(
     entropies = np.array([walker.entropy for walker in walkers], dtype=float)
     if visits.shape != shape or entropies.shape != shape:
         raise UserError(f"the walkers' arrays are not on the grid of {grid.shape} bins.")
+    meta = dict(meta or {})
     if pooled:
-        entropies, reliable = _left_out(entropies, [walker.production for walker in walkers])
+        production = np.array([walker.production for walker in walkers])
+        meta["halves"] = _halves(entropies[0], production, [walker.early for walker in walkers])
+        entropies, reliable = _left_out(entropies, production)
+        if len(walkers) > 1:
+            meta["resampling"] = "jackknife"
     elif any(walker.production is None for walker in walkers):
         reliable = (visits > 0).all(axis=0)
     else:
@@ -77,7 +85,10 @@ def merge(
         entropies[visits == 0] = np.nan
         common = (visits > 0).all(axis=0)
     anchors = None if draws is None else reliable & (draws.counts >= ANCHOR_COUNT)
-    meta = dict(meta or {}) | ({"resampling": "jackknife"} if pooled else {})
+    if draws is not None:
+        rows = draws.counts.sum(axis=1)
+        outside = 1 - rows.sum() / draws.n
+        meta["draws"] = {"n": draws.n, "outside_window": outside, "rows": rows.tolist()}
     if covers_box:
         gauge, shifts = "box", -ln_sum(entropies.reshape(len(walkers), -1))
     elif anchors is not None and anchors.any():
@@ -101,19 +112,50 @@ def merge(
     )
 
 
-def _left_out(entropy: np.ndarray, production: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _left_out(entropy: np.ndarray, production: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """S from the visits of all walkers but one ``(R, nx, ny)``, and the bins that all of them know.
 
-    Raises:
-        UserError: one walker.
+    That of one walker is from its own visits.
     """
-    if len(production) < 2:
-        raise UserError("the error of one walker's visits is unknown; sample with two or more.")
-    left = np.sum(production, axis=0) - np.array(production)
+    r = len(production)
+    left = production.sum(axis=0) - production if r > 1 else production
     seen = left > 0
     left_out = np.full(entropy.shape, np.nan)
-    left_out[seen] = entropy[seen] + np.log(left[seen] / (len(left) - 1))
+    left_out[seen] = entropy[seen] + np.log(left[seen] / max(r - 1, 1))
     return left_out, seen.all(axis=0)
+
+
+def _halves(entropy: np.ndarray, production: np.ndarray, early: list) -> dict | None:
+    """S(x) of the second half of all visits less that of the first, and its error by jackknife.
+
+    None where the halves are not known. Each S is normalised over the rows of x known to both.
+    """
+    if any(part is None for part in early):
+        return None
+    early = np.array(early)
+    late, r = production - early, len(early)
+    if not (early.any() and late.any()):
+        return None
+
+    def difference(walkers: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            first, second = (
+                ln_sum(np.where(part > 0, entropy + np.log(part), np.nan))
+                for part in (early[walkers].sum(axis=0), late[walkers].sum(axis=0))
+            )
+        both = ~np.isnan(first + second)
+        first, second = (np.where(both, part, np.nan) for part in (first, second))
+        return (second - ln_sum(second)) - (first - ln_sum(first))
+
+    every = np.arange(r)
+    left = np.array([difference(np.delete(every, k)) for k in every if r > 1])
+    error = jackknife_error(left) if r > 1 else np.full(len(entropy), np.nan)
+    return {"difference": as_list(difference(every)), "error": as_list(error)}
+
+
+def as_list(values: np.ndarray) -> list:
+    """Numbers for JSON, None in the place of what is not finite."""
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _anchor(

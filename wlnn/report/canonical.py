@@ -11,11 +11,11 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.statistics import t_factor
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import ERROR, INTERVAL, aligned
 from wlnn.canonical.reweight import QUANTITIES, Averages, canonical, trusted_rows
 from wlnn.canonical.trajectories import KINETIC_TOLERANCE, Trajectories
 from wlnn.landscape.landscape import Landscape
-from wlnn.report.landscape import describe
+from wlnn.report.landscape import describe, verdict_lines
 
 
 def motion(found: Trajectories) -> list[str]:
@@ -76,7 +76,8 @@ def table(landscape: Landscape, averages: Averages, covered: tuple[float, float]
         cells.append("" if averages.covered[k] else _outside(averages, k))
         lines.append(cells)
     words = [line.rstrip() for line in aligned(lines, notes=True)]
-    return [*describe(landscape), *_range(landscape, covered), "", *words]
+    heads = [*describe(landscape), *verdict_lines(landscape), *_range(landscape, covered)]
+    return [*heads, "", *words, INTERVAL]
 
 
 def _range(landscape: Landscape, covered: tuple[float, float]) -> list[str]:
@@ -111,7 +112,9 @@ def beside(landscape: Landscape, found: Trajectories) -> list[str]:
     """
     averages, moved = canonical(landscape, [found.temperature]), found.averages()
     y = "accuracy" if landscape.grid.y.name == "test accuracy" else "y"
-    lines = [f"molecular dynamics at T = {found.temperature:g} ({len(found.kept)} walkers):"]
+    lines = [
+        f"molecular dynamics at T = {found.temperature:g} ({len(found.kept)} walkers); {ERROR}:"
+    ]
     for name, other in (
         ("loss", "loss"), ("ln_loss", "ln_loss"), ("y", y), ("heat_capacity", "heat_capacity")
     ):  # fmt: skip

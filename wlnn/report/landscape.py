@@ -9,13 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import INTERVAL, aligned
 from wlnn.ladder.diagnostics import in_words
-from wlnn.landscape import diagnostics
 from wlnn.landscape.grid import Axis
 from wlnn.landscape.join import seeds_of
 from wlnn.landscape.landscape import GAUGES, Landscape
-from wlnn.wlmd.surface import A0
+from wlnn.landscape.verdict import EFFECTIVE, R_HAT, Judgement, driven, verdict_of
 
 
 def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> list[str]:
@@ -25,7 +24,10 @@ def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> li
         per: unit of S along x, see ``Landscape.rescaled``.
         rows: about how many rows of x are listed; None lists all that were visited.
     """
-    return [*describe(landscape), *_trust(landscape), "", *_curves(landscape, per, rows)]
+    lines = [*describe(landscape), *_trust(landscape)]
+    if landscape.contradicts_itself:  # whatever number were shown would be believed
+        return lines
+    return [*lines, "", *_curves(landscape, per, rows)]
 
 
 def reached(landscape: Landscape) -> str:
@@ -46,18 +48,6 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     """
     meta, settings = landscape.meta, landscape.settings
     task = meta.get("task", {})
-    title = [str(task.get("task", "landscape"))]
-    network = task.get("network", {})
-    if "sizes" in network:
-        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
-    elif "title" in network:
-        title.append(network["title"])
-    elif "channels" in network:
-        channels = network["channels"]
-        said = channels if isinstance(channels, int) else "-".join(str(k) for k in channels)
-        title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
-    if "parameters" in task:
-        title.append(f"{task['parameters']} parameters")
     walkers = f"{landscape.n_walkers} {landscape.unit}" + "s" * (landscape.n_walkers > 1)
     notes = [walkers]
     if settings:
@@ -70,7 +60,24 @@ def describe(landscape: Landscape) -> tuple[str, str]:
         notes.append(f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}")
     if "wlnn" in meta.get("versions", {}):
         notes.append(f"wlnn {meta['versions']['wlnn']}")
-    return ", ".join(title), ", ".join(notes)
+    return title_of(task), ", ".join(notes)
+
+
+def title_of(task: dict) -> str:
+    """Task, network and parameters in words, of what ``Task.describe`` tells."""
+    title = [str(task.get("task", "landscape"))]
+    network = task.get("network", {})
+    if "sizes" in network:
+        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+    elif "title" in network:
+        title.append(network["title"])
+    elif "channels" in network:
+        channels = network["channels"]
+        said = channels if isinstance(channels, int) else "-".join(str(k) for k in channels)
+        title.append(f"{network['family'].replace('cnn', 'CNN')} of {said} channels")
+    if "parameters" in task:
+        title.append(f"{task['parameters']} parameters")
+    return ", ".join(title)
 
 
 def unit_name(axis: Axis, per: str) -> str:
@@ -84,12 +91,15 @@ def unit_name(axis: Axis, per: str) -> str:
 
 def _trust(landscape: Landscape) -> list[str]:
     meta, history = landscape.meta, landscape.history
-    settings = landscape.settings
+    settings, verdict = landscape.settings, verdict_of(landscape)
     lines = []
 
     def say(name: str, text: str) -> None:
         lines.append(f"  {name:<22}{text}")
 
+    say("verdict", verdict.sentence)
+    if verdict.change:
+        say("", _what_to_do(verdict))
     for unit in ("stages", "steps"):
         done = min(meta.get(f"{unit}_done", [np.inf]))
         if done < settings.get(unit, 0):
@@ -113,14 +123,11 @@ def _trust(landscape: Landscape) -> list[str]:
     if "rungs" in meta:
         seen = "seen by every ladder"
     say("reliable", f"{landscape.reliable.sum():,} bins, {seen}")
-    if "flatness" in history:
-        say("flatness", f"{history['flatness'][:, -1].mean():.2f} in the last stage (least / mean)")
+    lines += [f"  {name:<22}{text}" for name, text in _weighed(landscape, verdict.numbers)]
     if "acceptance" in history:
         say("accepted moves", f"{history['acceptance'][:, -1].mean():.0%} in the last stage")
     if "drift" in history:
         say("rounding", f"{history['drift'].max():.1e} at most in x, caches against a full pass")
-    if "ln_f" in history and (history["ln_f"] > 0).any():
-        lines += _resolution(landscape, settings)
     if "seconds" in history and "steps" in history:
         seconds, steps = history["seconds"].sum(axis=1), history["steps"].sum(axis=1)
         pace = 1e9 * (seconds / steps).mean()
@@ -137,6 +144,46 @@ def _trust(landscape: Landscape) -> list[str]:
     return lines
 
 
+def verdict_lines(landscape: Landscape, name: str = "the landscape") -> list[str]:
+    """The verdict for a table that uses a landscape: its word, and what to do about it."""
+    verdict = verdict_of(landscape)
+    lines = [f"{name}: {verdict.sentence}"]
+    return [*lines, f"  {_what_to_do(verdict)}"] if verdict.change else lines
+
+
+def _what_to_do(verdict: Judgement) -> str:
+    if verdict.change.startswith("wlnn "):
+        return f"go on with:  {verdict.change}"
+    return f"sample again with:  wlnn sample ... {verdict.change}"
+
+
+def _weighed(landscape: Landscape, numbers: dict) -> list[tuple[str, str]]:
+    """What the verdict weighs, as pairs of name and text."""
+    lines, unit = [], landscape.unit
+    if "trips" in numbers:
+        when = "in the part that is averaged" if unit == "table" else "while S was measured"
+        lines.append(("round trips", f"{numbers['trips']:.1f} of a {unit} {when}"))
+    if "r_hat" in numbers:
+        lines.append(("R-hat", f"{numbers['r_hat']:.2f} of x (below {R_HAT} is good)"))
+    if "effective_size" in numbers:
+        least = EFFECTIVE * landscape.n_walkers
+        words = f"{numbers['effective_size']:.0f} positions in x ({least:.0f} are needed)"
+        lines.append(("effective sample size", words))
+    for key, name in (("halves", "two halves"), ("draws", "uniform draws")):
+        if key in numbers:
+            far = numbers[key]
+            words = f"S differs by {abs(far['nats']):.2g} nats at {far['x']:.2f}"
+            if far["errors"] is not None:
+                words += f", {far['errors']:.1f} errors (at most {far['limit']:.1f} is good)"
+            if key == "draws" and "sums" in numbers:
+                words += "; sum of exp S {:.3f}, draws {:.3f}".format(*numbers["sums"])
+            lines.append((name, words))
+    if "error" in numbers:
+        error = numbers["error"]
+        lines.append(("largest error", f"± {error['nats']:.2g} nats of S(x) at {error['x']:.2f}"))
+    return lines
+
+
 def _temperatures(landscape: Landscape) -> list[str]:
     """Of molecular dynamics: kinetic temperatures, and what was lost on the way."""
     history, found = landscape.history, landscape.meta.get("temperatures", {"temperature": []})
@@ -147,8 +194,12 @@ def _temperatures(landscape: Landscape) -> list[str]:
             ("temperature", f"{' '.join(stretches)} in stretches of x from {found['x'][0]:.2f} up"),
             ("", f"at most {excess:.3f} from what the heat of the hills explains, in any period"),
         ]
+    added = driven(landscape)
+    words = "unknown: no round trip in x in the part that is averaged"
+    if np.isfinite(added):
+        words = f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better"
+    lines.append(("resolution", words))
     began = landscape.settings.get("walkers", 1) * landscape.n_walkers
-    lines += _driven(landscape)
     lost = began - int(history["alive"][:, -1].sum())
     if lost:
         lines.append(("walkers lost", f"{lost} diverged; their last rounds were taken back"))
@@ -158,87 +209,6 @@ def _temperatures(landscape: Landscape) -> list[str]:
     if history["outside"].any():
         lines.append(("outside the table", f"{history['outside'].max():.3%} of a period, at most"))
     return [f"  {name:<22}{text}" for name, text in lines]
-
-
-def _driven(landscape: Landscape) -> list[tuple[str, str]]:
-    """What one crossing of x adds to S in the last period: S is not known better than that.
-
-    The time of a crossing is that of the part that is averaged: hills that fill the landscape drive
-    walkers across it faster than they go later.
-    """
-    history, settings = landscape.history, landscape.settings
-    steps, f = history["t"].mean(axis=0), history["f"][:, -1].mean()
-    trips = np.concatenate([[0.0], landscape.round_trips.sum(axis=0)])
-    steps = np.concatenate([[0.0], steps])  # a run of one period is averaged from its beginning
-    k = min(np.searchsorted(steps, settings.get("average_from", 0.0) * steps[-1]), len(steps) - 2)
-    since = trips[-1] - trips[k]
-    tau = diagnostics.crossing_time(steps[-1] - steps[k], since / landscape.n_walkers)
-    if not np.isfinite(tau):
-        return [("resolution", "unknown: no round trip in x in the part that is averaged")]
-    x, y = landscape.grid
-    area = history["cells"][:, -1].mean() * x.width * (y.width if np.isfinite(y.lo) else 1.0)
-    added = diagnostics.resolution(f * A0, tau, area)
-    trips = f"{since:.0f} round trip{'s' * (f'{since:.0f}' != '1')}"
-    words = f"a crossing of x adds {added:.2g} nats to S at the end: S is not known better"
-    return [
-        ("resolution", words),
-        ("", f"whatever the spread of tables ({trips} in the part that is averaged)"),
-    ]
-
-
-def _resolution(landscape: Landscape, settings: dict) -> list[str]:
-    """Whether the error bars can be trusted: from the last ln f and the time of a crossing."""
-    history = landscape.history
-    if settings.get("estimator") == "average" and settings.get("production"):
-        return _averaged(landscape, settings)
-    if landscape.resampling == "jackknife":
-        return _pooled(landscape, settings)
-    last = history["ln_f"][history["ln_f"] > 0][-1]
-    steps = int(history["steps"].sum(axis=1).mean())
-    trips = landscape.round_trips[:, -1].mean()
-    bins = history["bins"][:, -1].mean()
-    tau = diagnostics.crossing_time(steps, trips)
-    trusted = diagnostics.error_bars_trusted(last, tau, bins, settings.get("production", 0))
-    words = "can be trusted" if trusted else "are too small: make wlmc.steps larger"
-    if landscape.n_walkers < 2:
-        words = "need two walkers or more"
-    number = f"ln f tau / Nb = {diagnostics.resolution(last, tau, bins):.2g}"
-    return [f"  {'error bars':<22}{words} ({number}; below {diagnostics.TRUSTED} is good)"]
-
-
-def _pooled(landscape: Landscape, settings: dict) -> list[str]:
-    """The same where walkers moved on one frozen S: how often they crossed meanwhile."""
-    first = settings["stages"] - round(settings["production"] * settings["stages"])
-    trips = landscape.history["round_trips"][:, first:].sum() / landscape.n_walkers
-    words = "can be trusted" if trips >= diagnostics.POOLED_TRIPS else "may be too small"
-    return [
-        f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was frozen; "
-        f"{diagnostics.POOLED_TRIPS} or more are good)"
-    ]
-
-
-def _averaged(landscape: Landscape, settings: dict) -> list[str]:
-    """The same where S was averaged: round trips made meanwhile, and the bias of its growth."""
-    history = landscape.history
-    first = settings["stages"] - round(settings["production"] * settings["stages"])
-    trips = history["round_trips"][:, first:].sum() / landscape.n_walkers
-    words = "can be trusted" if trips >= diagnostics.AVERAGED_TRIPS else "may be too small"
-    if landscape.n_walkers < 2:
-        words = "need two walkers or more"
-    lines = [
-        f"  {'error bars':<22}{words} ({trips:.1f} round trips of a walker while S was averaged; "
-        f"{diagnostics.AVERAGED_TRIPS} or more are good)"
-    ]
-    words = "unknown: no walker crossed the landscape and back while S was averaged"
-    if trips:
-        last, bins = history["ln_f"][:, -1].mean(), history["bins"][:, -1].mean()
-        tau = diagnostics.crossing_time(int(history["steps"][:, first:].sum(axis=1).mean()), trips)
-        bias = diagnostics.GROWTH_BIAS * diagnostics.resolution(last, tau, bins)
-        words = (
-            f"S too deep by about {bias:.1g} nats at the lowest x, less above: it grew while it "
-            "was averaged; a smaller wlmc.c makes that smaller"
-        )
-    return [*lines, f"  {'systematic error':<22}{words}"]
 
 
 def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
@@ -252,9 +222,12 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
     columns = [(f"S (nats per {f'unit of {unit}' if unit else 'row'})", marginal, ".2f")]
     if np.isfinite(y.lo):
         name = "smoothed accuracy" if landscape.accuracy_axis else y.name
+        ridge = landscape.max_entropy_curve()
+        if landscape.unit != "ladder":  # a bin of y
+            ridge = ridge._replace(error=None)
         columns = [
             (f"equilibrium {name}", landscape.equilibrium_accuracy(), ".3f"),
-            ("at maximum entropy", landscape.max_entropy_curve()._replace(error=None), ".3f"),
+            ("at maximum entropy", ridge, ".3f"),
             *columns,
         ]
         if landscape.accuracy.size:
@@ -269,7 +242,8 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
                 cell += f" ± {format(factor * curve.error[k], form)}"
             cells.append(cell)
         table.append([*cells, "" if marginal.reliable[k] else "not seen by all walkers"])
-    return [line.rstrip() for line in aligned(table, notes=True)]
+    lines = [line.rstrip() for line in aligned(table, notes=True)]
+    return [*lines, INTERVAL] if landscape.n_walkers > 1 else lines
 
 
 def _chosen(landscape: Landscape, rows: int | None) -> np.ndarray:

@@ -6,6 +6,7 @@ Figures are made without pyplot, so that no window opens and no global state is 
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,26 +19,35 @@ from matplotlib.patches import Patch
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Curve, Landscape
+from wlnn.landscape.verdict import verdict_of
+from wlnn.report import plot_style
 from wlnn.report.landscape import describe, unit_name
+from wlnn.report.plot_ladder import plot_rungs
 
 MAGENTA = "#d6006d"
-INK = "#222222"
+INK = "#222222"  # on a map of S; elsewhere the colour of text, which a style may change
 ENTROPY_COLOURS = "viridis"
 # of a smoothed accuracy, the most wanted first
 ACCURACIES = (0.5, 0.1, 0.9, 0.01, 0.99, 0.001, 0.999, 0.2, 0.8, 0.05, 0.95, 0.3, 0.7, 0.4, 0.6)
+CONTOURS = (-8, -4, -2, -1)  # nats
 FORMATS = ("png", "pdf", "svg")
 MOST_PIXELS = 1200  # of an image in a picture, along either axis: what 200 dpi have room for
 PALE = 115  # opacity, of 255, of bins that are not reliable
 
 
 def plot_landscape(
-    landscape: Landscape, ax: Axes | None = None, per: tuple[str, str] = ("bin", "bin")
+    landscape: Landscape,
+    ax: Axes | None = None,
+    per: tuple[str, str] = ("bin", "bin"),
+    contours: bool = False,
 ) -> Axes:
     """S in colour over x and y, with the equilibrium and the max-entropy curve (Fig. 1(a)).
 
     Bins never visited are white; bins that not every walker visited in its production stage are
-    pale. The band is the 95 % interval of the equilibrium curve over walkers. ``per`` holds the
-    units of S along x and y, see ``Landscape.rescaled``; the curves do not depend on them.
+    pale, and their S does not stretch the colours. The band is the 95 % interval of the equilibrium
+    curve over walkers. ``per`` holds the units of S along x and y, see ``Landscape.rescaled``; the
+    curves do not depend on them. ``contours`` draws where S lies 1, 2, 4, 8 nats below the highest
+    S of its x. In a figure of its own the legend stands beside the axes, never on them.
     """
     own = ax is None
     if own:
@@ -47,18 +57,20 @@ def plot_landscape(
         raise UserError("this landscape has a single y bin; plot its diagnostics (S over x).")
     entropy = landscape.rescaled(*per)
     bar = ax.figure.colorbar(_image(ax, landscape, entropy), ax=ax, pad=0.02)
-    bar.set_label(_entropy_label(landscape, per))
+    bar.set_label(entropy_label(landscape, per))
     bar.outline.set_linewidth(0.6)
     highest = landscape.max_entropy_curve()
     smoothed = landscape.accuracy_axis
     placed = {}
     if smoothed:  # an interval may reach beyond 0 or 1
         placed = {"place": lambda value: smoothed.value(np, np.clip(value, 0, 1))}
-    _draw(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
-    _draw(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
+    draw_curve(ax, highest, 0, "white", linestyle="-", linewidth=2.2, **placed)
+    draw_curve(ax, highest, 0, INK, linestyle=(0, (4, 2)), linewidth=1.0, **placed)
     equilibrium = landscape.equilibrium_accuracy()
-    _draw(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
+    draw_curve(ax, equilibrium, landscape.t_factor(), MAGENTA, linewidth=1.8, **placed)
     shown = ~np.isnan(entropy)
+    if contours:
+        _contours(ax, landscape, entropy)
     if shown.any():
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
         ax.set_xlim(x.edges[rows[0]] - x.width, x.edges[rows[-1] + 1] + x.width)
@@ -67,13 +79,20 @@ def plot_landscape(
         Line2D([], [], color=MAGENTA, linewidth=1.8, label=f"equilibrium {_quantity(landscape)}"),
         Line2D([], [], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label="maximum entropy"),
     ]
+    if np.isfinite(equilibrium.error[equilibrium.reliable]).any():
+        handles.insert(1, Patch(facecolor=MAGENTA, alpha=0.3, label="95 % interval"))
     if (~landscape.reliable & shown).any():
         tables = landscape.unit == "table"
-        words = "at an edge or wall" if tables else "not seen by all walkers"
+        words = "at an edge or wall" if tables else f"not seen by all {landscape.unit}s"
+        words = "no number: ladders differ" if landscape.contradicts_itself else words
         handles.append(Patch(facecolor="#b9c6cf", label=words))
-    corner = "best" if y.name.startswith("ln") else "lower left"  # no network is bad on low losses
-    ax.legend(handles=handles, loc=corner, fontsize="small", framealpha=0.9)
-    _label(ax, x.name, _y_name(landscape), describe(landscape)[0])
+    look = {"handles": handles, "fontsize": "small"}
+    if own:
+        ax.figure.legend(**look, loc="outside upper left", ncols=2, frameon=False)
+    else:  # no network is bad on low losses
+        corner = "best" if y.name.startswith("ln") else "lower left"
+        ax.legend(**look, loc=corner, framealpha=0.9)
+    label_axes(ax, x.name, _y_name(landscape), describe(landscape)[0])
     if smoothed:
         _accuracy_ticks(ax, smoothed)
     if own:
@@ -81,19 +100,42 @@ def plot_landscape(
     return ax
 
 
+def _limits(landscape: Landscape, entropy: np.ndarray) -> dict[str, float]:
+    """Ends of the colours: those of the reliable bins, of all where there is none."""
+    for among in (landscape.reliable, np.ones(entropy.shape, bool)):
+        known = entropy[among & ~np.isnan(entropy)]
+        if known.size:
+            return {"vmin": known.min(), "vmax": known.max()}
+    return {}
+
+
+def _contours(ax: Axes, landscape: Landscape, entropy: np.ndarray) -> None:
+    """Where S lies some nats below the highest S of its x: how narrow the typical networks are."""
+    known = ~np.isnan(entropy)
+    highest = np.where(known, entropy, -np.inf).max(axis=1, keepdims=True)
+    below = np.ma.masked_invalid(np.where(known, entropy - highest, np.nan)).T
+    if min(below.shape) < 2 or not known.any():
+        return
+    x, y = landscape.grid.x.centres, landscape.grid.y.centres
+    drawn = ax.contour(x, y, below, CONTOURS, colors="white", linewidths=0.7, linestyles="solid")
+    ax.clabel(drawn, fmt="%g", fontsize="x-small")
+
+
 def plot_diagnostics(landscape: Landscape) -> Figure:
     """Six panels: S(x), equilibrium curve, visits of rows; ln f, round trips, acceptance by steps.
 
-    Of molecular dynamics f, and the kinetic temperature beside the one expected (dashed). Bands and
-    bars are 95 % intervals over walkers; thin lines are single walkers.
+    Of molecular dynamics f, and the kinetic temperature beside the one expected (dashed); of
+    ladders exchanges, temperatures and the difference of the halves. Bands and bars are 95 %
+    intervals over walkers; thin lines are single walkers.
     """
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
     (a, b, c), (d, e, f) = figure.subplots(2, 3)
     factor = landscape.t_factor()
     x, y = landscape.grid.x, landscape.grid.y
 
-    _draw(a, landscape.marginal_entropy(), factor, INK)
-    _label(a, x.name, _entropy_label(landscape), "entropy of x")
+    ink = plot_style.ink()
+    draw_curve(a, landscape.marginal_entropy(), factor, ink)
+    label_axes(a, x.name, entropy_label(landscape), "entropy of x")
 
     if np.isfinite(y.lo):
         curve = landscape.equilibrium_accuracy()
@@ -101,15 +143,20 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
         some = slice(None, None, max(1, x.n // 60))  # more bars could not be told apart
         half = np.nan_to_num(factor * curve.error)[some]
         b.errorbar(curve.x[some], curve.value[some], half, **bars)
-        _draw(b, landscape.max_entropy_curve(), 0, INK, linestyle=(0, (4, 2)), linewidth=1.0)
-        _label(b, x.name, _y_name(landscape), "equilibrium (dots), max. entropy")
+        draw_curve(b, landscape.max_entropy_curve(), 0, ink, linestyle=(0, (4, 2)), linewidth=1.0)
+        label_axes(b, x.name, _y_name(landscape), "equilibrium (dots), max. entropy")
     else:
         b.set_visible(False)
 
-    c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=INK, linewidth=1.0)
+    c.step(x.centres, landscape.visits.sum(axis=1), where="mid", color=ink, linewidth=1.0)
     c.set_yscale("log")
-    _label(c, x.name, "visits per row", "visits of all walkers")
+    label_axes(c, x.name, "visits per row", f"visits of all {landscape.unit}s")
 
+    if "rungs" in landscape.meta:
+        plot_rungs(landscape, (d, e, f))
+        figure.suptitle(describe(landscape)[0], fontsize="medium")
+        _provenance(figure, landscape)
+        return figure
     history = dict(landscape.history)
     if "round_trips" in history:
         history["round_trips"] = landscape.round_trips
@@ -121,13 +168,20 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     e.set_title("round trips in x", fontsize="medium")
     if moved:
         _walkers(f, history, "temperature", "kinetic temperature")
-        f.plot(history["t"][0], history["expected"].mean(0), "--", color=MAGENTA, linewidth=1.0)
+        along, _ = _in_steps(history)
+        f.plot(along[0], history["expected"].mean(0), "--", color=MAGENTA, linewidth=1.0)
         low, high = np.nanpercentile(history["temperature"], [1, 99])
         f.set_ylim(min(low, 1.0) - 0.05, high + 0.05)
         f.set_title("temperature, and expected", fontsize="medium")
     else:
         _walkers(f, history, "acceptance", "accepted moves / steps")
         f.set_title("acceptance", fontsize="medium")
+    seen = [ax for ax in (a, b, c, d, e, f) if ax.get_visible()]
+    for letter, ax in zip("abcdef", seen, strict=False):
+        ax.annotate(
+            letter, (0, 1), (-4, 7), "axes fraction", textcoords="offset points", ha="right",
+            fontweight="bold",
+        )  # fmt: skip
     figure.suptitle(describe(landscape)[0], fontsize="medium")
     _provenance(figure, landscape)
     return figure
@@ -139,7 +193,9 @@ def save(figure: Figure, path) -> Path:
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise UserError(f"{path}: a picture's name must end in .{', .'.join(FORMATS)}.")
-    return store.write_file(path, lambda file: figure.savefig(file, format=kind, dpi=200))
+    return store.write_file(
+        path, lambda file: figure.savefig(file, format=kind, dpi=plot_style.dpi())
+    )
 
 
 def _image(ax: Axes, landscape: Landscape, entropy: np.ndarray) -> ScalarMappable:
@@ -148,7 +204,7 @@ def _image(ax: Axes, landscape: Landscape, entropy: np.ndarray) -> ScalarMappabl
     step_x, step_y = (max(1, n // MOST_PIXELS) for n in entropy.shape)
     thin = slice(None, None, step_x), slice(None, None, step_y)
     values, safe = entropy[thin], landscape.reliable[thin]
-    colours = ScalarMappable(Normalize(np.nanmin(entropy), np.nanmax(entropy)), ENTROPY_COLOURS)
+    colours = ScalarMappable(Normalize(**_limits(landscape, entropy)), ENTROPY_COLOURS)
     image = colours.to_rgba(np.ma.masked_invalid(values), bytes=True)
     image[..., 3] = np.where(np.isnan(values), 0, np.where(safe, 255, PALE))
     high_x, high_y = (
@@ -167,10 +223,12 @@ def _image(ax: Axes, landscape: Landscape, entropy: np.ndarray) -> ScalarMappabl
 
 def _provenance(figure: Figure, landscape: Landscape) -> None:
     style = {"fontsize": "x-small", "color": "#666666", "x": 0.99, "ha": "right"}
-    figure.supxlabel(describe(landscape)[1], **style)
+    lines = [describe(landscape)[1], *wrap(verdict_of(landscape).sentence, 110)]
+    figure.supxlabel("\n".join(lines), **style)
 
 
-def _entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
+def entropy_label(landscape: Landscape, per: tuple[str, str] = ("bin", "bin")) -> str:
+    """S with its unit, for an axis or a colour bar; ``per`` as in :func:`plot_landscape`."""
     units = [unit_name(axis, unit) for axis, unit in zip(landscape.grid, per, strict=True)]
     said = " and ".join(unit for unit in units if unit)
     words = f"nats per unit of {said}" if said else "nats"
@@ -199,14 +257,14 @@ def _quantity(landscape: Landscape) -> str:
     return _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
 
 
-def _label(ax: Axes, x: str, y: str, title: str) -> None:
+def label_axes(ax: Axes, x: str, y: str, title: str) -> None:
     """A title, and labels with logarithms written as ln(...)."""
     said = {"ln train loss": "ln(train loss)", "ln test loss": "ln(test loss)"}
     ax.set(xlabel=said.get(x, x), ylabel=said.get(y, y))
     ax.set_title(title, fontsize="medium")
 
 
-def _draw(
+def draw_curve(
     ax: Axes, curve: Curve, factor: float, color: str, place=lambda value: value, **style
 ) -> None:
     """The curve over its reliable rows, faint over the others, with a band of factor x error.
@@ -222,6 +280,13 @@ def _draw(
         ax.fill_between(curve.x, low, high, color=color, alpha=0.25, linewidth=0)
 
 
+def _in_steps(history: dict) -> tuple[np.ndarray, str]:
+    """Steps that each walker had made ``(R, n)`` in thousands or millions, and their name."""
+    along = history["t"] if "t" in history else np.cumsum(history["steps"], axis=1)
+    power = 3 * int(np.log10(max(np.max(along), 1)) // 3)
+    return along / 10.0**power, "steps per walker" + f" ($10^{power}$)" * (power > 0)
+
+
 def _walkers(ax: Axes, history: dict, name: str, label: str, logarithmic: bool = False) -> None:
     """One thin line per walker of a recorded quantity over the steps made (stages if unknown)."""
     ax.set_ylabel(label)
@@ -233,14 +298,13 @@ def _walkers(ax: Axes, history: dict, name: str, label: str, logarithmic: bool =
         values = np.where(values > 0, values, np.nan)
         ax.set_yscale("log")
     if "steps" in history or "t" in history:
-        along = history["t"] if "t" in history else np.cumsum(history["steps"], axis=1)
-        ax.set_xlabel("steps per walker")
+        along, words = _in_steps(history)
+        ax.set_xlabel(words)
     else:
         along = np.tile(np.arange(1, values.shape[1] + 1), (len(values), 1))
         ax.set_xlabel("stage")
     for steps, line in zip(along, values, strict=True):
-        ax.plot(steps, line, color=INK, linewidth=0.8, alpha=0.5)
-    ax.ticklabel_format(axis="x", scilimits=(-3, 4))
+        ax.plot(steps, line, color=plot_style.ink(), linewidth=0.8, alpha=0.5)
     ax.locator_params(axis="x", nbins=5)
     if not logarithmic:
         ax.set_ylim(bottom=0)

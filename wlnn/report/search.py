@@ -9,9 +9,10 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import standard_error, t_factor
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import INTERVAL, aligned
 from wlnn.canonical.search import Search, metrics_of
 from wlnn.landscape.landscape import Curve, Landscape
+from wlnn.report.landscape import verdict_lines
 from wlnn.tasks.problem import Problem
 from wlnn.training.trained import SAME
 
@@ -93,8 +94,10 @@ def report(searches: list[Search], metric: str, landscape: Landscape | None) -> 
         for s in searches
         if len(s.accepted)
     ]
+    lines.append(f"{INTERVAL} over runs")
     if curves:
         lines.append("- where the runs ended outside the landscape's ln(train loss)")
+        lines += verdict_lines(landscape)
     return lines
 
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import ERROR, aligned
 from wlnn.canonical.advantage import compare_motion
 from wlnn.canonical.trajectories import Trajectories
 from wlnn.landscape.landscape import Landscape
+from wlnn.report.landscape import verdict_lines
 from wlnn.training.difference import (  # fmt: skip
     BETTER,
     UNDECIDED,
@@ -31,7 +32,7 @@ VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the 
 def in_words(trained: Trained, y: str) -> list[str]:
     """A few lines: how many trainings, which diverged, where they end, and early stopping."""
     lost = np.flatnonzero(~trained.kept)
-    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {trained.words}"]
+    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {trained.words}; {ERROR}"]
     if lost.size:
         first = ", ".join(str(run) for run in lost[:10]) + " ..." * (lost.size > 10)
         lines.append(f"{lost.size} of them diverged and are left out of every mean: number {first}")
@@ -61,7 +62,7 @@ def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]
     for k in there:
         cell = f"{curve.value[k]:.3f} ± {curve.error[k]:.3f}"
         lines.append(f"{curve.x[k]:13.2f}  {cell:>28}  {curve.trainings[k]:9}")
-    return lines
+    return [*lines, ERROR]
 
 
 def table(difference: Difference, names: Sequence[str] = ()) -> list[str]:
@@ -77,7 +78,7 @@ def table(difference: Difference, names: Sequence[str] = ()) -> list[str]:
         lines.append(cells(difference.one(k)))
         if names:
             lines[-1].insert(4, names[difference.source[k]])
-    return aligned(lines, notes=True)
+    return [*aligned(lines, notes=True), f"{ERROR}; below 95 %: half the interval"]
 
 
 def cells(one: Difference) -> list[str]:
@@ -117,7 +118,7 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
     def of(source) -> str:
         return f" of {names[source]}" if names else ""
 
-    lines = [*table(difference, names), ""]
+    lines = [*table(difference, names), *verdict_lines(landscape), ""]
     if names:
         lines[-1:] = [
             f"from: at each ln L the best of {len(names)} on the test set. That favours training:",

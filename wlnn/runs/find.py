@@ -9,8 +9,11 @@ from pathlib import Path
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.canonical.trajectories import FILE, Trajectories, is_motion
 from wlnn.landscape.landscape import Landscape
 from wlnn.runs.recipe import read_recipe
+from wlnn.training.trained import Trained, is_trained
+from wlnn.training.tuning import Tuning
 
 READ_BY = {  # what a run without a landscape is made by, and which commands show it
     "md": "wlnn info, or wlnn canonical LANDSCAPE --md",
@@ -18,6 +21,30 @@ READ_BY = {  # what a run without a landscape is made by, and which commands sho
     "tune": "wlnn info, or wlnn train --tuned",
     "seek": "wlnn info, or wlnn resume",
 }
+
+
+def find_result(path) -> Landscape | Trained | Trajectories | Tuning:
+    """What a run directory or a file holds: a landscape, trainings, motion or a table of tuning.
+
+    Raises:
+        UserError: none of them, nothing yet, or the searches of `wlnn seek`, which are no table.
+    """
+    path = Path(path)
+    if is_trained(path):
+        return Trained.load(path)
+    for there, name, load in (
+        (is_motion, FILE, Trajectories.load),
+        (_is_tuning, "tuning.npz", Tuning.load),
+    ):
+        if there(path):
+            if path.is_dir() and not (path / name).exists():
+                raise UserError(f"{path}: has no {name} yet; go on with wlnn resume {path}.")
+            return load(path)
+    return find_landscape(path)
+
+
+def _is_tuning(path) -> bool:
+    return store.holds(path, "tuning", "tuning.npz", "tune")
 
 
 def find_landscape(path) -> Landscape:
@@ -42,6 +69,21 @@ def find_landscape(path) -> Landscape:
         raise UserError(f"{path}: holds no landscape.npz and is no run directory.")
 
     return landscape_so_far(path)
+
+
+def believable_landscape(path) -> Landscape:
+    """As :func:`find_landscape`, for whoever computes with it.
+
+    Raises:
+        UserError: also where its ladders contradict each other.
+    """
+    landscape = find_landscape(path)
+    if landscape.contradicts_itself:
+        raise UserError(
+            f"{path}: has no numbers to go on with: ladders heated from trained networks and "
+            "cooled ones are in different states (see wlnn info)."
+        )
+    return landscape
 
 
 def landscape_so_far(directory) -> Landscape:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
-from wlnn.base.errors import UserError
+import numpy as np
+
 from wlnn.base.running import Interrupted
 from wlnn.runs.recipe import Recipe
 
@@ -14,7 +16,9 @@ def estimate(recipe: Recipe, problem, threads: int) -> float:
     """Seconds that the whole run will take on ``threads`` threads, from a trial of a second."""
     settings = getattr(recipe.settings, recipe.sampler)
     if recipe.sampler == "ladder":
-        raise UserError("ladders are no published protocol; leave out --paper or --sampler.")
+        busy = min(threads, settings.ladders)
+        step = _seconds_of_a_move(problem, settings)
+        return settings.steps * math.ceil(settings.ladders / busy) * step
     if recipe.sampler == "wlmd":
         busy = min(threads, settings.tables * settings.walkers)
         trial = replace(settings, tables=busy, walkers=1, checks=False, production=0.0)
@@ -31,6 +35,21 @@ def estimate(recipe: Recipe, problem, threads: int) -> float:
         history = sample(problem, replace(trial, steps=steps), threads=busy).history
         seconds = history["seconds"].sum(axis=1).mean()
     return settings.steps * math.ceil(settings.walkers / busy) * seconds / steps
+
+
+def _seconds_of_a_move(problem, settings) -> float:
+    """A step of a replica, from ever longer trials up to half a second."""
+    from wlnn.ladder.run import Climb
+
+    mover, rng = Climb(problem, settings).mover(0), np.random.default_rng(0)
+    draw, stop = mover.draw(rng), np.zeros(1, np.uint8)
+    steps, seconds = 8, 0.0
+    while seconds < 0.5 and steps < settings.steps:
+        steps *= 4
+        began = time.perf_counter()  # the first one compiles, and is too short to count
+        mover.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, steps, rng, stop)
+        seconds = time.perf_counter() - began if steps > 32 else 0.0
+    return seconds / steps
 
 
 def _seconds_of_a_step(problem, settings, threads: int) -> float:

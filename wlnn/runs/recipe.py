@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
+from wlnn.settings.section import nearest
 from wlnn.settings.tables import Settings, parse_overrides, read_table
 from wlnn.settings.unread import SAMPLERS
 from wlnn.tasks.catalogue import TASKS, load_task
@@ -26,7 +29,7 @@ from wlnn.tasks.problem import Problem
 from wlnn.tasks.readers import catalogue
 from wlnn.tasks.task import Task
 
-USUAL_SAMPLER = dict.fromkeys(("spiral-regress", *catalogue.FILES), "wlmd")  # others: "wlmc"
+BY_LADDER = ("spiral-regress", "house-price", "polymer")
 PATHS = ("train", "test", "file", "data", "embedding")  # of a source
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
 
@@ -38,7 +41,8 @@ class Recipe:
     Attributes:
         source: {"task": name}, with "data" and "embedding" if it needs files; {"file":
             "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
-            "kind": .., "standardise": bool}. Paths are absolute.
+            "kind": .., "standardise": bool}. Paths are absolute. Empty where a program made the
+            task.
         settings: all sections; those that the source does not use are ignored.
         sampler: "wlmc" (Monte Carlo), "wlmd" (molecular dynamics) or "ladder"; "md", "seek",
             "train" or "tune" where no landscape is sampled.
@@ -51,6 +55,11 @@ class Recipe:
     sampler: str
     preset: str
     recorded: tuple[str, ...] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name of the task, "file" or "train": what tells which settings it reads."""
+        return self.source.get("task") or ("file" if "file" in self.source else "train")
 
     @property
     def files(self) -> dict[str, Path]:
@@ -133,12 +142,40 @@ class Recipe:
         from wlnn.wlmc import checkpoints
 
         identity = checkpoints.run_identity(problem, self.settings.wlmc)
-        notes = {"recipe": self.to_dict()}
-        store.open_run(directory, identity, notes)
+        store.open_run(directory, identity, self.notes)
 
-    def sample(self, problem, directory: Path, threads: int, report) -> Landscape:
+    def as_task(self, about: dict) -> Task | Problem:
+        """The task in a worker process, which may see other files than those ``about`` tells of.
+
+        Raises:
+            UserError: a file is missing there, or another one.
+        """
+        task = self.task()
+        self._same(self.problem(task), about)
+        return task
+
+    def as_problem(self, about: dict):
+        """As :meth:`as_task`, the problem."""
+        return self._same(self.problem(self.task()), about)
+
+    def _same(self, problem, about: dict):
+        difference = store.difference(store.as_json(about), store.as_json(problem.about))
+        if difference:
+            names = ", ".join(str(path) for path in self.files.values()) or "wlnn"
+            raise UserError(f"{names}: not the same as where the run began: {difference}.")
+        return problem
+
+    def sample(
+        self,
+        problem,
+        directory: Path,
+        threads: int,
+        report,
+        executor: Executor | None = None,
+        device=None,
+    ) -> Landscape:
         """Begin or continue the run in ``directory``: ``sample`` of its sampler."""
-        more = {}
+        more: dict = {"executor": executor, "make_problem": partial(self.as_problem, problem.about)}
         if self.sampler == "wlmd":
             from wlnn.wlmd import run
         elif self.sampler == "ladder":
@@ -147,14 +184,26 @@ class Recipe:
             more["grid"] = self.grid(problem)
         else:
             from wlnn.wlmc import run
-        settings, notes = getattr(self.settings, self.sampler), {"recipe": self.to_dict()}
+        if self.sampler != "wlmc":
+            more["device"] = device
+        elif device is not None:
+            raise UserError(
+                "Monte Carlo changes one parameter at a time and runs on the CPU alone; leave out "
+                "--device, or take --sampler wlmd or ladder."
+            )
+        settings = getattr(self.settings, self.sampler)
         try:
-            return run.sample(problem, settings, directory, threads, report, notes, **more)
+            return run.sample(problem, settings, directory, threads, report, self.notes, **more)
         except Exception as error:
             sentence = self._of_the_user(error)
             if sentence is None:
                 raise
             raise sentence from error
+
+    @property
+    def notes(self) -> dict | None:
+        """What run.json holds of the recipe; None where the task is an object of a program."""
+        return {"recipe": self.to_dict()} if self.source else None
 
     def _of_the_user(self, error: Exception) -> UserError | None:
         """The sentence for an error that comes from a line of the user's own file."""
@@ -172,6 +221,13 @@ class Recipe:
         }
 
 
+def usual_sampler(task: str, preset: str) -> str:
+    """The sampler of a task where none is named; "own" is everybody's own."""
+    if task in BY_LADDER and preset != "paper":
+        return "ladder"
+    return "wlmd" if task in ("spiral-regress", *catalogue.FILES) else "wlmc"
+
+
 def make_recipe(
     source: dict,
     preset: str = "default",
@@ -179,21 +235,21 @@ def make_recipe(
     values: dict[str, dict] | None = None,
     overrides: tuple[str, ...] = (),
     variants: dict[str, str] | None = None,
+    table: str | None = None,
 ) -> Recipe:
     """A recipe from the table of the task, then ``values`` by section, then dotted ``overrides``.
 
-    The section "sampler" of ``values`` goes to the section of the sampler in use.
+    The section "sampler" of ``values`` goes to the section of the sampler in use. ``table`` is the
+    name of the table, where the source is empty.
     """
     source = {
         name: os.path.abspath(value) if name in PATHS else value for name, value in source.items()
     }
-    name = source.get("task", "own")
+    name = table or source.get("task", "own")
     if "task" in source and name not in TASKS:
-        raise UserError(
-            f"there is no task '{name}'; use one of {', '.join(TASKS)}, or path.py:name for one of "
-            "your own."
-        )
-    sampler = sampler or USUAL_SAMPLER.get(name, "wlmc")
+        known = [*TASKS, "or path.py:name for one of your own"]
+        raise UserError(f"there is no task '{name}'{nearest(name, known)}")
+    sampler = sampler or usual_sampler(name, preset)
     changes = {section: dict(options) for section, options in (values or {}).items()}
     changes.setdefault(sampler, {}).update(changes.pop("sampler", {}))
     for section, options in parse_overrides(overrides).items():
@@ -237,6 +293,24 @@ def read_recipe(directory) -> Recipe:
                 "or sample into another directory."
             )
     return recipe
+
+
+def refuse_another(recipe: Recipe, directory) -> None:
+    """UserError if a directory has a run of another recipe."""
+    if not (Path(directory) / "run.json").exists():
+        return
+    stored, read = store.read_run(directory).get("recipe", {}), {"network", "data", "grid"}
+    read |= {"context", *(name.partition(".")[0] for name in SAMPLERS[recipe.sampler][1])}
+    ours = recipe.to_dict()
+    found = store.difference(
+        {name: stored.get(name) for name in ("source", "sampler")},
+        store.as_json({name: ours[name] for name in ("source", "sampler")}),
+    )
+    for section in sorted(read):
+        there = stored.get("settings", {}).get(section, {})
+        found = found or store.difference(there, store.as_json(ours["settings"][section]), section)
+    if found:
+        raise UserError(f"{directory}: belongs to another run: {found}; choose another --out.")
 
 
 def _is_sound(stored) -> bool:

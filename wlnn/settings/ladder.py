@@ -36,6 +36,7 @@ class LadderSettings(Section):
     friction: float = option(1e-3, above=0, high=0.5)  # per step
     thermostat_every: int = option(10, low=1)  # steps
     burn_in: float = option(0.5, low=0, high=0.9)  # most that is dropped until halves agree
+    keep_networks: bool = option(False)  # the last replica of every rung
     precision: str = option("float32", choices=("float32", "float64"))  # of Monte Carlo's network
     seed: int = option(0, low=0)
 

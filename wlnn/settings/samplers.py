@@ -15,15 +15,15 @@ class WLMCSettings(Section):
     name = "wlmc"
     steps: int = option(60_000_000, low=1)  # of one walker, adaptive part and production together
     stages: int = option(400, low=1, high=1_000_000)  # the run is reported and saved after each
-    production: float = option(0.25, low=0, high=0.95)  # last part of the steps, which is measured
+    production: float = option(0.6, low=0, high=0.95)  # last part of the steps, which is measured
     # "common": mean S of all walkers, frozen for all, + ln(sum of their visits): no known bias.
     # "average": mean of an S that still grows: too deep where S is small (spiral-classify: 2 nats).
     # "frozen": own S + ln H of each walker: a walker that never crosses, or sits in a rare bin, is
     # off by more than its spread says.
-    estimator: str = option("frozen", choices=("common", "average", "frozen"))
+    estimator: str = option("common", choices=("common", "average", "frozen"))
     schedule: str = option("one-over-t", choices=("one-over-t", "paper", "halving"))
     ln_f0: float = option(0.05, above=0, high=0.1)  # nats per visit at the start; not for "paper"
-    c: float = option(2.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
+    c: float = option(8.0, above=0, high=80)  # "one-over-t" ends at ln f = c (visited bins) / t
     step_rule: str = option("freeze", choices=("freeze", "log-uniform", "paper"))
     step_width: float = option(0.1, above=0, high=1)  # first half width of a move / width of box
     late_bins: str = option("nearby", choices=("nearby", "minimum", "previous"))
@@ -53,20 +53,15 @@ class WLMCSettings(Section):
             )
 
     def _check_common(self) -> None:
-        if self.walkers < 2:
+        if not self.production:
             raise UserError(
-                "wlmc.estimator = 'common' needs two walkers or more, whose error bars leave one "
-                "out; take wlmc.walkers=2 or wlmc.estimator=frozen."
-            )
-        if self.n_production < 2:
-            raise UserError(
-                "wlmc.estimator = 'common' needs two stages of production or more; raise "
-                "wlmc.production or wlmc.stages, or take wlmc.estimator=frozen."
+                "wlmc.estimator = 'common' counts visits in production, and there is none; raise "
+                "wlmc.production, or take wlmc.estimator=frozen."
             )
         if self.merge_every:
             raise UserError(
                 "wlmc.merge_every merges what wlmc.estimator = 'common' needs independent; take "
-                "wlmc.merge_every=never or wlmc.estimator=frozen."
+                "wlmc.merge_every=never, or wlmc.estimator=frozen or average."
             )
 
     @property

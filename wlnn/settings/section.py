@@ -5,7 +5,9 @@ It knows no section in particular.
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+import difflib
+from collections.abc import Iterable
+from dataclasses import asdict, field, fields
 from math import isfinite
 from numbers import Real
 
@@ -15,17 +17,39 @@ MOST = 10**15  # steps, or anything that is counted: three years at 100 ns each
 WIDEST = 1e9  # any other number: settings are of order one in the units of their axes
 
 
-def option(default, low=None, high=None, above=None, choices=None, why=""):
+def option(default, low=None, high=None, above=None, choices=None, why="", later=False):
     """A field with its limits: low <= value <= high, value > above, value among the choices.
 
     ``why`` is the reason of ``high``. Without one, numbers end where they can mean nothing: whole
-    ones at :data:`MOST`, others at +- :data:`WIDEST`.
+    ones at :data:`MOST`, others at +- :data:`WIDEST`. ``later``: runs are on disk from before there
+    was this option; see :meth:`Section.identity`.
     """
-    limits = {"low": low, "high": high, "above": above, "choices": choices, "why": why}
+    limits = {"low": low, "high": high, "above": above, "choices": choices}
+    limits |= {"why": why, "later": later}
     return field(default=default, metadata=limits)
 
 
-class Section:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """How a sentence about an unknown name ends: with the known one that it resembles, or all."""
+    close = difflib.get_close_matches(str(name), known := list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}."
+
+
+class KnownNames(type):
+    """Of dataclasses that are made by people: an unknown name gets a sentence with the nearest."""
+
+    def __call__(cls, *values, **options):
+        """The dataclass with these fields."""
+        known = [option.name for option in fields(cls)]
+        for name in options:
+            if name not in known:
+                section = getattr(cls, "name", "")
+                said = f"{section}.{name}" if section else f"section '{name}'"
+                raise UserError(f"there is no {said}{nearest(name, known)}")
+        return super().__call__(*values, **options)
+
+
+class Section(metaclass=KnownNames):
     """Checks every field of the dataclass that inherits it; ``name`` is the table's section."""
 
     name = ""
@@ -34,6 +58,15 @@ class Section:
         for option in fields(self):
             value = self._checked(option, getattr(self, option.name))
             object.__setattr__(self, option.name, value)
+
+    def identity(self) -> dict:
+        """What two runs must share: all options but the later ones that stand at their default, so
+        that a run from before goes on as what it is."""
+        values = asdict(self)
+        for option in fields(self):
+            if option.metadata["later"] and values[option.name] == option.default:
+                del values[option.name]
+        return values
 
     def _checked(self, option, value):
         limits, kind = option.metadata, type(option.default)

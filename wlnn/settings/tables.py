@@ -5,7 +5,6 @@ Numbers of the paper live in ``tables/<task>.toml`` with their source; nothing h
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -17,6 +16,7 @@ from wlnn.base.errors import UserError
 from wlnn.settings.canonical import MDSettings, SeekSettings
 from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.samplers import WLMCSettings, WLMDSettings
+from wlnn.settings.section import KnownNames, nearest
 from wlnn.settings.task import (
     SECTIONS,
     ContextSettings,
@@ -30,7 +30,7 @@ VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.log
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(metaclass=KnownNames):
     """Every section of one table."""
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -52,7 +52,7 @@ class Settings:
             known = [part.name for part in fields(self)]
             if section not in known:
                 raise UserError(
-                    f"{where}: there is no section '{section}'{_nearest(section, known)}"
+                    f"{where}: there is no section '{section}'{nearest(section, known)}"
                 )
             old = getattr(self, section)
             known = [option.name for option in fields(old)]
@@ -60,7 +60,7 @@ class Settings:
                 raise UserError(f"{where}: '{section}' is a section; name one of its options.")
             for key in options:
                 if key not in known:
-                    raise UserError(f"{where}: there is no {section}.{key}{_nearest(key, known)}")
+                    raise UserError(f"{where}: there is no {section}.{key}{nearest(key, known)}")
             changed[section] = replace(old, **options)
         return replace(self, **changed)
 
@@ -75,17 +75,12 @@ class Settings:
         """The section of a task's option, whose bare name no two of these sections share."""
         homes = {known.name: part.name for part in SECTIONS for known in fields(part)}
         if option not in homes:
-            raise UserError(f"there is no task option '{option}'{_nearest(option, list(homes))}")
+            raise UserError(f"there is no task option '{option}'{nearest(option, list(homes))}")
         return homes[option]
 
     def to_dict(self) -> dict:
         """``{section: {option: value}}``: what is stored with every result."""
         return asdict(self)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}."
 
 
 def parse_overrides(overrides: Iterable[str]) -> dict[str, dict]:
@@ -135,7 +130,7 @@ def read_table(
     choices = {name: table.pop(name, {}) for name in VARIANTS}
     preset = preset or "default"
     if preset not in presets:
-        raise UserError(f"task '{task}' has no preset '{preset}'{_nearest(preset, list(presets))}")
+        raise UserError(f"task '{task}' has no preset '{preset}'{nearest(preset, list(presets))}")
     blocks, changes = table.pop("train", []), parse_overrides(overrides)
     settings = Settings().with_values(table, where)
     width = width or changes.get("network", {}).get("width", settings.network.width)
@@ -161,7 +156,7 @@ def _load(task: str) -> dict:
     folder = resources.files("wlnn.tables")
     known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
     if task not in known:
-        raise UserError(f"there is no task '{task}'{_nearest(task, known)}")
+        raise UserError(f"there is no task '{task}'{nearest(task, known)}")
     return tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
 
 

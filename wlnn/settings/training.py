@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from wlnn.base.errors import UserError
 from wlnn.settings.section import Section, option
 
+INITIALISATIONS = ("fan-in", "xavier-uniform", "kaiming-normal", "kaiming-weights", "small-head")
+
 
 @dataclass(frozen=True)
 class TrainSettings(Section):
@@ -24,7 +26,10 @@ class TrainSettings(Section):
     epsilon: float = option(1e-8, above=0)
     batch_size: int = option(0, low=0)  # rows of a minibatch; 0 = the whole training set
     epochs: int = option(1000, low=1)
-    initialisation: str = option("fan-in", choices=("fan-in", "xavier-uniform", "kaiming-normal"))
+    initialisation: str = option("fan-in", choices=INITIALISATIONS)
+    # what is recorded as an epoch's train loss: that of the whole set at its end, or the mean over
+    # its minibatches while it went on, as training logs have it
+    train_loss: str = option("end", choices=("end", "running-mean"), later=True)
     precision: str = option("float32", choices=("float32", "float64"))
     runs: int = option(100, low=1, high=1_000_000)  # independent trainings
     together: int = option(0, low=0)  # on one leading axis; 0 = judged by network and minibatch

@@ -60,8 +60,8 @@ def refuse_unread(recipe, given: dict[str, str]) -> None:
         if not {setting.partition(".")[0], setting} & own:
             raise UserError(f"{given[setting]} has no effect on {sampler}; leave it out.")
     of_the_task = {name: words for name, words in given.items() if name not in of_samplers}
-    source = recipe.source
-    refuse_of_task(source.get("task") or ("file" if "file" in source else "train"), of_the_task)
+    if recipe.source:
+        refuse_of_task(recipe.kind, of_the_task)
     for setting in of_the_task:
         if setting in BINS and recipe.sampler not in ("wlmc", "ladder"):
             instead = f"give {BINS[setting]}" if recipe.sampler == "wlmd" else "leave it out"

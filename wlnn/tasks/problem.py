@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.base import shown
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Grid
 
@@ -48,6 +49,10 @@ class Problem:
         accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
         gradient_system: ``() -> NamedTuple``, ``evaluate`` and ``backward`` for the drivers of
             motion (``networks.compiled.gradients``), or None where only these exist.
+        elsewhere: ``(put) -> (evaluate, backward)``, the same two functions with their data in the
+            memory that ``put`` brings arrays to; None where they run in NumPy's alone.
+        train_system: the same with the rows of x alone, for motion that y has no part in: its y
+            means nothing. None where there is no cheaper form.
     """
 
     name: str
@@ -64,7 +69,11 @@ class Problem:
     start: Callable | None = None
     accuracy_at: Callable | None = None
     gradient_system: Callable[[], NamedTuple] | None = None
+    elsewhere: Callable | None = None
+    train_system: Callable[[], NamedTuple] | None = None
     periodic: np.ndarray | tuple = ()
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     def __post_init__(self):
         lo, hi = np.atleast_1d(self.lo).astype(float), np.atleast_1d(self.hi).astype(float)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wlnn.base import shown
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks import losses
@@ -52,6 +53,8 @@ class Task:
     alpha: float = 5.0
     bound_rule: str = "width"
     bound_factor: float = 2.0
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     def __post_init__(self):
         if self.loss not in ("cross-entropy", "squared-error"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.backend.device import CPU, Host, device_of
 from wlnn.base import store
 from wlnn.base.claims import alone
-from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
+from wlnn.base.states import load_state, save_state
 from wlnn.settings.tables import TrainSettings
 from wlnn.tasks.task import Task
 from wlnn.training import train
 from wlnn.training.trained import Trained
 
+ARRAYS = ("theta", "memory", "diverged")  # of Trainings, as they lie on disk
+NUMBERS = ("epoch", "batch")
 FEWEST_PARTS = 4  # so many parts are left for processes to share
 PARAMETERS_TOGETHER = 30_000  # of all of them: what the second-level cache of a core holds
 
@@ -69,6 +73,8 @@ def train_many(
     notes: dict | None = None,
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
+    executor: Executor | None = None,
+    device=None,
 ) -> Trained:
     """Train a task ``settings.runs`` times from independent initial parameters.
 
@@ -83,9 +89,13 @@ def train_many(
         notes: stored in ``run.json`` beside the settings.
         about: description of the task stored with the result, ``task.describe()`` if None.
         make_task: makes the task in a worker, where it cannot be pickled.
+        executor: any ``concurrent.futures.Executor`` in the place of processes.
+        device: "cuda" or "cuda:1": ``settings.together`` trainings at once; what the CPU began goes
+            on there, and the other way round. Never chosen by itself; other bits.
 
     Raises:
         UserError: an impossible task, a directory of another run, a worker that was killed.
+        DeviceError: a device that cannot be used, or too little memory there.
         Interrupted: on Ctrl-C, when everything done so far is saved.
     """
     train.make_plan(task, settings)  # refuses what cannot be trained
@@ -97,11 +107,24 @@ def train_many(
         if (directory / "trained.npz").exists():
             return Trained.load(directory)
     parts = parts_of(settings, task.network.n_parameters, directory)
-    states = execute(make_task or partial(itself, task), parts, processes, report)
+    how = processes, report, executor, on_device(task, parts, device, directory)
+    states = execute(make_task or partial(itself, task), parts, *how)
     trained = collected(states, {"task": about, "train": asdict(settings)})
     if directory is not None:
         trained.save(directory / "trained.npz")
     return trained
+
+
+def on_device(task: Task, parts: Sequence[Part], device, directory: Path | None) -> Host:
+    """The device of that name, tried with the largest part; run.json keeps what it is."""
+    device = device_of(device)
+    if device is not CPU:
+        largest = max(parts, key=lambda part: part.last - part.first)
+        plan = train.make_plan(task, largest.settings, device)
+        train.check_room(plan, largest.last - largest.first)
+        if directory is not None:
+            store.enter(directory, store.versions() | {"device": device.about})
+    return device
 
 
 def run_identity(task: Task, settings: TrainSettings, about: dict) -> dict:
@@ -111,7 +134,7 @@ def run_identity(task: Task, settings: TrainSettings, about: dict) -> dict:
         "sampler": "train",
         "problem": about,
         "parameters": int(task.network.n_parameters),
-        "train": asdict(settings),
+        "train": settings.identity(),
     }
 
 
@@ -138,10 +161,12 @@ class Progressed(NamedTuple):
         return self.state is not None and self.state.epoch >= self.part.settings.epochs
 
 
-def stretch(task: Task, unit: Progressed, seconds: float, stop: np.ndarray) -> Progressed:
+def stretch(
+    task: Task, unit: Progressed, seconds: float, stop: np.ndarray, device: Host = CPU
+) -> Progressed:
     """Some minibatches of one part."""
     part, until = unit.part, time.monotonic() + seconds
-    plan = train.make_plan(task, part.settings)
+    plan = train.make_plan(task, part.settings, device)
     state = train.copied(unit.state or train.start(plan, range(part.first, part.last)))
     late = lambda: bool(stop[0]) or time.monotonic() > until  # noqa: E731
     while state.epoch < part.settings.epochs and not late():
@@ -155,10 +180,14 @@ def execute(
     parts: Sequence[Part],
     processes: int = 1,
     report: Callable[[Report], None] | None = None,
+    executor: Executor | None = None,
+    device: Host = CPU,
 ) -> list[train.Trainings]:
     """Every part to its end, the costly ones first; see :func:`train_many` for what it raises."""
     task, total = make_task(), sum(part.work for part in parts)
-    processes = min(processes, len(parts))
+    processes, step = min(processes, len(parts)), stretch
+    if device is not CPU:
+        processes, executor, step = 1, None, partial(stretch, device=device)
     units = [_begun(task, part) for part in sorted(parts, key=lambda part: -part.work)]
     saved = {unit.part: unit.work for unit in units}
 
@@ -176,11 +205,12 @@ def execute(
     with (
         stoppable() as stop,
         Shared(make_task, task) as shared,
-        executor_of(processes, processes=processes > 1) as executor,
+        executor_of(processes, processes > 1, executor) as executor,
+        clocks.saving(),
     ):
         finished = lambda unit: unit.done  # noqa: E731
         saw = lambda units: clocks.saw(done(units), str, units)  # noqa: E731
-        units = run_units(stretch, shared, units, finished, executor, stop, saw)
+        units = run_units(step, shared, units, finished, executor, stop, saw)
         save(units)
     if stop[0]:
         raise Interrupted
@@ -190,41 +220,31 @@ def execute(
 
 def _begun(task: Task, part: Part) -> Progressed:
     """A part at its checkpoint, if it has one."""
-    if part.path is None or not part.path.exists():
-        return Progressed(part, None, 0.0)
     plan = train.make_plan(task, part.settings)
     state = _load(plan, part)
+    if state is None:
+        return Progressed(part, None, 0.0)
     return Progressed(part, state, len(state.runs) * (state.epoch + state.batch / plan.n_batches))
 
 
-def _key(plan: train.Plan, part: Part) -> dict:
-    about = run_identity(plan.task, part.settings, plan.task.describe())
-    return store.as_json({**about, "trainings": [part.first, part.last]})
+def _about(plan: train.Plan, part: Part) -> dict:
+    identity = run_identity(plan.task, part.settings, plan.task.describe())
+    key = store.as_json({**identity, "trainings": [part.first, part.last]})
+    return {"kind": "trainings", "key": key}
 
 
 def _save(plan: train.Plan, part: Part, state: train.Trainings) -> None:
-    arrays = {name: getattr(state, name) for name in ("theta", "memory", "diverged")}
-    arrays |= {f"records.{name}": values for name, values in state.records.items()}
-    numbers = {"epoch": state.epoch, "batch": state.batch}
-    store.save(part.path, arrays, {"kind": "trainings", "key": _key(plan, part), **numbers})
+    arrays = {name: getattr(state, name) for name in ARRAYS}
+    numbers = {name: getattr(state, name) for name in NUMBERS}
+    save_state(part.path, _about(plan, part), numbers, arrays, records=state.records)
 
 
-def _load(plan: train.Plan, part: Part) -> train.Trainings:
-    arrays, meta = store.load(part.path)
-    if meta.get("kind") != "trainings" or meta.get("key") != _key(plan, part):
-        raise UserError(f"{part.path}: is the checkpoint of other trainings; delete it.")
-    prefix = "records."
-    records = {
-        name.removeprefix(prefix): values
-        for name, values in arrays.items()
-        if name.startswith(prefix)
-    }
-    return train.Trainings(
-        np.arange(part.first, part.last),
-        arrays["theta"],
-        arrays["memory"],
-        meta["epoch"],
-        meta["batch"],
-        arrays["diverged"],
-        records,
+def _load(plan: train.Plan, part: Part) -> train.Trainings | None:
+    what = f"trainings {part.first} to {part.last - 1} of this run"
+    found = load_state(part.path, _about(plan, part), what, NUMBERS, ARRAYS, records=())
+    return found and train.Trainings(
+        runs=np.arange(part.first, part.last),
+        **{name: found.arrays[name] for name in ARRAYS},
+        **{name: found.numbers[name] for name in NUMBERS},
+        records=found.groups["records"],
     )

@@ -6,13 +6,14 @@ their own means, whatever the number of epochs.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base import store
+from wlnn.base import frames, shown, store
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis
 
@@ -32,10 +33,22 @@ class TrainedCurve(NamedTuple):
     axis: Axis  # the bins
     source: np.ndarray | None = None  # (n,) the set that a bin is of, where there are several
 
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
+
     @property
     def reliable(self) -> np.ndarray:
         """Bins ``(n,)`` that :data:`FEWEST` trainings or more came to."""
         return self.trainings >= FEWEST
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """x, value, error (one standard error), trainings, reliable ``(n,)``; bins with any."""
+        there = self.trainings > 0
+        names = ("x", "value", "error", "trainings", "reliable")
+        return {name: getattr(self, name)[there] for name in names}
+
+    def to_pandas(self):
+        """A data frame of :meth:`columns`; UserError without pandas."""
+        return frames.data_frame(self.columns())
 
 
 @dataclass(frozen=True)
@@ -47,11 +60,15 @@ class Trained:
             and for labels "test-accuracy" and "smoothed-accuracy". The first column is the start.
         diverged: epoch ``(R,)`` at whose end a training was found diverged, or -1.
         meta: JSON notes: "task" as of ``Task.describe``, "train" the settings, "versions".
+        pool: what a bin of the curve is a mean over, "trainings" or "epochs".
     """
 
     records: dict[str, np.ndarray]
     diverged: np.ndarray
     meta: dict = field(default_factory=dict)
+    pool: str = "trainings"
+
+    __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     @property
     def parts(self) -> tuple[Trained, ...]:
@@ -93,6 +110,10 @@ class Trained:
         diverged = np.where(self.diverged > epoch, -1, self.diverged)
         return replace(self, records=records, diverged=diverged)
 
+    def pooled(self, pool: str) -> Trained:
+        """The same trainings, the bins of their curve means over "trainings" or over "epochs"."""
+        return replace(self, pool=pool)
+
     def metric(self, name: str) -> np.ndarray:
         """Record ``(R kept, epochs)`` of every epoch, the start left out.
 
@@ -108,7 +129,9 @@ class Trained:
         """Mean of the record ``y`` in bins of ln(train loss) whose edges are multiples of width.
 
         Every training brings the mean over its epochs in the bin; value and error are those of the
-        mean over trainings. Epochs of zero loss (ln = -inf) are in no bin.
+        mean over trainings. By ``pool = "epochs"`` every epoch counts alike, as in the published
+        curves, so that a training that stays long in a bin weighs more; the error is still that
+        of independent trainings. Epochs of zero loss (ln = -inf) are in no bin.
 
         Raises:
             UserError: no training is left, or nothing of that name was recorded.
@@ -129,12 +152,30 @@ class Trained:
         count = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape)
         with np.errstate(invalid="ignore"):
             means, x_means = per_run(values[usable]) / count, per_run(x[usable]) / count
-        mean, error, n = over_trainings(means)
-        return TrainedCurve(over_trainings(x_means)[0], mean, error, n, axis)
+        weights = count if self.pool == "epochs" else None
+        mean, error, n = over_trainings(means, weights)
+        return TrainedCurve(over_trainings(x_means, weights)[0], mean, error, n, axis)
 
     def last(self, y: str) -> tuple[np.ndarray, np.ndarray]:
         """x and y ``(R kept,)`` after the last epoch."""
         return self.metric(X)[:, -1], self.metric(y)[:, -1]
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """One row for each epoch of each training ``(R (epochs + 1),)``; epoch 0 is the start."""
+        run, epoch = np.indices((self.n_runs, self.epochs + 1))
+        records = {name: values.ravel() for name, values in self.records.items()}
+        lost = np.repeat(self.diverged >= 0, self.epochs + 1)
+        return {"training": run.ravel(), "epoch": epoch.ravel(), **records, "diverged": lost}
+
+    def to_pandas(self):
+        """A data frame of :meth:`columns`; UserError without pandas."""
+        return frames.data_frame(self.columns())
+
+    def to_xarray(self):
+        """A data set of all records, dimensions training and epoch; UserError without xarray."""
+        records = {name: (("training", "epoch"), array) for name, array in self.records.items()}
+        records["diverged"] = (("training",), self.diverged)
+        return frames.data_set(records, {}, {"meta": json.dumps(self.meta)})
 
     def save(self, path) -> Path:
         """Write to ``path`` (npz, see ``wlnn.store``)."""
@@ -161,16 +202,24 @@ def is_trained(path) -> bool:
     return store.holds(path, "trained", "trained.npz", "train")
 
 
-def over_trainings(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard error and count over the first axis of ``values (R, ...)``, NaN left out."""
+def over_trainings(
+    values: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard error and count over the first axis of ``values (R, ...)``, NaN left out.
+
+    With ``weights (R, ...)`` the mean is the ratio of two sums over independent trainings, and its
+    error that of a ratio, to first order (Cochran, Sampling Techniques, Eq. 6.13).
+    """
     known = ~np.isnan(values)
     n = known.sum(axis=0)
     filled = np.where(known, values, 0.0)
+    share = np.where(known, 1.0 if weights is None else weights, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = filled.sum(axis=0) / n
-        squares = (np.where(known, values - mean, 0.0) ** 2).sum(axis=0)
-        error = np.where(n > 1, np.sqrt(squares / (n - 1) / n), np.nan)
-    return mean, error, n
+        share = share / (n if weights is None else share.sum(axis=0))
+        mean = (share * filled).sum(axis=0)
+        squares = (np.where(known, share * (values - mean), 0.0) ** 2).sum(axis=0)
+        error = np.where(n > 1, np.sqrt(squares * n / (n - 1)), np.nan)
+    return np.where(n > 0, mean, np.nan), error, n
 
 
 def best_epoch(trained: Trained, y: str) -> tuple[float, float, float, float]:
@@ -206,4 +255,6 @@ def recipe_words(*settings: dict) -> str:
 
     rate = said(lambda of: f"{of.get('learning_rate', np.nan):.3g}")
     batch = said(lambda of: f"{of.get('batch_size') or 'all rows'}")
-    return f"{said(name)}, learning rate {rate}, batch {batch}"
+    running = any(of.get("train_loss") == "running-mean" for of in settings)
+    loss = ", train loss: mean while the epoch went on" if running else ""
+    return f"{said(name)}, learning rate {rate}, batch {batch}{loss}"

@@ -6,6 +6,7 @@ The trainings themselves are those of ``run.py``; nothing is drawn here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import itself
 from wlnn.base.running import Report
-from wlnn.base.text_table import aligned
+from wlnn.base.text_table import ERROR, aligned
 from wlnn.settings.tables import Settings, TrainSettings, TuneSettings
 from wlnn.tasks.task import Task
 from wlnn.training import run as run_train
@@ -93,7 +94,7 @@ class Tuning:
                 f"{row['last_x']:.2f}",
                 lost or "best" * (k == best),
             ])  # fmt: skip
-        return [line.rstrip() for line in aligned(lines)]
+        return [*(line.rstrip() for line in aligned(lines)), ERROR]
 
 
 def grid(tune: TuneSettings) -> list[tuple[float, int]]:
@@ -117,6 +118,8 @@ def tune(
     notes: dict | None = None,
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
+    executor: Executor | None = None,
+    device=None,
 ) -> Tuning:
     """Train ``settings.tune.runs`` times with every setting of the grid; arguments as train_many.
 
@@ -133,7 +136,7 @@ def tune(
             "task": task.name,
             "sampler": "tune",
             "problem": about,
-            "train": asdict(base),
+            "train": base.identity(),
             "tune": asdict(settings.tune),
         }
         store.open_run(directory, identity, notes)
@@ -147,7 +150,9 @@ def tune(
                 part = part._replace(path=directory / f"setting-{k:03d}-{part.path.name}")
             parts.append(part)
             owner.append(k)
-    states = run_train.execute(make_task or partial(itself, task), parts, processes, report)
+    make = make_task or partial(itself, task)
+    how = processes, report, executor, run_train.on_device(task, parts, device, directory)
+    states = run_train.execute(make, parts, *how)
     meta = {"task": about, "y": task.y, "train": asdict(base), "tune": asdict(settings.tune)}
     rows = []
     for k, cell in enumerate(cells):

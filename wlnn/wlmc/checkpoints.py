@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.states import load_state, save_state
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
@@ -38,15 +41,11 @@ def save_walkers(
     if not _together(settings):
         for walker, arrays, numbers in parts:
             path = store.checkpoint_path(directory, walker.number)
-            store.save(path, arrays, {**about, "walkers": [numbers]})
+            save_state(path, about, {"walkers": [numbers]}, arrays)
     elif parts:
-        together = {
-            f"{walker.number}.{name}": array
-            for walker, arrays, _ in parts
-            for name, array in arrays.items()
-        }
+        together = {str(walker.number): arrays for walker, arrays, _ in parts}
         numbers = [numbers for _, _, numbers in parts]
-        store.save(Path(directory) / TOGETHER, together, {**about, "walkers": numbers})
+        save_state(Path(directory) / TOGETHER, about, {"walkers": numbers}, **together)
 
 
 def _together(settings: WLMCSettings) -> bool:
@@ -56,6 +55,7 @@ def _together(settings: WLMCSettings) -> bool:
 
 def _packed(walker: wlmc.Walker) -> tuple[dict, dict]:
     arrays = {name: getattr(walker, name) for name in ARRAYS}
+    arrays |= {"early": walker.early} if walker.early.any() else {}
     arrays |= {f"history.{name}": values for name, values in walker.history.items()}
     return arrays, {name: getattr(walker, name) for name in NUMBERS}
 
@@ -74,32 +74,32 @@ def load_walkers(
         paths = [store.checkpoint_path(directory, k) for k in range(settings.walkers)]
     walkers, known = {}, [run_identity(problem, settings), *store.shorter(directory)]
     for path in paths:
-        if not path.exists():
+        found = load_state(path, {"kind": "walkers"}, "a walker", ("walkers", "identity"))
+        if found is None:
             continue
-        arrays, meta = store.load(path)
-        if meta.get("kind") != "walkers":
-            raise UserError(f"{path}: is no checkpoint of a walker; delete it.")
-        for numbers in meta["walkers"]:
+        for numbers in found.numbers["walkers"]:
             prefix = f"{numbers['number']}." if _together(settings) else ""
-            walker = _unpacked(path, arrays, prefix, numbers)
+            walker = _unpacked(path, found.arrays, prefix, numbers, wlmc.recorded(settings))
             _check(path, walker, problem)
             walkers[walker.number] = walker
         named = not _together(settings) and path != store.checkpoint_path(directory, walker.number)
-        if named or meta["identity"] not in known:
+        if named or found.numbers["identity"] not in known:
             raise UserError(f"{path}: is the checkpoint of another run or walker; delete it.")
     return walkers
 
 
-def _unpacked(path: Path, arrays: dict, prefix: str, numbers: dict) -> wlmc.Walker:
-    names = (*ARRAYS, *(f"history.{name}" for name in wlmc.HISTORY))
+def _unpacked(path: Path, arrays: dict, prefix: str, numbers: dict, recorded) -> wlmc.Walker:
+    names = (*ARRAYS, *(f"history.{name}" for name in recorded))
     missing = [name for name in names if prefix + name not in arrays]
     missing += [name for name in NUMBERS if name not in numbers]
     if missing:
         raise UserError(f"{path}: lacks '{missing[0]}' of a walker; delete the file.")
+    production = arrays[prefix + "production"]
     return wlmc.Walker(
         **{name: arrays[prefix + name] for name in ARRAYS},
         **{name: numbers[name] for name in NUMBERS},
-        history={name: arrays[f"{prefix}history.{name}"] for name in wlmc.HISTORY},
+        early=arrays.get(prefix + "early", np.zeros((2, *production.shape), np.int64)),
+        history={name: arrays[f"{prefix}history.{name}"] for name in recorded},
     )
 
 

@@ -10,15 +10,12 @@ from dataclasses import asdict
 import numpy as np
 
 from wlnn.base import store
-from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import Draws, WalkerResult, merge
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
 from wlnn.wlmc.rules import CLOSED_ENTROPY
-
-FEWEST_VISITS = 10  # of an open bin, on average, that a production on a common S must promise
 
 
 def merge_entropies(walkers: list[wlmc.Walker], groups: int) -> list[wlmc.Walker]:
@@ -45,15 +42,13 @@ def share_entropy(
 ) -> list[wlmc.Walker]:
     """All walkers on one S, the mean of theirs; nothing is done if they have it already.
 
-    Where they first meet, S of each counts from its mean over the bins that all know. A bin is open
-    if half of the walkers or more know it; all others are closed, with an S that no move climbs to
-    and every move into an open bin leaves. A walker that stands in one takes the state of the
-    walker with the nearest number that does not. From here on they grow this S together, since a
-    rare bin that each learnt alone is off by tens of nats, and would hold every walker once S is
-    frozen.
-
-    Raises:
-        UserError: no bin is known to all, or production is too short for the open ones.
+    Where they first meet, S of each counts from its mean over the bins that all know (that most
+    know, where learning was so short that all share none; who knows none of those does not count).
+    A bin is open if half of the walkers that count know it; all others are closed, with an S that
+    no move climbs to and every move into an open bin leaves. A walker that stands in one takes the
+    state of the walker with the nearest number that does not. From here on they grow this S
+    together, since a rare bin that each learnt alone is off by tens of nats, and would hold every
+    walker once S is frozen.
     """
     learnt = np.array([walker.entropy for walker in walkers])
     if (learnt == learnt[0]).all():
@@ -61,21 +56,15 @@ def share_entropy(
     if walkers[0].stage > plan.share_from:
         return [walker._replace(entropy=learnt.mean(axis=0)) for walker in walkers]
     known = np.array([walker.visits > 0 for walker in walkers])
-    everywhere = known.all(axis=0)
-    if not everywhere.any():
-        raise UserError(
-            f"after learning no bin is known to all {len(walkers)} walkers, so that they have no "
-            "S in common; make wlmc.steps larger or the window smaller."
-        )
-    learnt = learnt - learnt[:, everywhere].mean(axis=1)[:, None, None]
+    everywhere = known.sum(axis=0) == known.sum(axis=0).max()
+    known &= (known & everywhere).any(axis=(1, 2))[:, None, None]
+    zero = [
+        own[every].mean() if every.any() else 0.0
+        for own, every in zip(learnt, known & everywhere, strict=True)
+    ]
+    learnt = learnt - np.array(zero)[:, None, None]
     mean = np.where(known, learnt, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    is_open = 2 * known.sum(axis=0) >= len(walkers)
-    steps = len(walkers) * plan.steps * (plan.n_stages - plan.count_from)
-    if steps < FEWEST_VISITS * is_open.sum():
-        raise UserError(
-            f"production of {steps:,} steps in all is too short for the {is_open.sum():,} bins "
-            "that were learnt; make wlmc.steps larger, or the bins wider."
-        )
+    is_open = 2 * known.sum(axis=0) >= known.any(axis=(1, 2)).sum()
     common = np.where(is_open, mean, CLOSED_ENTROPY)
     places = [problem.grid.index(*problem.observe(walker.theta)) for walker in walkers]
     inside = [k for k, place in enumerate(places) if min(place) >= 0 and is_open[tuple(place)]]
@@ -86,14 +75,50 @@ def share_entropy(
     return frozen
 
 
+def close_unseen(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
+    """All walkers on their common S without the bins that fewer than two of them saw lately.
+
+    Lately: in the second half of its growth. S of such a bin lacks what the others grew meanwhile,
+    up to twenty nats, and would hold every walker that finds it once S is frozen. A walker that
+    stands there leaves at the first chance. Nothing is closed if that would leave nothing.
+    """
+    seen = sum((walker.visits > walker.marks).astype(int) for walker in walkers)
+    known = seen >= min(2, len(walkers))
+    if not (known & (walkers[0].entropy < CLOSED_ENTROPY)).any():
+        return walkers
+    entropy = np.where(known, walkers[0].entropy, CLOSED_ENTROPY)
+    return [walker._replace(entropy=entropy.copy()) for walker in walkers]
+
+
+def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
+    """All walkers on their common S + ln(1 + visits / mean visits); these are not counted again.
+
+    What growth leaves of S is uneven by a nat or two, which makes a crossing take several times as
+    long as on an even one. Bins with many visits are raised by their logarithm. Those with few are
+    lowered by ln 2 at most: so early few visits say little, and a bin lowered too far would hold
+    every walker. Nothing is done where there are no visits: they were taken up already.
+    """
+    visits = sum(walker.production for walker in walkers)
+    if not visits.any():
+        return walkers
+    entropy = walkers[0].entropy
+    mean = visits.sum() / np.count_nonzero(entropy < CLOSED_ENTROPY)
+    entropy, none = entropy + np.log(1 + visits / mean), np.zeros_like(visits)
+    twice = np.zeros_like(walkers[0].early)
+    return [
+        walker._replace(entropy=entropy.copy(), production=none, early=twice) for walker in walkers
+    ]
+
+
 def merge_walkers(
     problem: Problem, settings: WLMCSettings, walkers: list[wlmc.Walker], draws: Draws | None
 ) -> Landscape:
     """The landscape of all walkers that finished a stage; groups with a common S count as one."""
     walkers = [walker for walker in walkers if walker.stage]
+    plan = wlmc.make_plan(settings)
     size = len(walkers) // settings.groups if settings.merge_every else 1
     last = min((walker.stage for walker in walkers), default=0)
-    if settings.estimator == "common" and last >= wlmc.make_plan(settings).share_from:
+    if plan.common and settings.n_production and last >= plan.share_from:
         size = len(walkers)  # one S, which has no error bars before visits are counted
     size = max(size, 1)
     groups = [walkers[first : first + size] for first in range(0, len(walkers), size)]
@@ -105,12 +130,14 @@ def merge_walkers(
         "ln_box_volume": problem.ln_box_volume,
         "seeds": {"seed": settings.seed, "walkers": [walker.number for walker in walkers]},
         "stages_done": [walker.stage for walker in walkers],
+        "measured_from": plan.count_from,
     }
-    if draws is not None:
-        meta["draws"] = {"n": draws.n, "outside_window": 1 - draws.counts.sum() / draws.n}
     pooled = settings.estimator == "common" and any(walker.production.any() for walker in walkers)
     if pooled:
-        results = [WalkerResult(w.entropy, w.visits, w.production, w.history) for w in walkers]
+        results = [
+            WalkerResult(w.entropy, w.visits, w.production, w.history, plan.first_part(w))
+            for w in walkers
+        ]
     else:
         results = [wlmc.result(group) for group in groups]
     merged = merge(problem.grid, results, draws, covers, meta, pooled)

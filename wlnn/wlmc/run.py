@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
@@ -17,16 +18,23 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
-from wlnn.base.pool import Shared, executor_of, run_units
+from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.landscape import Landscape, finished
+from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.samplers import WLMCSettings
 from wlnn.tasks.check import checked, uncompiled
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
-from wlnn.wlmc.merge import merge_entropies, merge_walkers, share_entropy
+from wlnn.wlmc.merge import (
+    close_unseen,
+    merge_entropies,
+    merge_walkers,
+    refine_entropy,
+    share_entropy,
+)
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 from wlnn.wlmc.walker import StagePlan, Walker
 
@@ -47,6 +55,8 @@ class Walk:
         """The stage after ``stage`` at which walkers wait for each other, to share S or at last."""
         if self.plan.common and stage < self.plan.n_adaptive:
             return max(stage + 1, self.plan.share_from)
+        if self.plan.common:
+            return min(at for at in (*self.plan.refined_at, self.plan.n_stages) if at > stage)
         together = self.settings.merge_every or self.plan.n_stages
         return min((stage // together + 1) * together, self.plan.n_stages)
 
@@ -59,8 +69,9 @@ class Walk:
         if every and stage and stage % every == 0 and stage < self.plan.n_adaptive:
             return merge_entropies(walkers, self.settings.groups)
         if self.plan.common and self.plan.share_from <= stage <= self.plan.n_adaptive:
-            return share_entropy(self.problem, self.plan, walkers)
-        return walkers
+            walkers = share_entropy(self.problem, self.plan, walkers)
+            return close_unseen(walkers) if stage == self.plan.n_adaptive else walkers
+        return refine_entropy(walkers) if stage in self.plan.refined_at else walkers
 
     def system(self, number: int):
         """The compiled form of the problem for one walker, or None."""
@@ -78,6 +89,8 @@ def sample(
     report: Callable[[Report], None] | None = None,
     notes: dict | None = None,
     driver=None,
+    executor: Executor | None = None,
+    make_problem: Callable[[], Problem] | None = None,
 ) -> Landscape:
     """Sample the entropy landscape of a problem by Wang-Landau Monte Carlo.
 
@@ -91,7 +104,11 @@ def sample(
         threads: walkers that run at a time; the result does not depend on it.
         report: called with a :class:`wlnn.base.running.Report` from time to time.
         notes: stored in ``run.json`` beside the settings.
-        driver: a module in the place of ``wlnn.wlmc.driver``, for judges of wrong samplers.
+        driver: a module in the place of ``wlnn.wlmc.driver``, for judges of wrong samplers; in
+            threads only.
+        executor: any ``concurrent.futures.Executor`` in the place of threads: worker processes, a
+            cluster; the result does not depend on it either.
+        make_problem: makes the problem in a worker, where it cannot be pickled.
 
     Raises:
         UserError: wrong settings, a window that holds no state, a directory of another run.
@@ -99,7 +116,9 @@ def sample(
     """
     if threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}.")
-    problem = checked(problem)
+    if driver is not None and executor is not None:
+        raise UserError("another driver runs in threads only; leave out the executor.")
+    make, problem = make_problem or partial(itself, problem), checked(problem)
     walk = Walk(problem, settings, driver)
     _check_kept(problem, settings)
     if directory is not None:
@@ -107,17 +126,18 @@ def sample(
         if (landscape := finished(directory)) is not None:
             return landscape
     found = {} if directory is None else load_walkers(directory, problem, settings)
-    shared = Shared(partial(Walk, problem, settings), walk)
-    with shared, executor_of(threads) as executor, stoppable() as stop:
+    shared = Shared(partial(_walk, make, settings), walk)
+    with shared, executor_of(threads) as local, stoppable() as stop:
         fresh = [number for number in range(settings.walkers) if number not in found]
-        for walker in executor.map(lambda n: walkers_of.start(problem, settings, n), fresh):
+        for walker in local.map(lambda n: walkers_of.start(problem, settings, n), fresh):
             found[walker.number] = walker
         walkers = [found[number] for number in range(settings.walkers)]
-        clocks = Clocks(report, _saver(directory, problem, settings), _part(walkers, walk.plan))
+        clocks = Clocks(report, _saver(directory, walk, walkers), _part(walkers, walk.plan))
         clocks.tell(uncompiled(problem, settings.steps * settings.walkers))
         with clocks.compiling(COMPILING):
             _compile(walk, walkers[0])
-        walkers = _all_stages(walk, shared, walkers, executor, stop, clocks)
+        with clocks.saving():
+            walkers = _all_stages(walk, shared, walkers, executor or local, stop, clocks)
         if clocks.save is not None:
             clocks.save(walkers)
         draws = None
@@ -133,11 +153,17 @@ def sample(
         raise Interrupted
     merged = merge_walkers(problem, settings, walkers, draws)
     merged.meta["finished"] = not stop[0]
+    merged = with_verdict(merged)
     if directory is not None:
         merged.save(directory / "landscape.npz")
     if stop[0]:
         raise Interrupted(merged)
     return merged
+
+
+def _walk(make: Callable[[], Problem], settings: WLMCSettings) -> Walk:
+    """What a worker process makes for itself."""
+    return Walk(checked(make()), settings)
 
 
 def stretch(walk: Walk, walker: Walker, seconds: float, stop: np.ndarray) -> Walker:
@@ -190,10 +216,19 @@ def _line(walkers: list[Walker], problem: Problem) -> str:
     return f"{x_name} {x_low:.2f}  {bins:,.0f} bins ({coverage:.0%})  {trips} round trips  {ln_f}"
 
 
-def _saver(directory, problem: Problem, settings: WLMCSettings) -> Callable | None:
+def _saver(directory, walk: Walk, walkers: list[Walker]) -> Callable | None:
+    """What writes the walkers: those that went on since, where each has a file of its own."""
     if directory is None:
         return None
-    return lambda walkers: save_walkers(directory, problem, settings, walkers)
+    problem, settings, saved = walk.problem, walk.settings, {w.number: w.stage for w in walkers}
+
+    def save(walkers: list[Walker]) -> None:
+        together = settings.merge_every or walk.plan.common
+        later = [walker for walker in walkers if together or walker.stage > saved[walker.number]]
+        save_walkers(directory, problem, settings, later)
+        saved.update((walker.number, walker.stage) for walker in later)
+
+    return save
 
 
 def _check_kept(problem: Problem, settings: WLMCSettings) -> None:

@@ -33,12 +33,18 @@ from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
 SHARED = 0.5  # last part of learning in which walkers of the estimator "common" have one S
-BURN_IN = 0.1  # first part of production on a common S that is not counted
+REFINED = 3  # times that the common S is made more even, in the first stages of production:
+REFINING = 0.45, 0.3  # in so large a part of the adaptive stages, and of production at most
 ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
 HISTORY = (
     "ln_f", "steps", "acceptance", "out_of_box", "out_of_window", "flatness", "bins", "coverage",
     "round_trips", "step_width", "drift", "x_low", "halvings", "seconds",
 )  # fmt: skip
+
+
+def recorded(settings: WLMCSettings) -> tuple[str, ...]:
+    """Names of a walker's history; the mean x tells of mixing only where S is common and frozen."""
+    return (*HISTORY, "x_mean") if settings.estimator == "common" else HISTORY
 
 
 class Walker(NamedTuple):
@@ -48,9 +54,10 @@ class Walker(NamedTuple):
     theta: np.ndarray  # (P,)
     entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; in closed bins CLOSED_ENTROPY
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
-    production: np.ndarray  # (nx, ny) visits of the production stages that count
+    production: np.ndarray  # (nx, ny) visits of the production stages since S last changed
+    early: np.ndarray  # (2, nx, ny) those after 2^(k - 1) and 2^k such stages, 2^k the last done
     average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
-    marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
+    marks: np.ndarray  # (nx, ny) visits when ln f was last halved, or at ``marked_at`` of a plan
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
     stage: int
     step_width: float
@@ -79,10 +86,33 @@ class StagePlan(NamedTuple):
         return self.n_adaptive - round(SHARED * self.n_adaptive)
 
     @property
+    def marked_at(self) -> int:
+        """First stage of the second half of growth on one S: what is seen from then on is known."""
+        return (self.share_from + self.n_adaptive) // 2
+
+    @property
+    def refined_at(self) -> tuple[int, ...]:
+        """Stages before which the common S takes up the visits that production brought so far."""
+        production = self.n_stages - self.n_adaptive
+        if not self.common or production < 4:
+            return ()
+        span = min(REFINING[0] * self.n_adaptive, REFINING[1] * production)
+        parts = (span * (k + 1) / REFINED for k in range(REFINED))
+        return tuple(self.n_adaptive + math.ceil(round(part, 6)) for part in parts)
+
+    @property
     def count_from(self) -> int:
         """First stage whose visits count as production."""
-        burn_in = math.ceil(BURN_IN * (self.n_stages - self.n_adaptive)) if self.common else 0
-        return self.n_adaptive + burn_in
+        return max(self.refined_at, default=self.n_adaptive)
+
+    def first_part(self, walker: Walker) -> np.ndarray:
+        """Visits ``(nx, ny)`` of the first half, or third at least, of the stages that count.
+
+        Halves that any longer run has as well: they end where a power of two of stages is done.
+        """
+        counted = walker.stage - self.count_from
+        last = 1 << max(counted.bit_length() - 1, 0)
+        return walker.early[int(3 * last <= 2 * counted)]
 
 
 def make_plan(settings: WLMCSettings, driver=None) -> StagePlan:
@@ -143,8 +173,10 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     kept = (shape[0] * shape[1], theta.size) if settings.keep_networks and number == 0 else (0, 0)
     counts = np.zeros(shape, np.int64)
     return Walker(
-        number, theta, np.zeros(shape), counts, counts, np.zeros(shape), counts,
-        np.full(kept, np.nan), 0, settings.step_width, 0, {name: np.zeros(0) for name in HISTORY},
+        number, theta, np.zeros(shape), counts, counts, np.stack([counts, counts]),
+        np.zeros(shape), counts,
+        np.full(kept, np.nan), 0, settings.step_width, 0,
+        {name: np.zeros(0) for name in recorded(settings)},
     )  # fmt: skip
 
 
@@ -216,14 +248,20 @@ def advance(
     halving = isinstance(plan.schedule, Halving) and not production
     if halving and ((visits - marks)[visits > 0] > 0).all():
         marks, halvings = visits, halvings + 1
+    elif plan.common and stage == plan.marked_at:
+        marks = walker.visits
     average = walker.average
     if averaged:
         seen = visits > 0
         now = np.where(seen, entropy - entropy[seen].mean(), 0.0)
         average = average + (now - average) / (stage - plan.n_adaptive + 1)
-    counted = walker.production
-    if stage >= plan.count_from:
-        counted = counted + (histogram * known if shared else histogram)
+    counts = histogram * known if shared else histogram
+    counted, early = walker.production, walker.early
+    if production:
+        counted = counted + counts
+    since = stage + 1 - plan.count_from
+    if plan.common and since > 0 and since & (since - 1) == 0:
+        early = np.stack([early[1], counted])
     rows = np.flatnonzero(visits.any(axis=1))
     record = {
         "ln_f": ln_f,
@@ -238,13 +276,14 @@ def advance(
         "step_width": chain.step_width,
         "drift": chain.drift,
         "x_low": problem.grid.x.edges[rows[0]],
+        "x_mean": histogram.sum(axis=1) @ problem.grid.x.centres / chain.done,
         "halvings": halvings,
         "seconds": time.perf_counter() - begun,
     }
     return Walker(
-        walker.number, theta, entropy, visits, counted, average,
+        walker.number, theta, entropy, visits, counted, early, average,
         marks, kept, stage + 1, chain.step_width, chain.direction,
-        {name: np.append(walker.history[name], record[name]) for name in HISTORY},
+        {name: np.append(values, record[name]) for name, values in walker.history.items()},
     )  # fmt: skip
 
 
@@ -299,6 +338,6 @@ def result(walkers: list[Walker]):
     stages = min(walker.stage for walker in walkers)  # a group may be interrupted on the way
     history = {
         name: np.array([walker.history[name][:stages] for walker in walkers]).mean(axis=0)
-        for name in HISTORY
+        for name in walkers[0].history
     }
     return WalkerResult(entropy, visits, production if production.any() else None, history)

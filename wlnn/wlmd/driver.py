@@ -122,6 +122,12 @@ def x_and_slope(system, theta):
 
 
 @njit(cache=True, nogil=True)
+def measure(system, theta):
+    """x, y and the true accuracy at ``theta (P,)``."""
+    return evaluate(system, theta)
+
+
+@njit(cache=True, nogil=True)
 def walk(system, theta, v, box, table, surface, motion, volumes, rng, trace, stop):
     """One walker, ``n`` steps from step 0 of a round; returns (steps made, how it ended).
 

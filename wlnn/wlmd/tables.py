@@ -14,8 +14,10 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.base.states import load_state, save_state
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import WalkerResult, merge
+from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.samplers import WLMDSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import estimators as wlmd_estimators
@@ -23,6 +25,7 @@ from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.checks import Period, temperature_by_x
 from wlnn.wlmd.setup import Setup, make_setup
 
+KEPT = ("cells", "points", "theta")  # columns of kept networks
 KEPT_BYTES = 2**32  # most that kept networks may take, if every cell has one
 
 
@@ -78,12 +81,13 @@ def check_kept(setup: Setup) -> None:
 
 def save_table(directory: Path, table: Table) -> None:
     """Write the checkpoint of a table; UserError if the disk is full or read-only."""
-    arrays = {f"state.{name}": np.asarray(value) for name, value in table.state._asdict().items()}
-    arrays |= {f"history.{name}": values for name, values in table.history.items()}
-    stacked = _stacked(table.kept, table.state.theta.shape[1])
-    arrays |= {f"kept.{name}": values for name, values in stacked.items()}
-    path = store.checkpoint_path(directory, table.number)
-    store.save(path, arrays, {"kind": "wlmd-table", "number": table.number})
+    save_state(
+        store.checkpoint_path(directory, table.number),
+        {"kind": "wlmd-table", "number": table.number},
+        state=table.state,
+        history=table.history,
+        kept=_stacked(table.kept, table.state.theta.shape[1]),
+    )
 
 
 def load_table(directory, problem: Problem, number: int) -> Table | None:
@@ -93,25 +97,22 @@ def load_table(directory, problem: Problem, number: int) -> Table | None:
         UserError: the file is damaged, or the checkpoint of something else.
     """
     path = None if directory is None else store.checkpoint_path(directory, number)
-    if path is None or not path.exists():
+    about = {"kind": "wlmd-table", "number": number}
+    whole = Period._fields[: -len(Period._field_defaults)]
+    found = load_state(path, about, f"table {number}", state=wlmd.MDState, history=whole, kept=KEPT)
+    if found is None:
         return None
-    arrays, meta = store.load(path)
-    wanted = {f"state.{name}" for name in wlmd.MDState._fields}
-    wanted |= {f"history.{name}" for name in Period._fields[: -len(Period._field_defaults)]}
-    wanted |= {"kept.cells", "kept.points", "kept.theta"}
-    if meta.get("kind") != "wlmd-table" or meta.get("number") != number or wanted - set(arrays):
-        raise UserError(f"{path}: is not the checkpoint of table {number}; delete it.")
-    fields = (arrays[f"state.{name}"] for name in wlmd.MDState._fields)
-    state = wlmd.MDState(*(value if value.ndim else value.item() for value in fields))
+    state, history, stored = (found.groups[name] for name in ("state", "history", "kept"))
+    state = wlmd.MDState(*(value if value.ndim else value.item() for value in state))
     fits = state.theta.shape[1:] == (problem.n_parameters,)
     if not fits or state.table.shape != problem.grid.shape:
         raise UserError(f"{path}: has another number of parameters or of bins; delete it.")
     for name, value in Period._field_defaults.items():  # columns that older checkpoints lack
-        arrays.setdefault(f"history.{name}", np.full(len(arrays["history.t"]), value))
-    history = {name: arrays[f"history.{name}"] for name in Period._fields}
-    stored = (arrays[f"kept.{name}"] for name in ("cells", "points", "theta"))
+        history.setdefault(name, np.full(len(history["t"]), value))
+    history = {name: history[name] for name in Period._fields}
+    columns = (stored[name] for name in KEPT)
     kept = {
-        tuple(cell.tolist()): (point, theta) for cell, point, theta in zip(*stored, strict=True)
+        tuple(cell.tolist()): (point, theta) for cell, point, theta in zip(*columns, strict=True)
     }
     return Table(number, state, history, kept=kept)
 
@@ -169,8 +170,10 @@ def merge_tables(setup: Setup, tables: list[Table]) -> Landscape:
         right = sum(table.state.right for table in tables)
         visits = landscape.visits
         accuracy = np.where(visits > 0, right / np.maximum(visits, 1), math.nan)
-    return replace(
-        landscape, entropies=entropies, reliable=reliable, networks=networks, accuracy=accuracy
+    return with_verdict(
+        replace(
+            landscape, entropies=entropies, reliable=reliable, networks=networks, accuracy=accuracy
+        )
     )
 
 

@@ -1,0 +1,313 @@
+"""Engines elsewhere: the same bits, workers counted and made again, one sentence for what fails."""
+
+import os
+import pickle
+import random
+import signal
+import threading
+from concurrent.futures import BrokenExecutor, Executor, Future
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+from wlnn.base import engines, pool
+from wlnn.base.engines import Engine, engine_on, processes
+from wlnn.base.errors import UserError
+from wlnn.base.pool import Shared, itself, run_units
+from wlnn.base.running import stoppable
+from wlnn.canonical import run as md_run
+from wlnn.canonical import search as seek_run
+from wlnn.ladder import run as ladder_run
+from wlnn.reference.cases import box_loss
+from wlnn.runs.recipe import make_recipe
+from wlnn.settings.ladder import LadderSettings
+from wlnn.settings.samplers import WLMCSettings, WLMDSettings
+from wlnn.settings.tables import MDSettings, SeekSettings, Settings
+from wlnn.settings.training import TrainSettings
+from wlnn.tasks.catalogue import load_task
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.training.run import train_many
+from wlnn.wlmc import run as wlmc_run
+from wlnn.wlmd import run as wlmd_run
+
+
+class Faraway(Executor):
+    """Another machine in this process: all that travels is pickled, nothing that was made here is
+    known there, jobs are done in a random order, some twice, and some are lost with their worker.
+    """
+
+    def __init__(self, lost=0.2):
+        self.waiting, self.random, self.lost, self.known = [], random.Random(0), lost, {}
+        self.lock = threading.RLock()
+
+    def submit(self, function, *arguments):
+        future = Future()
+        with self.lock:
+            self.waiting.append((future, pickle.dumps((function, arguments))))
+        threading.Timer(0.01, self.work).start()
+        return future
+
+    def work(self):
+        with self.lock:
+            while self.waiting:
+                self.do(*self.waiting.pop(self.random.randrange(len(self.waiting))))
+
+    def do(self, job, what):
+        if self.random.random() < self.lost:
+            job.set_exception(BrokenExecutor("the worker is gone"))
+            return
+        here, pool._made = pool._made, self.known
+        try:
+            for _ in range(1 + (self.random.random() < 0.3)):
+                function, arguments = pickle.loads(what)
+                found = pickle.loads(pickle.dumps(function(*arguments)))
+            job.set_result(found)
+        except Exception as error:
+            job.set_exception(error)
+        finally:
+            pool._made = here
+
+
+def plain_task(**options):
+    settings = {"layers": 1, "width": 2, "points": 4, **options}
+    return load_task("spiral-classify", seed=0, x_low=-2, x_high=1, x_width=0.25, **settings)
+
+
+def walkers(**how):
+    problem = plain_task(y="smoothed-accuracy").problem()  # nothing to compile
+    return wlmc_run.sample(problem, WLMCSettings(steps=300, stages=6, walkers=3), **how).entropies
+
+
+def merged(**how):
+    problem = plain_task(y="smoothed-accuracy").problem()
+    settings = WLMCSettings(steps=300, stages=6, walkers=4, merge_every=2, groups=2)
+    return wlmc_run.sample(problem, settings, **how).entropies
+
+
+def tables(**how):
+    problem = NetworkVariables(load_task("spiral-regress", layers=1, width=3, points=6)).problem()
+    settings = WLMDSettings(steps=60, round=20, report=20, tables=2, walkers=2, checks=False)
+    return wlmd_run.sample(problem, settings, **how).entropies
+
+
+def ladders(**how):
+    settings = LadderSettings(
+        ladders=2, steps=40_000, stretch=100, descent=400, draws=200, x_low=-3, mover="langevin"
+    )
+    grid = box_grid()
+    return ladder_run.sample(box_loss.quadratic(), settings, grid=grid, **how).entropies
+
+
+def box_grid():
+    from wlnn.landscape.grid import Axis, Grid
+
+    return Grid(Axis("ln L", -4.0, 2.0, 12), Axis("y", -10.0, 10.0, 1))
+
+
+def motion(**how):
+    settings = MDSettings(steps=400, record=20, walkers=3, temperature=0.1, dt=0.05, friction=0.05)
+    return md_run.simulate(box_loss.quadratic(), settings, **how).records
+
+
+def searches(**how):
+    settings = Settings(
+        seek=SeekSettings(evaluations=800, runs=3, stretch=20, low=0.05, high=0.8, replicas=2),
+        md=MDSettings(dt=0.05, friction=0.05),
+    )
+    found = seek_run.search(box_loss.double_well(), settings, "tempering", **how)
+    return np.concatenate([found.x.ravel(), found.metric.ravel(), found.accepted])
+
+
+def trainings(**how):
+    settings = TrainSettings(runs=3, epochs=6, batch_size=3, together=1)
+    how.pop("threads", None)
+    return train_many(plain_task(), settings, **how).metric("ln-train-loss")
+
+
+KINDS = [walkers, merged, trainings, *(
+    pytest.param(kind, marks=pytest.mark.slow) for kind in (tables, ladders, motion, searches)
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_careless_machine_far_away_gives_the_same_bits(kind, monkeypatch):
+    monkeypatch.setattr(pool, "STRETCH_SECONDS", 0.005)  # many stretches
+    monkeypatch.setattr(pool, "TRIES", 20)
+    far = Engine(Faraway(), seconds=0.02)
+    np.testing.assert_array_equal(kind(executor=far), kind(threads=2))
+
+
+def test_what_a_worker_lacks_is_told_with_its_name(tmp_path):
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    for path in (train, test):
+        path.write_text("a,label\n" + "".join(f"{k},{k % 2}\n" for k in range(8)))
+    source = {"train": str(train), "test": str(test), "target": "label", "hidden": [2],
+              "standardise": True}  # fmt: skip
+    recipe = make_recipe(
+        source, values={"wlmc": {"steps": 100}, "grid": {"y": "smoothed-accuracy"}}
+    )
+    problem = recipe.problem(recipe.task())
+    train.write_text(train.read_text() + "9,1\n")
+    changed = pytest.raises(UserError, match=r"on worker .*train.csv.*not the same as where")
+    with changed:
+        recipe.sample(problem, tmp_path / "run", 1, None, Faraway(lost=0))
+    train.unlink()
+    missing = pytest.raises(UserError, match=rf"on worker .*:{os.getpid()}: {train}")
+    with missing:
+        recipe.sample(problem, tmp_path / "run", 1, None, Faraway(lost=0))
+
+
+def grow(shared, state, seconds, stop):
+    return state + 1
+
+
+def brought(executor, make=dict, stop=None):
+    stop = np.zeros(1, np.uint8) if stop is None else stop
+    with Shared(make) as shared:
+        return run_units(grow, shared, [0, 0], lambda s: s > 3, executor, stop, lambda _: None)
+
+
+def test_what_cannot_travel_is_told():
+    with pytest.raises(UserError, match=r"cannot be sent to another process .*make_problem"):
+        brought(Faraway(), partial(itself, threading.Lock()))
+
+
+class Silent(Executor):
+    """Workers that never answer."""
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_a_second_interrupt_does_not_wait(monkeypatch):
+    told, engine = [], Engine(Silent())
+    engine.tell = told.append
+    with stoppable() as stop:
+        timers = [
+            threading.Timer(wait, signal.raise_signal, [signal.SIGINT]) for wait in (0.1, 0.8)
+        ]
+        for timer in timers:
+            timer.start()
+        assert brought(engine, stop=stop) == [0, 0]
+    assert len(told) == 1
+    assert "Ctrl-C again goes without it" in told[0]
+
+
+def test_workers_are_counted(monkeypatch):
+    monkeypatch.setattr(engines, "COUNT_SECONDS", -1.0)
+    there, told = iter([2, 3, 1, 0, 0, 2]), []
+    engine = Engine(Silent(), count=lambda: next(there))
+    engine.tell = told.append
+    words = []
+    for _ in range(6):
+        engine.look()
+        words.append(engine.words())
+    assert words == [
+        "2 workers", "3 workers", "1 worker, 2 lost", "0 workers, 3 lost", "0 workers, 3 lost",
+        "2 workers, 3 lost",
+    ]  # fmt: skip
+    assert told == [
+        "2 workers lost; what was under way there is made again",
+        "1 worker lost; what was under way there is made again",
+        "no worker is there; waiting for some",
+    ]
+
+
+def test_other_processors_are_told_once():
+    told, ours = [], engines.versions()
+    engine = Engine(Silent())
+    engine.tell = told.append
+    engine.saw("a:1", ours)
+    engine.saw("b:1", {**ours, "cpu": "another", "numpy": "1.0"})
+    engine.saw("b:2", {**ours, "cpu": "another", "numpy": "1.0"})
+    assert told == [
+        "worker b:1 has numpy 1.0, cpu another: the last digits may differ from those of a run here"
+    ]
+    assert engine.words() == "3 workers"
+
+
+def killing(folder, state, seconds, stop):
+    """The first time that unit 1 comes to 2, its worker is killed."""
+    if state == (1, 2) and not (folder / "killed").exists():
+        (folder / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return state[0], state[1] + 1
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_one_stretch(tmp_path):
+    states = [(0, 0), (1, 0), (2, 0)]
+    with processes(2) as engine, Shared(partial(itself, tmp_path)) as shared:
+        found = run_units(
+            killing, shared, states, lambda s: s[1] == 4, engine, np.zeros(1, np.uint8),
+            lambda _: None,
+        )  # fmt: skip
+    assert (tmp_path / "killed").exists()
+    assert found == [(0, 4), (1, 4), (2, 4)]
+    assert engine.lost == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--on", "threads"), "--on threads: there is no such engine; write processes:N"),
+        (("--on", "processes:0"), "--on processes:0: there is no such engine"),
+        (("--on", "processes:x"), "--on processes:x: there is no such engine"),
+        (("--on", "dask:"), "--on dask:: there is no such engine"),
+        (("--insecure",), "--insecure goes with --on dask:tcp://HOST:PORT only"),
+        (("--on", "processes:2", "--insecure"), "--insecure goes with"),
+    ],
+)
+def test_engines_that_are_none(words, sentence, tmp_path):
+    found = run("sample", "--out", tmp_path / "run", "--quick", *words)
+    assert (found.status, found.out) == (2, "")
+    assert found.err.startswith(f"wlnn: {sentence}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "extra"), [("dask:tls://a:1", "dask"), ("dask:a.yaml", "dask"), ("mpi", "mpi")]
+)
+def test_an_engine_that_is_not_installed(where, extra, monkeypatch):
+    for name in ("distributed", "mpi4py", "mpi4py.futures"):
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+    missing = pytest.raises(UserError, match=rf"not installed; .*pip install wlnn\[{extra}\]")
+    with missing, engine_on(where):
+        pass
+
+
+def test_a_file_of_a_cluster_is_read_with_care(tmp_path):
+    pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    path = tmp_path / "cluster.yaml"
+    for text, sentence in (
+        ("a: [", "is no YAML"),
+        ("- a", "must hold keys and values"),
+        ("kind: slurmm", "kind is one of slurm"),
+        ("scale: 0", "scale is the number of workers"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match=sentence), engine_on(f"dask:{path}"):
+            pass
+    with pytest.raises(UserError, match="cannot be read"), engine_on("dask:nowhere.yaml"):
+        pass
+    with pytest.raises(UserError, match="say --insecure"), engine_on("dask:tcp://a:1"):
+        pass
+    with pytest.raises(UserError, match="no key is known"), engine_on("dask:tls://a:1"):
+        pass
+
+
+def test_a_task_of_ones_own_file_is_made_there(tmp_path):
+    """A problem of one's own Python file is made there from the file."""
+    file = tmp_path / "own.py"
+    file.write_text(Path(__file__).with_name("command_line.py").read_text().split("'''")[1])
+    recipe = make_recipe({"file": f"{file}:problem"}, values={"wlmc": {"steps": 300, "stages": 4}})
+    problem = recipe.problem(recipe.task())
+    far = Faraway(lost=0)
+    there = recipe.sample(problem, tmp_path / "far", 1, None, far)
+    here = recipe.sample(problem, tmp_path / "near", 1, None)
+    np.testing.assert_array_equal(there.entropies, here.entropies)
