@@ -238,7 +238,7 @@ def advance(
     new_bins = NEW_BIN_CLOSED if closed else NEW_BINS[plan.settings.late_bins]
     chain = run_stage(
         problem, system, theta, entropy, histogram, known, kept,
-        Stage(plan.steps, ln_f, step_rule, new_bins, low, high),
+        Stage(plan.steps, ln_f, step_rule, new_bins, low, high, problem.periodic),
         Chain(step_width, walker.direction), rng, stop, driver=plan.driver,
     )  # fmt: skip
     if chain.done < plan.steps:
