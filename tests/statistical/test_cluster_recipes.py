@@ -255,8 +255,8 @@ def saved():
     from wlnn.base import store
 
     found = 0
-    for path in Path("runs/killed").glob("walker-*.npz"):
-        found += store.load(path)[1]["walkers"][0]["stage"]
+    for path in Path("runs/killed").glob("walker*.npz"):
+        found += sum(walker["stage"] for walker in store.load(path)[1]["walkers"])
     return found
 
 
