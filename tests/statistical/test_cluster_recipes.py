@@ -77,7 +77,7 @@ def study(seeds):
 
 def shell(*words, **variables):
     return subprocess.run(
-        words, env={**os.environ, **variables}, check=True, timeout=300, capture_output=True,
+        words, env={**os.environ, **variables}, check=True, timeout=900, capture_output=True,
         text=True,
     )  # fmt: skip
 
