@@ -21,7 +21,7 @@ from wlnn.reference.judges import wlmd as judge
 from wlnn.settings.tables import MDSettings, TrainSettings
 from wlnn.tasks.catalogue import load_task
 from wlnn.tasks.datasets import Dataset
-from wlnn.tasks.field import Field, field_on
+from wlnn.tasks.field import Field, field_of, field_on
 from wlnn.tasks.smooth import NetworkVariables
 from wlnn.tasks.task import Task
 from wlnn.training.run import train_many
@@ -121,9 +121,7 @@ def test_an_exact_distribution_is_kept(cuda):
     def walk_numpy(xp, problem, theta, v, table, surface, motion, volumes, rngs, trace):
         with cuda.using():
             parts = [cuda.put(part) for part in (theta, v, table)]
-            field = Field(
-                cuda, problem.evaluate, problem.backward, cuda.put(problem.lo), cuda.put(problem.hi)
-            )
+            field = field_of(problem, cuda)
             rows, noise = cuda.xp.empty(trace.shape), cuda.noise(rngs, len(theta))
             how = surface, motion, volumes, noise, rows
             wlmd.walk_numpy(cuda.xp, field, *parts, *how)
