@@ -3,9 +3,9 @@
 S(ln train loss, ln test loss) with the equilibrium curve (magenta) and the mean of 100 trainings by
 Adam (black); below, the difference. The claim: the wider the network, the smaller the advantage.
 
-    python examples/fig3.py [--quick] [--widths 2] [--set wlmd.steps=1e6] [--out FOLDER]
+    python examples/fig3.py [--quick] [--widths 2] [--set ladder.steps=4e6] [--out FOLDER]
 
-W = 30 takes some ten minutes on four cores, 100 some hours, 1000 weeks; --widths takes the first
+W = 30 takes eight core-minutes, 100 an hour of two cores, 1000 days; --widths takes the first
 ones. --quick takes seconds and shows the form alone.
 """
 

@@ -4,10 +4,10 @@ S(ln train loss, ln test loss) with the equilibrium curve (magenta) and SGD (bla
 of each of three batch sizes, and at each train loss the lowest mean test loss of the three, a
 choice that favours training; below, the difference.
 
-    python examples/fig7.py --data train.csv [--quick] [--widths 2] [--set wlmd.steps=1e6]
+    python examples/fig7.py --data train.csv [--quick] [--widths 2] [--set ladder.steps=4e6]
 
-Hours to days on two cores; --widths takes the first ones. --quick takes seconds and shows the form
-alone. `wlnn data` says where the file comes from.
+Twenty minutes on two cores at W = 20, hours at 100; --widths takes the first ones. --quick takes
+seconds and shows the form alone. `wlnn data` says where the file comes from.
 """
 
 from figure import options, width_figure

@@ -150,6 +150,7 @@ OPTIONS = {
         [*BALL_RUN, *AVERAGE, "--seed", "1", "--out", "done"],
     ),
     "a file as run directory": ("ball.py", [*BALL_RUN, "--out", "ball.py/run"]),
+    "a name without end": ("file name too long", [*BALL_RUN, "--out", "x" * 5000]),
     "a run where none can be": ("/proc/run", [*BALL_RUN, "--out", "/proc/run"]),
     "a folder of other things": ("run.json", [*BALL_RUN, "--out", "."]),
     "resume of nothing": ("nowhere", ["resume", "nowhere"]),

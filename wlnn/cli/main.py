@@ -116,6 +116,9 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error))
     except MemoryError as error:
         _fail(f"not enough memory ({error}): take a smaller network, fewer points or wider bins.")
+    except OSError as error:  # a name that is too long, a device that fails
+        name, reason = str(error.filename or "a file"), (error.strerror or str(error)).lower()
+        _fail(f"{name[:60]}{'...' * (len(name) > 60)}: {reason}.")
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", STOPPED)
 

@@ -195,7 +195,7 @@ def merge(runs, out):
     one walker (--walkers 1) freezes what that walker has learnt, and has no error bars before it is
     joined.
     """
-    from wlnn.landscape.join import join
+    from wlnn.landscape.join import join_all
     from wlnn.report.landscape import reached, verdict_lines
     from wlnn.runs.find import find_landscape
 
@@ -203,13 +203,15 @@ def merge(runs, out):
     folder = Path(out or re.sub(r"-s\d+", "", names[0]) + "-merged")
     if (folder / "run.json").exists() or (folder / "landscape.npz").exists():
         raise UserError(f"{folder}: holds a result already; give another --out.")
-    joint = join([find_landscape(run) for run in runs], names)
+    joint, told = join_all([find_landscape(run) for run in runs], names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be made: {str(error.strerror).lower()}.") from error
     joint.save(folder / "landscape.npz")
     click.echo(f"{joint.n_walkers} walkers of {len(runs)} runs: {reached(joint)}", err=True)
+    for line in told:
+        click.echo(f"  {line}", err=True)
     click.echo("\n".join(verdict_lines(joint, str(folder))), err=True)
     for path in [folder / "landscape.npz", *draw(joint, folder)]:
         click.echo(path)

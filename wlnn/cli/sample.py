@@ -87,6 +87,10 @@ def sample(
     that began alone share one S. In the last part of the steps it is frozen and their visits are
     counted: S + ln(visits), with error bars by a jackknife over walkers. A verdict ends the run.
 
+    The spiral surface, houses and polymers (thousands of parameters) are sampled by ladders of
+    replicas instead: at many temperatures of the loss, exchanged between neighbours and joined by
+    MBAR. That takes from eight to forty core-minutes, with --quick a minute or two.
+
     \b
       wlnn sample --quick
       wlnn sample --layers 4 --width 8 --seed 1
@@ -105,7 +109,8 @@ def sample(
     from wlnn.runs.recipe import PAPER_DATA_SETS
 
     if config is not None:
-        carry_out(config, array, dry_run, preset, out, threads, on, insecure, device, **options)
+        where = threads, on, insecure, device
+        carry_out(config, array, dry_run, preset, out, live, where, **options)
         return
     if array is not None or dry_run:
         raise UserError(f"--{'array' if array else 'dry-run'} needs --config FILE.")

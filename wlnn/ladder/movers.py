@@ -325,7 +325,9 @@ class MonteCarlo:
         nothing, nx = np.zeros((0, 0)), len(table)
         rest = (
             table, counts, self.known, nothing,
-            Stage(steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx), Chain(0.1, 0),
+            Stage(
+                steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx, self.problem.periodic
+            ), Chain(0.1, 0),
             rng.integers(1, 2**63, 4).astype(np.uint64), stop,
         )  # fmt: skip
         problem = self.problem

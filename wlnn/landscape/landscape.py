@@ -213,7 +213,9 @@ class Landscape:
         """
         y = self.y_values
         if self.unit == "ladder":
-            return self._curve(ridge(self.entropies, y))._replace(value=ridge(self.entropy, y))
+            value = ridge(np.where(self.reliable, self.entropy, np.nan), y)
+            value = np.where(np.isnan(value), ridge(self.entropy, y), value)
+            return self._curve(ridge(self.entropies, y))._replace(value=value)
 
         def highest(entropy: np.ndarray) -> np.ndarray:
             never = np.isnan(entropy)

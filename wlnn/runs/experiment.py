@@ -17,7 +17,7 @@ from wlnn.base.progress import Progress
 from wlnn.base.workers import default_processes
 from wlnn.landscape.landscape import Landscape
 from wlnn.runs.names import directory_name
-from wlnn.runs.recipe import USUAL_SAMPLER, Recipe, make_recipe
+from wlnn.runs.recipe import Recipe, make_recipe, usual_sampler
 from wlnn.settings.section import nearest
 from wlnn.settings.tables import Settings, parse_overrides
 from wlnn.settings.task import SECTIONS
@@ -146,8 +146,9 @@ def _recipe(task, sampler, length: str, changes, options: dict) -> tuple[Recipe,
     if length not in LENGTHS:
         raise UserError(f"there is no length '{length}'{nearest(length, LENGTHS)}")
     if sampler is None:
-        sampler = "wlmd" if isinstance(task, Problem) and task.grid is None else "wlmc"
-        sampler = USUAL_SAMPLER.get(task if named else task.name, sampler)
+        sampler = usual_sampler(task if named else task.name, length)
+        if sampler == "wlmc" and isinstance(task, Problem) and task.grid is None:
+            sampler = "wlmd"
     if sampler not in SAMPLERS:
         raise UserError(f"there is no sampler '{sampler}'{nearest(sampler, SAMPLERS)}")
     files = {name: options.pop(name) for name in FILES if name in options and named}
