@@ -5,13 +5,15 @@ from pathlib import Path
 
 import wlnn
 
-QUICK = (  # samplers that hardly leave their start, few and short trainings
-    "wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
-    "wlmd.report=1000", "wlmd.checks=false", "wlmc.steps=4e5", "wlmc.walkers=2", "wlmc.stages=10",
-    "wlmc.anchor_draws=1e4", "ladder.ladders=2", "ladder.steps=4e4", "ladder.x_low=-1",
-    "ladder.descent=120", "ladder.pilot=6", "ladder.stretch=20", "ladder.draws=200",
-    "train.runs=6", "train.epochs=10",
-)  # fmt: skip
+QUICK = {  # samplers that hardly leave their start, few and short trainings
+    "wlmc": ("wlmc.steps=4e5", "wlmc.walkers=2", "wlmc.stages=10", "wlmc.anchor_draws=1e4"),
+    "wlmd": ("wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=2e3", "wlmd.t3=1e3", "wlmd.f_max=40",
+             "wlmd.report=1000", "wlmd.checks=false"),
+    "ladder": ("ladder.ladders=2", "ladder.steps=4e4", "ladder.x_low=-1", "ladder.descent=120",
+               "ladder.pilot=6", "ladder.stretch=20", "ladder.draws=200"),
+    "train": ("train.runs=6", "train.epochs=10"),
+}  # fmt: skip
+SAMPLER = {"spiral-classify": "wlmc", "mnist": "wlmd", "cifar": "wlmd"}  # others: "ladder"
 
 
 def options(doc, files=False, paths=(), **numbers):
@@ -45,18 +47,19 @@ def save(figure, name, chosen):
 
 
 def landscape_and_trainings(task, chosen, *overrides, batches=(), **files):
-    """What is there of them in the folder of runs, or made now.
-
-    ``batches``: several batch sizes instead of the table's, and at each loss the best of them.
-    """
+    """Found in the folder of runs or made; ``batches``: the best of several sizes at each loss."""
     files = {name: path for name, path in files.items() if path}
-    overrides = (*overrides, *(QUICK if chosen.quick else ()), *chosen.set)
+    sampler = SAMPLER.get(task, "ladder")
+    quick = (*QUICK[sampler], *QUICK["train"]) if chosen.quick else ()
+    overrides = (*overrides, *quick, *chosen.set)
+    sampled = [text for text in overrides if not text.startswith("train.")]
+    trained = [text for text in overrides if not text.startswith(f"{sampler}.")]
     preset = "quick" if chosen.quick else "default"
     what = {"preset": preset, "folder": chosen.runs, **files}
-    landscape = wlnn.run_landscape(task, *overrides, **what)
+    landscape = wlnn.run_landscape(task, *sampled, **what)
     each = [(f"train.batch_size={size}",) for size in batches] or [()]
-    trained = [wlnn.run_trainings(task, *overrides, *size, **what) for size in each]
-    return landscape, [wlnn.best_of(trained)] if batches else trained
+    found = [wlnn.run_trainings(task, *trained, *size, **what) for size in each]
+    return landscape, [wlnn.best_of(found)] if batches else found
 
 
 def width_figure(task, widths, name, chosen, batches=()):

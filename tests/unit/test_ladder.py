@@ -392,7 +392,7 @@ def test_two_kinds_of_starts_that_differ_are_told():
     assert difference.mean() == pytest.approx(5.0, abs=0.3)
     apart = sound() | {"starts": {"largest": 5.0, "agree": False}}
     assert "no number of this landscape can be believed" in diagnostics.warnings(apart)[0]
-    assert ("two kinds of starts", "DISAGREE: S of heated ladders differs by 5 nats at most") in (
+    assert ("two kinds of starts", "DISAGREE: heated ladders differ by 5 nats at most") in (
         diagnostics.in_words(apart)
     )
 

@@ -101,7 +101,7 @@ def test_merged_runs_keep_the_diagnostics_of_all_ladders(folder):
     assert len(rungs["ladders"]) == 4
     assert rungs["halves"]["x"] == first.meta["rungs"]["halves"]["x"]
     assert rungs["halves"]["difference"] == first.meta["rungs"]["halves"]["difference"]
-    assert rungs["starts"] == {"largest": 70.0, "agree": False}
+    assert rungs["starts"] == {"largest": 70.0, "largest_y": None, "agree": False}
     assert rungs["warnings"][-1] == "b: is wrong"
     assert diagnostics.in_words(rungs)
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.backend.device import CPU, device_of
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
@@ -98,7 +99,8 @@ def simulate(
     """
     make, problem = make_problem or partial(itself, problem), checked_smooth(problem)
     clocks, everybody = Clocks(report, None), tuple(range(settings.walkers))
-    clocks.tell(uncompiled(problem))
+    if device_of(device) is CPU:
+        clocks.tell(uncompiled(problem))
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         move = Move(problem, settings, field_on(problem, device, settings.walkers, 0, directory))

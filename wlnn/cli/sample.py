@@ -109,7 +109,8 @@ def sample(
     from wlnn.runs.recipe import PAPER_DATA_SETS
 
     if config is not None:
-        carry_out(config, array, dry_run, preset, out, threads, on, insecure, device, **options)
+        where = threads, on, insecure, device
+        carry_out(config, array, dry_run, preset, out, live, where, **options)
         return
     if array is not None or dry_run:
         raise UserError(f"--{'array' if array else 'dry-run'} needs --config FILE.")

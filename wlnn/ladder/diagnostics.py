@@ -40,11 +40,19 @@ def warnings(rungs: dict) -> list[str]:
         )
     if not rungs.get("starts", {"agree": True})["agree"]:
         found.append(
-            f"ladders heated from trained networks differ by {rungs['starts']['largest']:.2g} nats "
-            "from those that were cooled: they are in different states, and no number of this "
-            "landscape can be believed."
+            f"ladders heated from trained networks differ by {_apart(rungs['starts'])} from those "
+            "that were cooled: they are in different states, and no number of this landscape can "
+            "be believed."
         )
     return found
+
+
+def _apart(starts: dict) -> str:
+    """How far two kinds of starts are from each other, in words."""
+    words = (
+        "nothing that both saw" if starts["largest"] is None else f"{starts['largest']:.2g} nats"
+    )
+    return words + (f" and {away:.2g} in y" if (away := starts.get("largest_y")) else "")
 
 
 def in_words(rungs: dict) -> list[tuple[str, str]]:
@@ -73,7 +81,7 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
         lines.append(("halves", f"{words}: S differs by {max(known):.2g} nats at most, {dropped}"))
     if "starts" in rungs and rungs["starts"]["largest"] is not None:
         words = "agree" if rungs["starts"]["agree"] else "DISAGREE"
-        largest = f"by {rungs['starts']['largest']:.2g} nats at most"
-        lines.append(("two kinds of starts", f"{words}: S of heated ladders differs {largest}"))
+        largest = f"{words}: heated ladders differ by {_apart(rungs['starts'])} at most"
+        lines.append(("two kinds of starts", largest))
     lines += [("warning", text) for text in rungs["warnings"]]
     return lines

@@ -13,7 +13,7 @@ from dataclasses import asdict
 import numpy as np
 
 from wlnn.base import store
-from wlnn.base.statistics import t_factor
+from wlnn.base.statistics import ln_sum, t_factor
 from wlnn.ladder import mbar
 from wlnn.ladder.diagnostics import warnings
 from wlnn.ladder.ladder import joined
@@ -102,22 +102,38 @@ def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray,
     return dropped, difference, agree
 
 
-def two_starts(marginals: np.ndarray, heated: int) -> tuple[np.ndarray, bool]:
-    """S(x) of the last ``heated`` ladders less that of the others ``(nx,)``; whether they agree.
+def two_starts(curves: np.ndarray, heated: int, sure: float = SURE) -> tuple[np.ndarray, bool]:
+    """A curve of the last ``heated`` ladders less that of the others ``(nx,)``; whether they agree.
 
-    ``marginals (R, nx)``. They agree if in every row they differ by at most Student's t of
-    :data:`APART` combined errors (of the spread within both, rms over neighbouring rows), or 0.1
-    nat: S of few ladders scatters by so much that a lower level would often take sound ones apart.
+    ``curves (R, nx)``: S(x), or the mean y. They agree if in every row they differ by at most
+    Student's t of :data:`APART` combined errors (of the spread within both, rms over neighbouring
+    rows), or by ``sure``: few ladders scatter by so much that a lower level would often take sound
+    ones apart.
     """
-    cold, hot = marginals[:-heated], marginals[-heated:]
+    cold, hot = curves[:-heated], curves[-heated:]
     difference = hot.mean(axis=0) - cold.mean(axis=0)
-    freedom = len(marginals) - 2
+    freedom = len(curves) - 2
     if freedom < 1:
         return difference, True
     within = ((cold - cold.mean(axis=0)) ** 2).sum(axis=0) + ((hot - hot.mean(axis=0)) ** 2).sum(0)
     error = _smoothed(within / freedom * (1 / len(cold) + 1 / len(hot)))
     known, most = ~np.isnan(difference), t_factor(freedom + 1, APART)
-    return difference, bool((np.abs(difference) <= np.maximum(most * error, SURE))[known].all())
+    return difference, bool((np.abs(difference) <= np.maximum(most * error, sure))[known].all())
+
+
+def _mean_y(grid: Grid, entropies: np.ndarray) -> np.ndarray:
+    """Mean y by row of x ``(R, nx)`` of each ladder, on the axis as it is; NaN where it never was.
+
+    0 where there is a single bin of y.
+    """
+    weight = np.exp(entropies - ln_sum(entropies)[..., None])
+    mean = np.nansum(weight * grid.y.centres, axis=-1)
+    return np.where(np.isnan(weight).all(axis=-1), np.nan, mean)
+
+
+def _largest(difference: np.ndarray) -> float | None:
+    """The largest absolute difference of all rows; None if none is known."""
+    return None if np.isnan(difference).all() else float(np.nanmax(np.abs(difference)))
 
 
 def _smoothed(variance: np.ndarray) -> np.ndarray:
@@ -181,8 +197,13 @@ def landscape(
     heated = sum(ladder.number >= settings.ladders - settings.heated for ladder in ladders)
     if 0 < heated < len(ladders):
         apart, same = two_starts(np.array(marginals), heated)
-        largest = float(np.nanmax(np.abs(apart))) if not np.isnan(apart).all() else None
-        meta["rungs"]["starts"] = {"largest": largest, "agree": same}
+        # wells of one shape have one S(x), and differ in y
+        away, also = two_starts(_mean_y(grid, np.array(entropies)), heated, grid.y.width / 2)
+        meta["rungs"]["starts"] = {
+            "largest": _largest(apart),
+            "largest_y": _largest(away),
+            "agree": same and also,
+        }
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
     reliable = (visits > 0).all(axis=0) & meta["rungs"].get("starts", {"agree": True})["agree"]
     networks = _replicas(problem, grid, ladders) if settings.keep_networks else {}

@@ -190,11 +190,10 @@ def _rungs(parts: Sequence[dict], names: Sequence[str]) -> dict:
     }
     starts = [part["starts"] for part in parts if "starts" in part]
     if starts:
-        largest = [start["largest"] for start in starts if start["largest"] is not None]
-        found["starts"] = {
-            "largest": max(largest, key=abs, default=None),
-            "agree": all(start["agree"] for start in starts),
-        }
+        found["starts"] = {"agree": all(start["agree"] for start in starts)}
+        for name in ("largest", "largest_y"):
+            each = [start[name] for start in starts if start.get(name) is not None]
+            found["starts"][name] = max(each, default=None)
     return found
 
 

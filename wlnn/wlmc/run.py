@@ -29,7 +29,7 @@ from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
 from wlnn.wlmc.merge import (
-    close_unseen,
+    lift_unseen,
     merge_entropies,
     merge_walkers,
     refine_entropy,
@@ -70,7 +70,7 @@ class Walk:
             return merge_entropies(walkers, self.settings.groups)
         if self.plan.common and self.plan.share_from <= stage <= self.plan.n_adaptive:
             walkers = share_entropy(self.problem, self.plan, walkers)
-            return close_unseen(walkers) if stage == self.plan.n_adaptive else walkers
+            return lift_unseen(walkers) if stage == self.plan.n_adaptive else walkers
         return refine_entropy(walkers) if stage in self.plan.refined_at else walkers
 
     def system(self, number: int):

@@ -165,8 +165,8 @@ def _all_periods(
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    notes = (*uncompiled(setup.problem), *advice(*setup))
-    clocks.report(Report(clocks.first, notes=notes))
+    slow = uncompiled(setup.problem) if fly.field.compiled else ()
+    clocks.report(Report(clocks.first, notes=(*slow, *advice(*setup))))
     with (
         stoppable() as stop,
         executor_of(threads, executor=executor) as executor,
