@@ -316,7 +316,7 @@ def test_results_that_do_not_belong_together(monkeypatch):
         made = run("sample", *short, *options, "--seed", str(ord(name)), "--out", name)
         assert made.status == 0, made.err
     assert refused("b: samples another problem", "merge", "a", "b") == []
-    assert refused("c: has other bins", "merge", "a", "c") == []
+    assert refused("a: shares fewer than 2 rows of x", "merge", "a", "c") == []
     assert refused("--keep-networks", "networks", "a", "--at", "0,0.5") == []
 
 
