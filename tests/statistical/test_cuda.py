@@ -5,40 +5,25 @@ pytest -m gpu
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from device_cases import GRID, NETWORKS, in_numpy, problem_of
 
-from wlnn.backend.device import DeviceError, Host, device_of
+from wlnn.backend.device import DeviceError, device_of
 from wlnn.backend.noise import Philox
 from wlnn.canonical.run import simulate
-from wlnn.landscape.grid import Axis, Grid
-from wlnn.networks.fnn import FNN
-from wlnn.networks.images import CNN, ResNet10
 from wlnn.reference.judges import wlmd as judge
 from wlnn.settings.tables import MDSettings, TrainSettings
 from wlnn.tasks.catalogue import load_task
-from wlnn.tasks.datasets import Dataset
-from wlnn.tasks.field import Field, field_on
+from wlnn.tasks.field import field_of, field_on
 from wlnn.tasks.smooth import NetworkVariables
-from wlnn.tasks.task import Task
 from wlnn.training.run import train_many
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.surface import Walls, make_surface
 
 pytestmark = pytest.mark.gpu
-
-GRID = Grid(Axis("x", -12, 6, 90), Axis("y", -12, 12, 120))
-NETWORKS = {
-    "W = 30": (FNN((2, 30, 30, 1)), (2,)),
-    "W = 300": (FNN((2, 300, 300, 1)), (2,)),
-    "silu": (FNN((331, 20, 1), "silu"), (331,)),
-    "classifier": (FNN((2, 6, 6, 6, 2)), (2,)),
-    "CNN": (CNN(2, classes=2), (1, 28, 28)),
-    "ResNet-10": (ResNet10(), (3, 32, 32)),
-}
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +34,9 @@ def cuda():
         pytest.skip(str(reason))
 
 
-def problem_of(name):
-    network, shape = NETWORKS[name]
-    rng, n = np.random.default_rng(1), 20
-    rows = [rng.normal(size=(n, *shape)) for _ in range(2)]
-    regress = network.n_parameters and getattr(network, "sizes", (2,))[-1] == 1
-    answers = [rng.normal(size=n) if regress else np.arange(n) % 2 for _ in range(2)]
-    data = Dataset(rows[0], answers[0], rows[1], answers[1], {})
-    kind = ("ln-test-loss", "squared-error") if regress else ("smoothed-accuracy", "cross-entropy")
-    return NetworkVariables(Task(name, data, network, GRID, *kind)).problem()
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_values_and_gradients_are_those_of_numpy(name, cuda):
-    problem = problem_of(name)
+    problem = problem_of(name, 20)
     field, (evaluate, backward) = field_on(problem, cuda, 3), problem.elsewhere(np.asarray)
     theta, weights = problem.start(np.random.default_rng(0), 3), np.array([1.0, 0.5, -0.3])
     x, y, _, tape = evaluate(np, theta)
@@ -85,22 +59,14 @@ def test_noise_is_that_of_numpy(cuda):
         np.testing.assert_allclose(numbers, mine.standard_normal((5, 101)), rtol=1e-9, atol=1e-12)
 
 
-class HostOfKeys(Host):
-    """NumPy with the noise of a device."""
-
-    def noise(self, rngs, walkers):
-        return [Philox(np, np.stack([rng.integers(0, 2**32, 2, np.uint64) for rng in rngs]))]
-
-
 def test_a_round_is_that_of_numpy_and_repeats_to_the_bit(cuda):
     """With a walker that is lost, and hills."""
-    problem = problem_of("W = 30")
+    problem = problem_of("fnn", 20)
     surface = make_surface(GRID, 0.2, Walls(-9, 3, -9, 9))
     motion = wlmd.make_motion(problem, 1e-3, 1e-2, 2)
     state = wlmd.start(problem, surface, 8, np.random.default_rng(0))
     state.v[1] = 1e4
-    host = Field(HostOfKeys(), *problem.elsewhere(np.asarray), problem.lo, problem.hi)
-    fields = [field_on(problem, cuda, 8), field_on(problem, cuda, 8), host]
+    fields = [field_on(problem, cuda, 8), field_on(problem, cuda, 8), in_numpy(problem)]
     first, again, here = (
         wlmd.advance(
             problem, surface, motion, state, np.full(20, 9.0),
@@ -121,9 +87,7 @@ def test_an_exact_distribution_is_kept(cuda):
     def walk_numpy(xp, problem, theta, v, table, surface, motion, volumes, rngs, trace):
         with cuda.using():
             parts = [cuda.put(part) for part in (theta, v, table)]
-            field = Field(
-                cuda, problem.evaluate, problem.backward, cuda.put(problem.lo), cuda.put(problem.hi)
-            )
+            field = field_of(problem, cuda)
             rows, noise = cuda.xp.empty(trace.shape), cuda.noise(rngs, len(theta))
             how = surface, motion, volumes, noise, rows
             wlmd.walk_numpy(cuda.xp, field, *parts, *how)
@@ -153,7 +117,7 @@ def test_trainings_are_those_of_numpy(cuda):
 
 
 def test_too_many_walkers_are_refused_before_they_move(cuda):
-    problem = replace(problem_of("W = 300"), gradient_system=None)
+    problem = problem_of("wide", 20)
     most = field_on(problem, cuda).most
     with pytest.raises(DeviceError, match="would fit"):
         field_on(problem, cuda, 2 * most)

@@ -7,9 +7,11 @@ from dataclasses import replace
 import fake_cupy
 import numpy as np
 import pytest
+from device_cases import GRID, in_numpy
+from device_cases import problem_of as problem_with
 from scipy import stats
 
-from wlnn.backend.device import Host, device_of
+from wlnn.backend.device import device_of
 from wlnn.backend.noise import Philox, philox
 from wlnn.canonical import langevin
 from wlnn.ladder.descent import begin
@@ -17,47 +19,20 @@ from wlnn.ladder.ladder import advance_all
 from wlnn.ladder.movers import Langevin
 from wlnn.ladder.rungs import tilted
 from wlnn.ladder.state import RUN, with_replicas
-from wlnn.landscape.grid import Axis, Grid
-from wlnn.networks.fnn import FNN
-from wlnn.networks.images import CNN, ResNet10
 from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.tables import TrainSettings
-from wlnn.tasks.datasets import Dataset
-from wlnn.tasks.field import Field, field_of
+from wlnn.tasks.field import field_of
 from wlnn.tasks.smooth import NetworkVariables
-from wlnn.tasks.task import Task
 from wlnn.training import train
 from wlnn.training.run import train_many
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.surface import Walls, make_surface
 
-GRID = Grid(Axis("x", -12, 6, 90), Axis("y", -12, 12, 120))
-NETWORKS = {
-    "fnn": (FNN((2, 30, 30, 1)), (2,), 1),
-    "classifier": (FNN((2, 6, 6, 6, 2)), (2,), 2),
-    "cnn": (CNN(2, classes=3), (1, 28, 28), 3),
-    "resnet": (ResNet10(), (3, 32, 32), 2),
-}
-
-
-class HostOfKeys(Host):
-    """NumPy with the noise of a device."""
-
-    def noise(self, rngs, walkers):
-        return [Philox(np, np.stack([rng.integers(0, 2**32, 2, np.uint64) for rng in rngs]))]
+NETWORKS = ("fnn", "classifier", "cnn", "resnet")
 
 
 def problem_of(name):
-    """Random rows and answers: 6 to train and 6 to test."""
-    network, shape, outputs = NETWORKS[name]
-    rng, n = np.random.default_rng(1), 2 if name == "resnet" else 6
-    rows = [rng.normal(size=(n, *shape)) for _ in range(2)]
-    regress = outputs == 1
-    labels = [rng.normal(size=n) if regress else np.arange(n) % outputs for _ in range(2)]
-    data = Dataset(rows[0], labels[0], rows[1], labels[1], {})
-    kind = ("ln-test-loss", "squared-error") if regress else ("smoothed-accuracy", "cross-entropy")
-    task = Task(name, data, network, GRID, *kind)
-    return replace(NetworkVariables(task).problem(), gradient_system=None, train_system=None)
+    return problem_with(name, 2 if name == "resnet" else 6)
 
 
 @pytest.fixture
@@ -68,8 +43,7 @@ def cuda(monkeypatch):
 
 def both(problem, device):
     """The problem on the device, and its text in NumPy with the same data and noise."""
-    functions = problem.elsewhere(np.asarray)
-    return field_of(problem, device), Field(HostOfKeys(), *functions, problem.lo, problem.hi)
+    return field_of(problem, device), in_numpy(problem)
 
 
 def counted(work):

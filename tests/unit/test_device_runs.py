@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import run
 
+import wlnn
 from wlnn.backend.device import DeviceError, device_of
 from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted
@@ -120,6 +121,16 @@ def test_one_command_on_a_device(monkeypatch, tmp_path):
     assert found.status == 0, found.err
     assert "on cuda:0" in found.err
     assert fake_cupy.counts["launches"] > 100
+
+
+def test_one_call_on_a_device(monkeypatch):
+    fake_cupy.install(monkeypatch)
+    small = {"width": 4, "points": 6, "progress": False, "device": "cuda"}
+    found = wlnn.run("spiral-regress", "train", runs=2, epochs=2, **small)
+    assert np.isfinite(found.records["ln-train-loss"]).all()
+    assert fake_cupy.counts["launches"] > 100
+    with pytest.raises(UserError, match="Monte Carlo changes one parameter at a time"):
+        wlnn.run("spiral-classify", "wlmc", steps=1000, **small)
 
 
 def told(*words):
