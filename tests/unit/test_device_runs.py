@@ -172,6 +172,20 @@ def test_without_a_device(how, sentence, monkeypatch):
     assert found.out.startswith("cpu")
 
 
+def test_a_device_that_computes_nothing(monkeypatch):
+    fake = fake_cupy.install(monkeypatch)
+
+    def failing(*_):
+        raise RuntimeError("CuPy failed to load libnvrtc.so.13: no such file.")
+
+    monkeypatch.setattr(fake, "matmul", failing)
+    sentence = "cuda:0 is there but computes nothing (RuntimeError: CuPy failed to load libnvrtc"
+    assert sentence in told(*SAMPLE, "cuda")
+    assert sentence in run("devices").out
+    monkeypatch.setattr(fake, "matmul", lambda a, b: a)
+    assert "16 + 8 is 16 there" in told(*SAMPLE, "cuda")
+
+
 def test_a_device_that_is_not_there(monkeypatch):
     fake_cupy.install(monkeypatch, devices=2)
     assert "no device cuda:2 here; use cuda:0, cuda:1 or cpu" in told(*SAMPLE, "cuda:2")
