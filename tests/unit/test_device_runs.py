@@ -123,6 +123,16 @@ def test_one_command_on_a_device(monkeypatch, tmp_path):
     assert fake_cupy.counts["launches"] > 100
 
 
+def test_few_walkers_are_told_that_many_cost_little(problem, monkeypatch):
+    fake_cupy.install(monkeypatch)
+    for kind in (md, wlmd):
+        notes = []
+        kind(problem, None, "cuda", lambda report, notes=notes: notes.extend(report.notes))
+        assert "3 walkers move at a time on cuda:0" in notes[0]
+        assert not any("NumPy" in note for note in notes)
+    assert field_on(problem, "cuda").pace(problem, 64) == ()
+
+
 def test_one_call_on_a_device(monkeypatch):
     fake_cupy.install(monkeypatch)
     small = {"width": 4, "points": 6, "progress": False, "device": "cuda"}
