@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from command_line import BALL, SHORT, WIDE, run
+from command_line import run
 
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
@@ -94,20 +94,22 @@ def test_two_windows_of_an_exact_case_have_its_masses():
     whole, told = join_all(parts, ["low", "high"])
     assert whole.grid.x.n == 20
     assert whole.meta["gauge"] == "draws"
-    assert "12 bins" not in told[0]
+    assert told[0].startswith("low: 4 bins in common")
     mass = maxnorm.masses(case)[:, 0]
     away = whole.entropy[:, 0] - np.log(mass)
-    assert np.sqrt(np.mean(away**2)) < 0.15  # right ones of seeds 0 to 9: 0.02 to 0.06
+    assert np.sqrt(np.mean(away**2)) < 0.15  # ten right pairs of seeds: 0.03 to 0.07
 
 
-def test_merge_joins_windows(tmp_path, monkeypatch):
+def test_merge_joins_windows_and_seeds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
-    text = BALL.replace('Axis("square", 0.0, 2.5, 5)', 'Axis("square", LOW, LOW + 1.5, 3)')
-    for name, low in (("high", "1.0"), ("low", "0.0")):
-        (tmp_path / f"{name}.py").write_text(text.replace("LOW", low))
-        words = ("--task", f"{name}.py:problem", *SHORT, *WIDE, "--out", name)
-        assert run("sample", *words).status == 0
-    refused = run("merge", "low", "high", "--out", "joint")
-    assert refused.status == 2
-    assert "shares fewer than 2 rows" in refused.err or "another problem" in refused.err
+    runs = {"low": part(0, 7, 1.0), "other": part(0, 7, 2.0, seed=1), "high": part(5, 12, 0.0)}
+    for name, landscape in runs.items():
+        landscape.save(f"{name}.npz")
+    done = run("merge", "low.npz", "other.npz", "high.npz", "--out", "joint")
+    assert done.status == 2
+    assert "low.npz: has 8 walkers and high.npz 4" in done.err
+    done = run("merge", "low.npz", "high.npz", "--out", "joint")
+    assert done.status == 0, done.err
+    assert "low.npz: 8 bins in common with the window above" in done.err
+    assert Landscape.load("joint/landscape.npz").grid == TRUTH

@@ -178,7 +178,7 @@ def networks(result, at, count, export):
         click.echo(export_network(landscape, found[0], export))
 
 
-@click.command(short_help="Join runs with different seeds.")
+@click.command(short_help="Join runs with different seeds, or of windows that overlap.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
 @click.option("--out", type=click.Path(file_okay=False), help="Directory of the joint result.")
 def merge(runs, out):
@@ -190,6 +190,10 @@ def merge(runs, out):
     \b
       wlnn sample --seed $SLURM_ARRAY_TASK_ID        in each job
       wlnn merge runs/spiral-classify-3x6-s*
+      wlnn merge low high      of --window=-4,-1 and --window=-2,1, say
+
+    Runs of several windows with the same bins become one landscape over all of them: each is
+    shifted, walker by walker, to the rows that it shares with the window above it.
 
     Let each job have its eight walkers: they find one S together and are counted on it. A job of
     one walker (--walkers 1) freezes what that walker has learnt, and has no error bars before it is

@@ -24,7 +24,7 @@ from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.ladder import LadderSettings
 
-AGREE = 2.0  # combined errors by which the halves may differ
+AGREE = 0.99  # level of Student's t, by which the halves may differ in a row
 APART = 0.999  # level of the test of two kinds of starts: 1 of 1000 in a row
 SURE = 0.1  # nats: halves that differ by less agree
 NEIGHBOURS = 2  # rows of x on either side, over which errors of few ladders are smoothed
@@ -90,13 +90,16 @@ def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray,
     """Slices to drop, the halves' difference by row of x ``(nx,)`` then, and whether they agree.
 
     The least number of slices, in steps of two, after which the halves of the rest differ by at
-    most 2 combined errors, or 0.1 nat, in every row; the most that is allowed if there is none.
+    most Student's t of :data:`AGREE` combined errors, or 0.1 nat, in every row; the most that is
+    allowed if there is none. R ladders give a row 2 (R - 1) degrees of freedom.
     """
     candidates = [k for k in range(0, SLICES, 2) if k <= most * SLICES]
     for dropped in candidates[1:] or candidates:
-        difference, error = disagreement(halves(ladders, samples, grid, dropped))
-        known = ~np.isnan(difference)
-        agree = bool((np.abs(difference) <= np.maximum(AGREE * error, SURE))[known].all())
+        both = halves(ladders, samples, grid, dropped)
+        difference, error = disagreement(both)
+        known, n = ~np.isnan(difference), both.shape[1]
+        factor = t_factor(2 * n - 1, AGREE) if n > 1 else 1.0
+        agree = bool((np.abs(difference) <= np.maximum(factor * error, SURE))[known].all())
         if agree:
             break
     return dropped, difference, agree

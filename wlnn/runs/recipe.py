@@ -299,16 +299,17 @@ def refuse_another(recipe: Recipe, directory) -> None:
     """UserError if a directory has a run of another recipe."""
     if not (Path(directory) / "run.json").exists():
         return
-    stored, read = store.read_run(directory).get("recipe", {}), {"network", "data", "grid"}
-    read |= {"context", *(name.partition(".")[0] for name in SAMPLERS[recipe.sampler][1])}
-    ours = recipe.to_dict()
+    stored, ours = store.read_run(directory).get("recipe"), store.as_json(recipe.to_dict())
+    if not _is_sound(stored):
+        raise UserError(f"{directory}/run.json: is of another program; choose another --out.")
+    there = store.as_json(Settings().with_values(stored["settings"], str(directory)).to_dict())
     found = store.difference(
-        {name: stored.get(name) for name in ("source", "sampler")},
-        store.as_json({name: ours[name] for name in ("source", "sampler")}),
+        {name: stored[name] for name in ("source", "sampler")},
+        {name: ours[name] for name in ("source", "sampler")},
     )
-    for section in sorted(read):
-        there = stored.get("settings", {}).get(section, {})
-        found = found or store.difference(there, store.as_json(ours["settings"][section]), section)
+    read = {name.partition(".")[0] for name in SAMPLERS[recipe.sampler][1]}
+    for section in sorted(read | {"network", "data", "grid", "context"}):
+        found = found or store.difference(there[section], ours["settings"][section], section)
     if found:
         raise UserError(f"{directory}: belongs to another run: {found}; choose another --out.")
 

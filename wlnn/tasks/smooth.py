@@ -114,26 +114,23 @@ class NetworkVariables:
 
         The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
         """
-        bounds = self.bounds
+        lo, hi = self.task.box
+        middle, bounds = (lo + hi) / 2, (hi - lo) / 2
         theta = rng.uniform(-self.start_part, self.start_part, (walkers, bounds.size)) * bounds
+        theta += middle
         scales = getattr(self.task.network, "scales", None)
         if scales is not None:
-            theta[:, scales] = np.minimum(1.0, 0.9 * bounds[scales])
+            theta[:, scales] = np.minimum(1.0, (middle + 0.9 * bounds)[scales])
         return theta
-
-    @property
-    def bounds(self) -> np.ndarray:
-        """Half width ``(P,)`` of the box."""
-        return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
 
     def problem(self) -> Problem:
         """What the sampler is given; without a grid, which molecular dynamics makes itself."""
-        task = self.task
+        task, (lo, hi) = self.task, self.task.box
         y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
         return Problem(
             name=task.name,
-            lo=-self.bounds,
-            hi=self.bounds,
+            lo=lo,
+            hi=hi,
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
             names=("ln train loss", y_name),
