@@ -123,6 +123,16 @@ def test_one_command_on_a_device(monkeypatch, tmp_path):
     assert fake_cupy.counts["launches"] > 100
 
 
+def test_few_walkers_are_told_that_many_cost_little(problem, monkeypatch):
+    fake_cupy.install(monkeypatch)
+    for kind in (md, wlmd):
+        notes = []
+        kind(problem, None, "cuda", lambda report, notes=notes: notes.extend(report.notes))
+        assert "3 walkers move at a time on cuda:0" in notes[0]
+        assert not any("NumPy" in note for note in notes)
+    assert field_on(problem, "cuda").pace(problem, 64) == ()
+
+
 def test_one_call_on_a_device(monkeypatch):
     fake_cupy.install(monkeypatch)
     small = {"width": 4, "points": 6, "progress": False, "device": "cuda"}
@@ -170,6 +180,20 @@ def test_without_a_device(how, sentence, monkeypatch):
     assert found.status == 0
     assert sentence in found.out
     assert found.out.startswith("cpu")
+
+
+def test_a_device_that_computes_nothing(monkeypatch):
+    fake = fake_cupy.install(monkeypatch)
+
+    def failing(*_):
+        raise RuntimeError("CuPy failed to load libnvrtc.so.13: no such file.")
+
+    monkeypatch.setattr(fake, "matmul", failing)
+    sentence = "cuda:0 is there but computes nothing (RuntimeError: CuPy failed to load libnvrtc"
+    assert sentence in told(*SAMPLE, "cuda")
+    assert sentence in run("devices").out
+    monkeypatch.setattr(fake, "matmul", lambda a, b: a)
+    assert "16 + 8 is 16 there" in told(*SAMPLE, "cuda")
 
 
 def test_a_device_that_is_not_there(monkeypatch):

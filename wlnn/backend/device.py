@@ -164,7 +164,7 @@ def device_of(device) -> Host:
     if number >= count:
         names = ", ".join(f"cuda:{k}" for k in range(count))
         raise DeviceError(f"there is no device cuda:{number} here; use {names} or cpu.")
-    return Cuda(cupy, number)
+    return _working(cupy, number)
 
 
 def devices() -> tuple[list[Host], str]:
@@ -172,7 +172,7 @@ def devices() -> tuple[list[Host], str]:
     found = [CPU]
     try:
         cupy = _cupy()
-        return found + [Cuda(cupy, k) for k in range(_count(cupy))], ""
+        return found + [_working(cupy, k) for k in range(_count(cupy))], ""
     except DeviceError as reason:
         return found, str(reason)
 
@@ -217,6 +217,24 @@ def _count(cupy) -> int:
             "nvidia-smi shows one."
         )
     return count
+
+
+def _working(cupy, number: int) -> Cuda:
+    """A device on which a kernel was compiled and a product made."""
+    try:
+        device = Cuda(cupy, number)
+        with device.using():
+            ones = cupy.ones((2, 2, 2))
+            found = float((cupy.matmul(ones, ones) + ones).sum())
+    except Exception as error:  # of CUDA's libraries, compiler and driver
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise DeviceError(
+            f"cuda:{number} is there but computes nothing ({type(error).__name__}: {reason}); "
+            f"{EXTRA}."
+        ) from error
+    if found != 24.0:
+        raise DeviceError(f"cuda:{number} computes wrong numbers: 16 + 8 is {found:g} there.")
+    return device
 
 
 def _version(number: int) -> str:

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.backend.device import CPU, device_of
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
@@ -28,7 +27,7 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import MDSettings
-from wlnn.tasks.check import checked_smooth, uncompiled
+from wlnn.tasks.check import checked_smooth
 from wlnn.tasks.field import Field, field_of, field_on
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
@@ -99,11 +98,10 @@ def simulate(
     """
     make, problem = make_problem or partial(itself, problem), checked_smooth(problem)
     clocks, everybody = Clocks(report, None), tuple(range(settings.walkers))
-    if device_of(device) is CPU:
-        clocks.tell(uncompiled(problem))
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         move = Move(problem, settings, field_on(problem, device, settings.walkers, 0, directory))
+        clocks.tell(move.field.pace(problem, settings.walkers))
         each = problem.gradient_system and move.field.compiled
         if each:  # no steps: what Numba compiles, it compiles here
             first, rng = found.only((0,))[0], generator(settings.seed, 0, 0)

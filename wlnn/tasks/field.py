@@ -13,7 +13,10 @@ import numpy as np
 from wlnn.backend.device import CPU, Host, device_of
 from wlnn.base import store
 from wlnn.base.errors import UserError
+from wlnn.tasks.check import uncompiled
 from wlnn.tasks.problem import Problem
+
+FEW = 8  # walkers, below which it is told that more would cost little
 
 
 class Field(NamedTuple):
@@ -30,6 +33,16 @@ class Field(NamedTuple):
     def compiled(self) -> bool:
         """Whether the compiled twins, which the CPU alone has, may take the definition's place."""
         return self.device is CPU
+
+    def pace(self, problem: Problem, walkers: int) -> tuple[str, ...]:
+        """What to tell before walkers move there, as notes."""
+        if self.compiled:
+            return uncompiled(problem)
+        few = (
+            f"{walkers} walker{'s move' if walkers > 1 else ' moves'} at a time on "
+            f"{self.device.name}, where a step of many costs hardly more: take --walkers 64 or so"
+        )
+        return (few,) if walkers < FEW else ()
 
     def measured(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
         """x, y and the true accuracy (0 where there is none) of ``theta (R, P)``, in NumPy."""

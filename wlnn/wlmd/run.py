@@ -24,7 +24,7 @@ from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.base.streams import generator
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
-from wlnn.tasks.check import checked_smooth, uncompiled
+from wlnn.tasks.check import checked_smooth
 from wlnn.tasks.field import Field, field_of, field_on
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import walk as wlmd
@@ -165,8 +165,8 @@ def _all_periods(
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    slow = uncompiled(setup.problem) if fly.field.compiled else ()
-    clocks.report(Report(clocks.first, notes=(*slow, *advice(*setup))))
+    notes = (*fly.field.pace(setup.problem, settings.walkers), *advice(*setup))
+    clocks.report(Report(clocks.first, notes=notes))
     with (
         stoppable() as stop,
         executor_of(threads, executor=executor) as executor,

@@ -93,12 +93,12 @@ def _hill(xp, position, node, per_bin, n, surface):
     if surface.mirror:
         centres += [2 * low - position, 2 * high - position]
     nodes = node + xp.arange(n) / per_bin
-    hill = xp.zeros((position.shape[0], n))
+    hills = []
     for centre in centres:
         distance = xp.abs(nodes - centre[:, None])
         height = xp.exp(-0.5 * (distance / surface.sigma) ** 2)
-        hill += xp.where(distance <= surface.reach, height, 0.0)
-    return hill / (math.sqrt(2 * math.pi) * surface.sigma)
+        hills.append(xp.where(distance <= surface.reach, height, 0.0))
+    return sum(hills[1:], hills[0]) / (math.sqrt(2 * math.pi) * surface.sigma)
 
 
 def inside(xp, surface: Surface, x, y):

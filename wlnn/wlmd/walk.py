@@ -158,11 +158,14 @@ def walk_numpy(
     x, y, accuracy, tape = problem.evaluate(xp, theta)
     begun = here, speed = theta.copy(), v.copy()
     sound, steps = xp.ones(x.shape, bool), xp.zeros(x.shape, int)
+    walled = np.isfinite(surface.walls[:4]).any()
     for k, volume in enumerate(volumes):
         # 1. force: minus the gradient of S(x, y) + V(x, y), by the chain rule in one backward pass
         ux, uy = slope(xp, table, surface, x, y)
-        vx, vy = wall_slope(xp, surface.walls, x, y)
-        force = -problem.backward(xp, tape, ux + vx, uy + vy)
+        if walled:
+            vx, vy = wall_slope(xp, surface.walls, x, y)
+            ux, uy = ux + vx, uy + vy
+        force = -problem.backward(xp, tape, ux, uy)
         # 2. move; the thermostat acts in every m-th step
         noise = None
         if (k + 1) % motion.every == 0:
