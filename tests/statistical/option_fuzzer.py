@@ -33,8 +33,9 @@ SLOW = 40.0  # seconds that a command may take to end after all
 ENDLESS = ("nan", "inf", "-inf", "1e300", "-1e300", "1e30")  # of a number: always refused
 ODD = ("0", "-1", "0.5", "1e-300", "", " ", "abc", "1,2", "2..1", "1..2", "1e9", "3,3", "-5,-5",
        "٣", "0x10", "1_000", "a/b", "nowhere.csv", ".", "%s", "x" * 5000)  # fmt: skip
-NUMBERS = {"N", "T", "X", "LO,HI", "LOW,HIGH", "N,N,..", "X,Y", "EPOCH"}  # by metavar
-TYPES = {"number", "numbers", "integer", "integer range"}
+ENDINGS = {"report": "new.html"}  # of files that are no pictures
+NUMBERS = {"N", "T", "X", "LO,HI", "LOW,HIGH", "N,N,..", "X,Y", "EPOCH", "CM"}  # by metavar
+TYPES = {"number", "numbers", "integer", "integer range", "float", "float range"}
 HEAVY = ("wlnn.wlmc.driver", "wlnn.wlmd.driver", "wlnn.canonical.langevin_loop", "scipy.stats",
          "wlnn.networks.compiled.one_weight", "wlnn.networks.compiled.fnn", "wlnn.training.run",
          "wlnn.report.plot", "wlnn.report.plot_maxent", "wlnn.report.plot_canonical",
@@ -45,6 +46,8 @@ TINY = {  # a cheap call of every command
     "sample": "--task ball.py:problem --steps 1000 --set wlmc.stages=5 --set wlmc.anchor_draws=0 "
               "--threads 1",
     "resume": "made", "info": "made", "plot": "made", "networks": "made --at 1,0",
+    "status": "made", "export": "made", "report": "made", "compare": "made other",
+    "place": "made net.npz", "devices": "",
     "merge": "made other", "canonical": "made", "advantage": "made trained",
     "probe": "--task spiral-regress --width 3 --points 6 --quick",
     "md": f"{NET} --steps 400 --set md.record=20 --threads 1",
@@ -129,14 +132,20 @@ def main(seed: int, picked: int) -> None:
     assert run("sample", *made, "--keep-networks", "--out", "made").status == 0
     assert run("sample", *made, "--seed", "1", "--out", "other").status == 0
     assert run("train", *TINY["train"].split(), "--out", "trained").status == 0
+    Path("net.npz").write_bytes(b"")
     wrong, asked, before = [], cases(seed, picked), set(os.listdir("."))
-    outs = {name for name, command in commands() for part in command.params if part.name == "out"}
+    outs = {
+        name: "new" if part.type.dir_okay else ENDINGS.get(name, "new.png")
+        for name, command in commands()
+        for part in command.params
+        if part.name == "out"
+    }
     for name, option, value, must_refuse in asked:
         words = TINY[name].split()
         if option in words:
             at = words.index(option)
             del words[at : at + 2]
-        out = ["--out", "new.png" if name in ("plot", "canonical", "advantage") else "new"]
+        out = ["--out", outs.get(name, "")]
         arguments = [*name.split(), *words, f"{option}={value}"]
         arguments += out if name in outs and option != "--out" else []
         patience = 10 * SLOW if must_refuse else PATIENCE

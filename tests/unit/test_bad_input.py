@@ -78,6 +78,8 @@ OPTIONS = {
     "points without end": ("--points must be 1e+06", ["sample", "--points", "1e9"]),
     "a giant": ("parameters", ["sample", "--layers", "64", "--width", "4096"]),
     "nan window": ("--window", ["sample", "--window", "nan,1"]),
+    "no width": ("is no finite number", ["plot", "done", "--width-cm", "nan"]),
+    "too wide": ("does not lie from 4 to 100", ["plot", "done", "--width-cm", "1e3"]),
     "seed in words": ("'abc' is no finite number; write 7", [*BALL_RUN, "--seed", "abc"]),
     "backwards rates": ("write 0.1,1", ["tune", "--rate-range", "1,0.1"]),
     "no friction twice": ("--newtonian", ["md", "--newtonian", "--friction", "0.1"]),
@@ -316,7 +318,7 @@ def test_results_that_do_not_belong_together(monkeypatch):
         made = run("sample", *short, *options, "--seed", str(ord(name)), "--out", name)
         assert made.status == 0, made.err
     assert refused("b: samples another problem", "merge", "a", "b") == []
-    assert refused("a: shares fewer than 2 rows of x", "merge", "a", "c") == []
+    assert refused("shares fewer than 2 rows", "merge", "a", "c") == []
     assert refused("--keep-networks", "networks", "a", "--at", "0,0.5") == []
 
 

@@ -22,10 +22,16 @@ class Number(click.ParamType):
 
     name = "number"
 
+    def __init__(self, low: float = -math.inf, high: float = math.inf):
+        self.low, self.high = low, high
+
     def convert(self, value, param, ctx):
         """The number of a text."""
         try:
-            return int(value) if str(value).strip().lstrip("+-").isdecimal() else number(value)
+            found = int(value) if str(value).strip().lstrip("+-").isdecimal() else number(value)
+            if self.low <= found <= self.high:
+                return found
+            self.fail(f"{value} does not lie from {self.low:g} to {self.high:g}.", param, ctx)
         except ValueError:
             self.fail(f"'{value}' is no finite number; write 7, 0.01 or 1e6.", param, ctx)
 

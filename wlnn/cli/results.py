@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import numbers, options_of
+from wlnn.cli.options import Number, numbers, options_of
 
 UNITS = click.Choice(["bin", "axis", "exp"])
 per_x_option = click.option(
@@ -35,7 +35,7 @@ style_options = options_of(
     ),
     click.option(
         "--width-cm",
-        type=click.FloatRange(4, 100),
+        type=Number(4, 100),
         metavar="CM",
         help="Width as printed, e.g. 8.6 for a column; no letter is below 7 points.",
     ),
