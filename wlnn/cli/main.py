@@ -119,6 +119,10 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:  # a name that is too long, a device that fails
         name, reason = str(error.filename or "a file"), (error.strerror or str(error)).lower()
         _fail(f"{name[:60]}{'...' * (len(name) > 60)}: {reason}.")
+    except RuntimeError as error:  # Ctrl-C in a callback of the compiler, which swallowed it
+        if "no compiled object yet" not in str(error):
+            raise
+        _fail("stopped.", STOPPED)
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", STOPPED)
 

@@ -29,6 +29,7 @@ FRICTION = 0.01  # per step, of the trials: a steady temperature soon
 DESCENT, TRIAL = 400_000, 10_000  # most steps of the way down, steps of a trial (fewer if P > 1e4)
 PIECE = 500  # steps between two looks
 SETTLED = 0.03  # of x between two looks: the walker has come to rest on the wall
+IDLE = 25  # looks of 4 pieces without a lower x, after which the way down has ended
 
 
 class Trial(NamedTuple):
@@ -91,8 +92,11 @@ def probe(setup: Setup, say: Callable[[str], None] = lambda _: None) -> Probe:
     x, y, *_ = problem.evaluate(np, state.theta)
     start = float(x[0]), float(y[0])
     reached, before, way = start[0], math.inf, [np.zeros((0, 4))]
-    while state.t < DESCENT * scale and (
-        reached > settings.x_low + NEAR or reached < before - SETTLED
+    lowest, idle = math.inf, 0
+    while (
+        idle < max(5, IDLE * scale)
+        and state.t < DESCENT * scale
+        and (reached > settings.x_low + NEAR or reached < before - SETTLED)
     ):
         before = reached
         state, trace = go(state, settings.dt, 0.25 * FRICTION, 4 * PIECE)
@@ -103,12 +107,13 @@ def probe(setup: Setup, say: Callable[[str], None] = lambda _: None) -> Probe:
             )
         way.append(trace)
         reached = float(trace[-PIECE:, wlmd.X].mean())
+        lowest, idle = (reached, 0) if reached < lowest - SETTLED else (lowest, idle + 1)
         say(f"on the way down: x = {reached:.2f} after {state.t} steps")
     if reached > settings.x_low + NEAR:
-        lowest = math.ceil(10 * reached) / 10
+        possible = math.ceil(10 * lowest) / 10
         raise UserError(
-            f"a walker does not get below x = {reached:.2f} in {state.t} steps; the low wall "
-            f"wlmd.x_low = {settings.x_low:g} is out of reach, raise it to {lowest:g} or above."
+            f"a walker does not get below x = {lowest:.2f} in {state.t} steps; the low wall "
+            f"wlmd.x_low = {settings.x_low:g} is out of reach, raise it to {possible:g} or above."
         )
     trials, low = [], None
     steps = max(2 * PIECE, int(TRIAL * scale) // PIECE * PIECE)
