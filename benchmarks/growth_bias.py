@@ -1,18 +1,13 @@
-"""S of a network by Wang-Landau with an S that grows, with one that is frozen, and by ladders.
+"""How much too steep S comes out when it is averaged while it grows: draws docs/growth_bias.png.
 
 With estimator "average" ln f stays above 0, and walkers lag behind S: S(x) is too deep at low
-losses, in all walkers alike, in proportion to ln f. With estimator "common" visits to a frozen S
-are counted, and nothing is left of that. Ladders of replicas learn no S at all: they are the zero
-of the figure, docs/growth_bias.png.
+losses, in all walkers alike, in proportion to ln f. Runs that differ in wlmc.c alone show it:
 
-    for c in 8 25; do
-        wlnn sample --set wlmc.estimator=average --set wlmc.c=$c --out runs/average-$c
-    done
-    for seed in 0 1; do
-        wlnn sample --seed $seed --out runs/common-$seed
-        wlnn sample --seed $seed --sampler ladder --out runs/ladder-$seed
-    done
-    python benchmarks/growth_bias.py runs/*-* [--out docs/growth_bias.png]
+    for c in 50 25 8; do for seed in 0 1; do
+        wlnn sample --seed $seed --steps 1e8 --set wlmc.c=$c --set wlmc.estimator=average \\
+            --set wlmc.production=0.5 --out runs/c$c-$seed
+    done; done
+    python benchmarks/growth_bias.py runs/c* [--out docs/growth_bias.png]
 """
 
 from __future__ import annotations
@@ -26,51 +21,37 @@ from wlnn.landscape.landscape import Landscape
 from wlnn.report.plot import save
 from wlnn.runs.find import find_landscape
 
-AT = (-0.65, -1.05, -2.05, -3.05)  # ln(train loss), of the table
-TOP = -0.45  # S counts from all rows above
-WAYS = {"average": "grows while averaged", "common": "frozen, counted", "ladder": "ladders"}
-COLOURS = {"average": "#c44e00", "common": "#0b6fa4", "ladder": "#222222"}
+AT = (-1.15, -1.95, -2.45, -3.05)  # ln(train loss)
 
 
-def way_of(landscape: Landscape) -> str:
-    """A key of :data:`WAYS`."""
-    ladder = landscape.meta.get("sampler") == "ladder"
-    return "ladder" if ladder else landscape.settings["estimator"]
-
-
-def relative(landscape: Landscape) -> tuple[np.ndarray, np.ndarray]:
-    """S(x) ``(nx,)`` counted from the rows above :data:`TOP`, and its standard error."""
-    top = landscape.grid.x.centres > TOP
-    s = np.log(np.nansum(np.exp(landscape.entropies), axis=2))
-    s[~np.isfinite(s)] = np.nan
-    s = s - np.log(np.nansum(np.exp(s[:, top]), axis=1))[:, None]
-    each = landscape.of_walkers(s)
-    return s.mean(axis=0), each.std(axis=0, ddof=1) / np.sqrt(len(each))
+def ln_f_of(landscape: Landscape) -> float:
+    """ln f while S was averaged, mean over walkers."""
+    return float(landscape.history["ln_f"][:, -1].mean())
 
 
 def main() -> None:
-    """Print S(x) of every run, and draw how far it is from the mean of the ladders."""
+    """Print S(x) of every run and the straight line through all of them to ln f = 0, draw both."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+")
     parser.add_argument("--out", default="docs/growth_bias.png")
     options = parser.parse_args()
-    found = [(run, find_landscape(run)) for run in options.runs]
-    curves = [(run, way_of(own), *relative(own)) for run, own in found]
-    x = found[0][1].grid.x.centres
-    zero = np.mean([s for _, way, s, _ in curves if way == "ladder"], axis=0)
-    figure, panel = plt.subplots(figsize=(6.0, 3.8), layout="constrained")
-    labelled = set()
-    for k, (run, way, s, error) in enumerate(curves):
-        rows = [int(np.abs(x - at).argmin()) for at in AT]
-        said = "  ".join(f"{s[row]:.2f} ± {error[row]:.2f}" for row in rows)
-        print(f"{run}: {way}, S at {AT}: {said}")
-        label = None if way in labelled else WAYS[way]
-        labelled.add(way)
-        shift = 0.02 * (k - len(curves) / 2) / len(curves)
-        style = {"fmt": "o-", "ms": 2.5, "lw": 0.8, "elinewidth": 0.8, "color": COLOURS[way]}
-        panel.errorbar(x + shift, s - zero, error, label=label, alpha=0.8, **style)
+    found = sorted((find_landscape(run) for run in options.runs), key=ln_f_of)
+    ln_f = np.array([ln_f_of(landscape) for landscape in found])
+    curves = [landscape.marginal_entropy() for landscape in found]
+    figure, panel = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
+    for color, x in zip(plt.get_cmap("viridis")(np.linspace(0, 0.85, len(AT))), AT, strict=True):
+        k = int(np.abs(curves[0].x - x).argmin())
+        s = np.array([curve.value[k] for curve in curves])
+        error = np.array([curve.error[k] for curve in curves])
+        slope, zero = np.polyfit(ln_f, s, 1, w=1 / error)
+        said = ", ".join(f"{v:.2f} ± {e:.2f}" for v, e in zip(s, error, strict=True))
+        print(f"ln L = {curves[0].x[k]:.2f}: S = {said}; at ln f = 0: {zero:.2f}, {slope:.0f} ln f")
+        label = f"ln L = {curves[0].x[k]:.2f}"
+        panel.errorbar(ln_f, s - zero, error, fmt="o", ms=3, color=color, label=label)
+        line = np.array([0, ln_f.max()])
+        panel.plot(line, slope * line, color=color, lw=0.8)
     panel.axhline(0, color="k", lw=0.6)
-    panel.set(xlabel="ln(train loss)", ylabel="S minus that of the ladders (nats)")
+    panel.set(xlabel="ln f while S is averaged", ylabel="S minus its value at ln f = 0 (nats)")
     panel.legend(fontsize=8, frameon=False)
     print(save(figure, options.out))
 

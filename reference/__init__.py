@@ -60,6 +60,7 @@ CASES = (
         Case(f"common-{name}", "judges.wlmc_run:judge_common", False, (("case", name),))
         for name in ("maxnorm", "logistic", "ternary")
     ),
+    Case("angle", "judges.wlmc_run:judge_angle"),
     Case("common-rare", "judges.wlmc_run:judge_rare"),
     Case("convergence", "judges.wlmc_run:judge_convergence"),
     Case("canonical", "judges.wlmc_run:judge_canonical"),
@@ -119,6 +120,7 @@ LABELS = {  # as the documentation and the heads of ``cases/`` call them
     "R11": ("spiral-draws",),
     "R12": ("nested",),
     "R13": ("common-rare",),
+    "R14": ("angle",),
     "E": ("wlmd-start",),
     "F": ("wlmd-run",),
     "G": ("canonical",),

@@ -42,7 +42,7 @@ ONLY_IN = {
         "wlnn.reference.cases.",
         "wlnn.reference.judges.",
     ),
-    "cupy": (),
+    "cupy": ("wlnn.backend.device",),
     **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.engines",)),
     "cloudpickle": ("wlnn.base.engines",),
 }

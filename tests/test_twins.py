@@ -47,8 +47,8 @@ def run(problem, system, n_steps, rule=(STEP_FIXED, NEW_BIN_NEARBY), ln_f=1e-3, 
     words = np.random.SeedSequence(seed).generate_state(4, np.uint64)
     chain = wlmc.run_stage(
         problem, system, theta, entropy, histogram, visits, kept,
-        Stage(n_steps, ln_f, *rule, problem.grid.x.n // 2, problem.grid.x.n - 5), Chain(0.2, 0),
-        words, np.full(1, stop, np.uint8),
+        Stage(n_steps, ln_f, *rule, problem.grid.x.n // 2, problem.grid.x.n - 5, problem.periodic),
+        Chain(0.2, 0), words, np.full(1, stop, np.uint8),
     )  # fmt: skip
     return chain, theta, entropy, histogram, kept, words
 
@@ -150,6 +150,8 @@ def test_float32_follows_the_definition_along_a_walk():
 PLAIN = """
 import numpy as np
 from tests_twins import run
+from wlnn.networks.compiled.moves import FunctionSystem
+from wlnn.reference.cases import angle
 from wlnn.tasks.catalogue import load_task
 problem = load_task("spiral-classify", layers=2, width=3, points=8, x_low=-2, x_high=0.5,
                     x_width=0.1).problem()
@@ -159,6 +161,12 @@ slow = run(problem, None, 1500)
 assert plain[0][:7] == slow[0][:7], (plain[0], slow[0])
 np.testing.assert_array_equal(plain[3], slow[3])
 np.testing.assert_allclose(plain[1], slow[1], rtol=1e-12)
+problem = angle.problem()
+plain, slow = (run(problem, system, 3000) for system in (FunctionSystem(problem.observe), None))
+assert plain[0][:7] == slow[0][:7], (plain[0], slow[0])
+np.testing.assert_array_equal(plain[1], slow[1])
+np.testing.assert_array_equal(plain[3], slow[3])
+assert slow[0].out_of_box == 0 and slow[3].sum(axis=0).min() > 500  # both sides, no wall
 print("same")
 """
 

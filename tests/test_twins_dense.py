@@ -51,7 +51,7 @@ def test_a_network_with_many_inputs_is_the_same_function(sizes, activation):
     data = Dataset(x[:21], y[:21], x[21:], y[21:], {})
     task = Task("t", data, FNN(sizes, activation), GRID, "ln-test-loss", "squared-error")
     variables = NetworkVariables(task)
-    theta = rng.uniform(-0.3, 0.3, (1, task.network.n_parameters)) * variables.bounds
+    theta = rng.uniform(-0.3, 0.3, (1, task.network.n_parameters)) * variables.task.box[1]
     x, y, _, tape = variables.evaluate(np, theta)
     gradient = variables.backward(np, tape, np.array([1.3]), np.array([-0.7]))[0]
     system = variables.problem().gradient_system()

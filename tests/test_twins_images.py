@@ -103,7 +103,7 @@ def variables_of(network, n=13, m=10, y="smoothed-accuracy", loss="cross-entropy
 
 def random_theta(variables):
     theta = variables.start(np.random.default_rng(1), 1)
-    return theta + np.random.default_rng(2).uniform(-0.6, 0.6, theta.shape) * variables.bounds
+    return theta + np.random.default_rng(2).uniform(-0.6, 0.6, theta.shape) * variables.task.box[1]
 
 
 def pixels(cells, value, at):

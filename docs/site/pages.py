@@ -26,6 +26,20 @@ GROUPS = {  # heading -> how the homes of its names begin
 }
 
 
+def on_config(config):
+    """Put pages that the menu of mkdocs.yml does not name under "More" at its end."""
+    named = set(re.findall(r"[\w-]+\.md", str(config.nav)))
+    left = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name not in named)
+    if left:
+        config.nav.append({"More": left})
+    return config
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Links to files outside docs as plain words: the site does not have these files."""
+    return re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", markdown)
+
+
 def on_page_content(html, page, config, files):
     """Names in docstrings without the roles before them, which only Sphinx reads."""
     return re.sub(r":(?:class|func|meth|attr|mod|data):(?=<code>)", "", html)

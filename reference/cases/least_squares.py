@@ -70,20 +70,27 @@ def least_squares(name: str, train: tuple, test: tuple | None, half_width: float
     targets = np.concatenate([np.asarray(part[1], dtype=float) for part in parts])
     split, n = len(train[1]), rows.shape[1]
 
-    def evaluate(xp, theta):
-        residuals = theta @ rows.T - targets
-        totals = [(part**2).sum(1) for part in (residuals[:, :split], residuals[:, split:])]
-        x = xp.log(totals[0] / split)
-        y = xp.zeros_like(x) if test is None else xp.log(totals[1] / (len(rows) - split))
-        return x, y, None, (residuals, totals)
+    def functions(put):
+        here, answers = put(rows), put(targets)
 
-    def backward(xp, tape, ux, uy):
-        residuals, totals = tape
-        weights = residuals.copy()
-        weights[:, :split] *= (2 * ux / totals[0])[:, None]
-        if test is not None:
-            weights[:, split:] *= (2 * uy / totals[1])[:, None]
-        return weights @ rows
+        def evaluate(xp, theta):
+            residuals = xp.matmul(theta, here.T) - answers
+            totals = [(part**2).sum(1) for part in (residuals[:, :split], residuals[:, split:])]
+            x = xp.log(totals[0] / split)
+            y = xp.zeros_like(x) if test is None else xp.log(totals[1] / (len(rows) - split))
+            return x, y, None, (residuals, totals)
+
+        def backward(xp, tape, ux, uy):
+            residuals, totals = tape
+            weights = residuals.copy()
+            weights[:, :split] *= (2 * ux / totals[0])[:, None]
+            if test is not None:
+                weights[:, split:] *= (2 * uy / totals[1])[:, None]
+            return xp.matmul(weights, here)
+
+        return evaluate, backward
+
+    evaluate, backward = functions(np.asarray)
 
     def system():
         buffers = np.zeros(len(rows)), np.zeros(n), np.zeros(2)
@@ -97,6 +104,7 @@ def least_squares(name: str, train: tuple, test: tuple | None, half_width: float
         backward=backward,
         start=lambda rng, walkers: rng.uniform(-0.5, 0.5, (walkers, n)) * half_width,
         gradient_system=system,
+        elsewhere=functions,
         names=("ln L1", "ln L2"),
         about={"case": name},
     )

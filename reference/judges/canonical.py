@@ -66,7 +66,7 @@ def judge_md(
     limit = np.full(replicas, np.inf)
     with np.errstate(all="ignore"):  # of mutants
         langevin.walk_numpy(
-            problem, theta, u, walkers.temperature, motion, STEPS, [rng], limit,
+            np, problem, theta, u, walkers.temperature, motion, STEPS, [rng], limit,
             records,
         )  # fmt: skip
     exact = box_loss.quadratic_exact(temperature)

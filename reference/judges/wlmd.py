@@ -65,7 +65,10 @@ def exact_start(
     motion = wlmd_module.make_motion(problem, dt, 1 - math.exp(-FRICTION_RATE * dt), every=1)
     trace = np.empty((replicas, STEPS, 4))
     motion = motion._replace(hottest=math.inf)
-    wlmd.walk_numpy(problem, theta, v, table[:, None], surface, motion, np.zeros(STEPS), rng, trace)
+    none = np.zeros(STEPS)
+    wlmd.walk_numpy(
+        np, problem, theta, v, table[:, None], surface, motion, none, [rng], trace
+    )  # fmt: skip
     x = trace[:, -1, 0]
     found = np.bincount(
         1 + np.clip(np.floor((x - axis.lo) / axis.width), -1, 17).astype(int), None, 19
@@ -146,7 +149,9 @@ def whole_run(
         table = np.zeros((axis.n, 1))
         if numpy_walkers:
             trace = np.empty((together, len(t), 4))
-            wlmd.walk_numpy(problem, theta, v, table, surface, motion, volumes, rng, trace)
+            wlmd.walk_numpy(
+                np, problem, theta, v, table, surface, motion, volumes, [rng], trace
+            )  # fmt: skip
         else:
             trace = np.empty((len(t), 4))
             walk(
@@ -189,7 +194,9 @@ def frozen_two_losses(
     v = rng.standard_normal(theta.shape)
     trace, frozen = np.empty((walkers, steps, 4)), np.zeros(steps)
     if numpy_walk:
-        wlmd_module.walk_numpy(problem, theta, v, table, surface, motion, frozen, rng, trace)
+        wlmd_module.walk_numpy(
+            np, problem, theta, v, table, surface, motion, frozen, [rng], trace
+        )  # fmt: skip
     else:
         box = make_box(problem.lo, problem.hi)
         for k in range(walkers):

@@ -32,7 +32,7 @@ DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]"
 LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n"
 ENTER = "                    bx = nbx\n"
 RAISE = "entropy[bx, by] += stage.ln_f"
-COUNT = "histogram[bx, by] += 1"
+COUNT = "\n        histogram[bx, by] += 1"  # of a walk, not of uniform draws
 WORD = "    return word, (s0, s1, s2, s3)"
 LCG = """    s0 = (s[0] * np.uint64(1103515245) + np.uint64(12345)) & np.uint64(0x7FFF)
     return s0 << np.uint64(49), (s0, s1, s2, s3)"""
@@ -66,7 +66,7 @@ MUTANTS = [
     Mutant(
         "rejected moves not counted",
         "C A-R1 A-R2 R3 R4 R5",
-        ((RAISE, f"{RAISE} * moved"), (COUNT, "histogram[bx, by] += moved")),
+        ((RAISE, f"{RAISE} * moved"), (COUNT, "\n        histogram[bx, by] += moved")),
     ),
     Mutant(
         "out of the box skipped",

@@ -18,7 +18,7 @@ MOTIONS = {  # (module, (old text, new text), ...)
     "noise sqrt(1 - keep)": (dynamics, (NOISE, NOISE.replace("keep * keep", "keep"))),
     "velocity not flipped at the wall": (dynamics, (SPEED, "return moved, v")),
     "clamped at the wall": (dynamics, (MIRRORED, CLAMPED)),
-    "force of the loss, not of loss / T": (langevin, ("np.exp(x) / temperature\n", "np.exp(x)\n")),
+    "force of the loss, not of loss / T": (langevin, ("xp.exp(x) / temperature\n", "xp.exp(x)\n")),
 }
 EXCHANGES = {
     "wrong sign": ("ln_ratio = (beta[:-1] - beta[1:])", "ln_ratio = (beta[1:] - beta[:-1])"),

@@ -89,6 +89,6 @@ def test_ranks_of_an_mpi_job_give_the_same_bits(tmp_path):
     alone = [sys.executable, "-m", "wlnn", "sample", *OPTIONS]
     ranks = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", *alone[1:], "--on", "mpi"]
     for words, out in ((alone, "one"), (ranks, "ranks")):
-        subprocess.run([*words, "--out", tmp_path / out], check=True, timeout=300)
+        subprocess.run([*words, "--out", tmp_path / out], check=True, timeout=900)
     one, other = (Landscape.load(tmp_path / out / "landscape.npz") for out in ("one", "ranks"))
     np.testing.assert_array_equal(one.entropies, other.entropies)

@@ -77,7 +77,7 @@ def study(seeds):
 
 def shell(*words, **variables):
     return subprocess.run(
-        words, env={**os.environ, **variables}, check=True, timeout=300, capture_output=True,
+        words, env={**os.environ, **variables}, check=True, timeout=900, capture_output=True,
         text=True,
     )  # fmt: skip
 
@@ -255,8 +255,8 @@ def saved():
     from wlnn.base import store
 
     found = 0
-    for path in Path("runs/killed").glob("walker-*.npz"):
-        found += store.load(path)[1]["walkers"][0]["stage"]
+    for path in Path("runs/killed").glob("walker*.npz"):
+        found += sum(walker["stage"] for walker in store.load(path)[1]["walkers"])
     return found
 
 

@@ -39,7 +39,8 @@ cli.main(sys.argv[1:])
 INDEPENDENT = ("--walkers", "3", "--steps", "4000", "--set", "wlmc.stages=100")
 AVERAGED = (*INDEPENDENT, "--set", "wlmc.estimator=average", "--set", "wlmc.production=0.5")
 COMMON = (*INDEPENDENT, "--set", "wlmc.estimator=common", "--set", "wlmc.production=0.5")
-TOGETHER = (*INDEPENDENT, "--set", "wlmc.merge_every=3", "--set", "wlmc.groups=1")
+FROZEN = (*INDEPENDENT, "--set", "wlmc.estimator=frozen")
+TOGETHER = (*FROZEN, "--set", "wlmc.merge_every=3", "--set", "wlmc.groups=1")
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,7 @@ def test_twenty_kills_of_a_network_run(together):
     arguments += ["--set", "wlmc.stages=400", "--set", "wlmc.anchor_draws=20000"]
     if together:
         arguments += ["--set", "wlmc.merge_every=2", "--set", "wlmc.groups=2"]
+        arguments += ["--set", "wlmc.estimator=frozen"]
     assert mortal(0, *arguments, "--out", "whole").returncode == 0
     delays = np.random.default_rng(0).uniform(0, 0.6, 20)
     hits = kill_and_resume((*arguments, "--out", "cut"), delays)
@@ -146,7 +148,7 @@ def test_a_full_disk(here, monkeypatch):
     monkeypatch.setattr("wlnn.cli.results.draw", lambda *_: [])
     monkeypatch.setattr("wlnn.base.running.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("wlnn.base.pool.STRETCH_SECONDS", 0.02)
-    arguments = ("sample", "--task", "ball.py:problem", *INDEPENDENT, "--threads", "1", "--out")
+    arguments = ("sample", "--task", "ball.py:problem", *AVERAGED, "--threads", "1", "--out")
     try:
         full = run(*arguments, disk / "cut")
         assert full.status == 2

@@ -150,6 +150,7 @@ OPTIONS = {
         [*BALL_RUN, *AVERAGE, "--seed", "1", "--out", "done"],
     ),
     "a file as run directory": ("ball.py", [*BALL_RUN, "--out", "ball.py/run"]),
+    "a name without end": ("file name too long", [*BALL_RUN, "--out", "x" * 5000]),
     "a run where none can be": ("/proc/run", [*BALL_RUN, "--out", "/proc/run"]),
     "a folder of other things": ("run.json", [*BALL_RUN, "--out", "."]),
     "resume of nothing": ("nowhere", ["resume", "nowhere"]),
@@ -276,7 +277,7 @@ CHECKPOINTS = {
     ),
     "no checkpoint": (
         lambda path: shutil.copy(path.with_name("other.npz"), path),
-        "no checkpoint",
+        "is not the checkpoint of a walker",
     ),
 }
 
@@ -315,7 +316,7 @@ def test_results_that_do_not_belong_together(monkeypatch):
         made = run("sample", *short, *options, "--seed", str(ord(name)), "--out", name)
         assert made.status == 0, made.err
     assert refused("b: samples another problem", "merge", "a", "b") == []
-    assert refused("c: has another grid", "merge", "a", "c") == []
+    assert refused("a: shares fewer than 2 rows of x", "merge", "a", "c") == []
     assert refused("--keep-networks", "networks", "a", "--at", "0,0.5") == []
 
 

@@ -233,13 +233,14 @@ def test_an_interrupted_search_is_resumed_with_its_landscape(tmp_path, monkeypat
     whole = run("seek", *TINY, *FEW, *words, "--out", tmp_path / "whole")
     right = run_seek.seek.follow
 
-    def interrupts(problem, plan, k, *arguments):
+    def interrupts(problem, plan, k, *arguments, **more):
         if k == 9:
             signal.raise_signal(signal.SIGINT)
-        return right(problem, plan, k, *arguments)
+        return right(problem, plan, k, *arguments, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(run_seek.seek, "follow", interrupts)
+        patch.setattr("wlnn.base.pool.STRETCH_SECONDS", 0.0)
         stopped = run("seek", *TINY, *FEW, *words, "--out", tmp_path / "parts")
     assert (stopped.status, stopped.out) == (130, "")
     assert f"go on with:  wlnn resume {tmp_path / 'parts'}" in stopped.err

@@ -249,7 +249,10 @@ def test_info_plot_and_networks(here):
     rows = np.flatnonzero(~np.isnan(landscape.entropy).all(axis=1))[::-1]
     widths = np.log(np.exp(axis.edges[1:]) - np.exp(axis.edges[:-1]))[rows]
     column = [
-        [float(line.split("  ")[-1].split("±")[0]) for line in table.splitlines()[-rows.size :]]
+        [
+            float(line.split("  ")[-1].split("±")[0])
+            for line in table.splitlines()[-rows.size - 1 : -1]
+        ]
         for table in (re.sub("  not seen by all walkers", "", text) for text in (told, per_loss))
     ]
     np.testing.assert_allclose(np.subtract(*column), widths, atol=0.011)

@@ -16,7 +16,7 @@ from wlnn.settings.samplers import WLMCSettings
 from wlnn.wlmc import run
 from wlnn.wlmc import walker as wlmc
 from wlnn.wlmc.checkpoints import load_walkers, save_walkers
-from wlnn.wlmc.merge import merge_walkers, refine_entropy, share_entropy
+from wlnn.wlmc.merge import lift_unseen, merge_walkers, refine_entropy, share_entropy
 from wlnn.wlmc.rules import CLOSED_ENTROPY
 
 GRID = Grid(Axis("x", 0, 4, 4), Axis("y", 0, 2, 2))
@@ -149,7 +149,8 @@ def test_all_walkers_have_one_s_that_takes_up_the_first_visits_of_production_and
         assert (walker.history["ln_f"][20:] == 0).all()
         assert (np.diff(walker.history["ln_f"][10:21]) < 0).all()
         assert walker.production.sum() == 14 * 500
-        assert walker.late.sum() == 7 * 500
+        assert walk.plan.first_part(walker).sum() == 8 * 500  # of 8 and 4, kept of 14 so far
+        assert walk.plan.first_part(walker._replace(stage=37)).sum() == 4 * 500  # of 11
     found = merge_walkers(ball(), walk.settings, walkers, None)
     expected = walkers[0].entropy + np.log(sum(walker.production for walker in walkers))
     difference = (found.entropy - expected)[found.reliable]
@@ -223,6 +224,25 @@ def test_one_walker_has_its_own_visits_and_no_error_bars():
     assert np.isfinite(found.entropy).any()
     assert np.isnan(found.error).all()
     assert verdict_of(found).word != "publishable"
+
+
+def test_bins_that_fewer_than_two_saw_at_the_end_of_growth_have_the_s_of_their_neighbours():
+    walk, walkers = shared(settings(), 20)
+    assert walk.plan.marked_at == 15
+    assert all(walker.marks.sum() == 15 * 500 for walker in walkers)
+    seen = np.all([walker.visits > walker.marks for walker in walkers], axis=0).ravel()
+    by_two, by_one = np.flatnonzero(seen)[:2]
+    for k, row in ((0, by_two), (0, by_one), (1, by_one)):
+        walkers[k].visits[row] = walkers[k].marks[row]
+    met, grown = walk.met(walkers, 20), share_entropy(ball(), walk.plan, walkers)[0].entropy
+    seen[by_one] = False
+    around = [row for row in (by_one - 1, by_one + 1) if row >= 0 and seen[row]]
+    for walker in met:
+        np.testing.assert_array_equal(walker.entropy[seen], grown[seen])
+        assert walker.entropy[by_one, 0] == max(grown[by_one, 0], grown[around].mean())
+    np.testing.assert_array_equal(walk.met(met, 20)[0].entropy, met[0].entropy)
+    blind = [walker._replace(marks=walker.visits) for walker in walkers]
+    np.testing.assert_array_equal(lift_unseen(blind)[0].entropy, walkers[0].entropy)
 
 
 def test_s_takes_up_the_visits_once():

@@ -241,7 +241,7 @@ def added_shapes(sketch):
         lambda: ResNet10(()),
         lambda: ResNet10((6, 12), (3, 5, 5)),
         lambda: ResNet10(image=(3, 32, 16)),
-        lambda: CNN(2).bounds("fan_in"),
+        lambda: CNN(2).bounds("fan_around"),
         lambda: ResNet10().bounds("fan_out", 0.0),
         lambda: graph.Sketch((1, 3, 3)).average_pool(0, 4),
         lambda: added_shapes(graph.Sketch((1, 4, 4))),
@@ -268,10 +268,10 @@ def test_a_task_takes_images():
     task = Task("t", data, network, grid, "smoothed-accuracy", bound_rule="fan_out")
     variables = NetworkVariables(task)
     theta = variables.start(rng, 2)
-    assert (np.abs(theta) <= variables.bounds).all()
+    assert (np.abs(theta) <= variables.task.box[1]).all()
     found = network.layout.views(theta)[network.layout.names.index("block0.norm0.scale")]
     np.testing.assert_allclose(found, min(1, 0.9 * 2 / 2**0.5))
-    theta = rng.uniform(-1, 1, theta.shape) * variables.bounds
+    theta = rng.uniform(-1, 1, theta.shape) * variables.task.box[1]
     ux, uy = np.array([1.3, -0.4]), np.array([-0.7, 2.1])
     *_, tape = variables.evaluate(np, theta)
     gradient = variables.backward(np, tape, ux, uy)

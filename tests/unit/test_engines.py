@@ -83,7 +83,9 @@ def walkers(**how):
 
 def merged(**how):
     problem = plain_task(y="smoothed-accuracy").problem()
-    settings = WLMCSettings(steps=300, stages=6, walkers=4, merge_every=2, groups=2)
+    settings = WLMCSettings(
+        steps=300, stages=6, walkers=4, merge_every=2, groups=2, estimator="frozen"
+    )
     return wlmc_run.sample(problem, settings, **how).entropies
 
 

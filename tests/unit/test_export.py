@@ -251,12 +251,31 @@ def test_the_reader_of_the_page_reads(monkeypatch, capsys, results):
     assert "ln train loss" in capsys.readouterr().out
 
 
+def unnamed(name):
+    """Whether docs/format.md says nothing of an array of this name."""
+    parent, _, last = name.rpartition(".")
+    return f"`{name}`" not in PAGE and not (f"`{parent}.NAME`" in PAGE and f"`{last}`" in PAGE)
+
+
 def test_the_page_names_every_array_of_every_file():
-    unnamed = set()
-    for path in RUNS.rglob("*.npz"):
-        for name in store.load(path)[0]:
-            name = re.sub(r"^\d+\.", "", name)
-            parent, _, last = name.rpartition(".")
-            if f"`{name}`" not in PAGE and not (f"`{parent}.NAME`" in PAGE and f"`{last}`" in PAGE):
-                unnamed.add(name)
-    assert unnamed == set()
+    names = {name for path in RUNS.rglob("*.npz") for name in store.load(path)[0]}
+    assert [name for name in names if unnamed(re.sub(r"^\d+\.", "", name))] == []
+    assert unnamed("nothing")
+    assert unnamed("history.nothing")
+
+
+def test_the_page_names_what_this_version_writes():
+    from wlnn.ladder import checkpoints as ladders
+    from wlnn.ladder.rungs import Rungs
+    from wlnn.ladder.samples import Samples
+    from wlnn.wlmc import checkpoints as walkers
+    from wlnn.wlmc.walker import HISTORY
+    from wlnn.wlmd.checks import Period
+    from wlnn.wlmd.walk import MDState
+
+    names = ["early", "history.x_mean", *walkers.ARRAYS, *ladders.ARRAYS]
+    names += [f"history.{name}" for name in (*HISTORY, *Period._fields)]
+    names += [f"state.{name}" for name in MDState._fields]
+    names += [f"rungs.{name}" for name in Rungs._fields]
+    names += [f"{part}.{name}" for part in ("draws", "parts") for name in Samples._fields]
+    assert [name for name in names if unnamed(name)] == []

@@ -217,18 +217,18 @@ def test_threads_change_no_bit(sphere, result):
 
 
 def test_an_interrupted_run_goes_on_with_the_same_bits(sphere, result, tmp_path, monkeypatch):
-    calls, real = [], units.advance
+    calls, real = [], units.advance_all
 
-    def advance(mover, settings, state, flag):
-        calls.append(state.phase)
+    def advance(mover, settings, states, flag):
+        calls.append(states[0].phase)
         if calls.count(units.RUN) == 12:
             flag[0] = 1  # as Ctrl-C does
-        return real(mover, settings, state, flag)
+        return real(mover, settings, states, flag)
 
-    monkeypatch.setattr(ladder_run.units, "advance", advance)
+    monkeypatch.setattr(ladder_run.units, "advance_all", advance)
     with pytest.raises(Interrupted):
         ladder_run.sample(sphere, SHORT, tmp_path / "run", grid=GRID)
-    monkeypatch.setattr(ladder_run.units, "advance", real)
+    monkeypatch.setattr(ladder_run.units, "advance_all", real)
     whole = ladder_run.sample(sphere, SHORT, tmp_path / "run", grid=GRID)
     assert same(whole.entropies, result.entropies)
     assert whole.meta["rungs"] == result.meta["rungs"]

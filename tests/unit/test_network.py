@@ -102,7 +102,7 @@ def test_bounds():
         lambda: FNN((2,)),
         lambda: FNN((2, 0, 1)),
         lambda: FNN((2, 3, 1), "sine"),
-        lambda: FNN((2, 3, 1)).bounds("fan_in"),
+        lambda: FNN((2, 3, 1)).bounds("fan_around"),
         lambda: FNN((2, 3, 1)).bounds("width", -1.0),
     ],
 )

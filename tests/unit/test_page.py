@@ -298,4 +298,7 @@ def test_a_browser_shows_it_and_asks_for_nothing(tmp_path, quick_pictures, monke
                     assert shown.evaluate(drawn)
                     back = shown.evaluate("getComputedStyle(document.body).backgroundColor")
                     assert (back == "rgb(255, 255, 255)") == (scheme == "light")
+                    shown.emulate_media(media="print")  # on paper it is never dark
+                    back = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+                    assert back == "rgb(255, 255, 255)"
         chromium.close()

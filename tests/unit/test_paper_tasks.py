@@ -125,7 +125,7 @@ def test_every_task_has_a_table():
 def test_walkers_start_in_the_part_of_the_box_that_the_settings_say():
     variables = NetworkVariables(load_task("mnist", points=100), start_part=0.6)
     theta = variables.start(np.random.default_rng(0), 50)
-    part = np.abs(theta / variables.bounds)
+    part = np.abs(theta / variables.task.box[1])
     assert 0.59 < part.max() < 0.6
     assert part.mean() == pytest.approx(0.3, rel=0.02)
 

@@ -1,6 +1,7 @@
 """One problem for all samplers: what each asks of it, and what it says where that is missing."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from wlnn.settings.samplers import WLMCSettings, WLMDSettings
 from wlnn.settings.tables import MDSettings
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc import run as wlmc_run
+from wlnn.wlmc.rules import wrapped
 from wlnn.wlmd import run as wlmd_run
 from wlnn.wlmd.setup import make_setup
 
@@ -63,3 +65,22 @@ def test_what_a_sampler_needs_and_does_not_find_is_told():
 def test_half_a_gradient_is_refused(given):
     with pytest.raises(UserError, match="give observe, or evaluate, backward and start"):
         Problem("half", -np.ones(2), np.ones(2), GRID, **dict.fromkeys(given, len))
+
+
+def test_periodic_parameters_are_told_and_checked():
+    grid = Grid(Axis("x", 0.0, 1.0, 4), Axis.single())
+    make = partial(Problem, "p", -np.ones(2), np.ones(2), grid, lambda t: (float(t[0]), 0.0))
+    for wrong in ((True,), (0, 1), (0.5, 0.5)):
+        with pytest.raises(UserError, match="one truth value for each of the 2 parameters"):
+            make(periodic=wrong)
+    assert make().identity("wlmc")["problem"] == {}
+    assert make(periodic=(False, True)).identity("wlmc")["problem"] == {"periodic": [1]}
+    with pytest.raises(UserError, match="no periodic parameters"):
+        make(periodic=(False, True)).require_gradient()
+
+
+@pytest.mark.parametrize("new", [-3.5, -1.0, 0.2, 1.0, 1.5, 7.25, -1.0 - 1e-17])
+def test_a_wrapped_value_lies_in_the_box_whole_boxes_away(new):
+    found = wrapped(new, -1.0, 1.0)
+    assert -1.0 <= found <= 1.0
+    assert (found - new) / 2 == pytest.approx(round((found - new) / 2), abs=1e-12)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wlnn.reference.cases import (
+    angle,
     hidden_unit,
     ising,
     logistic,
@@ -94,6 +95,16 @@ def test_ising_counts_by_transfer_matrix_and_by_listing_all_states():
     for energy, number in ising.TABLE_8.items():
         assert counts[(energy + 128) // 4] == number
     assert sum(counts) == 2**64
+
+
+def test_angle_masses_by_uniform_angles():
+    case = angle.problem()
+    thetas = np.linspace(-np.pi, np.pi, 400_001)[:-1] + np.pi / 400_001
+    ix, iy = case.grid.index(-np.cos(thetas), (thetas > 0).astype(float))
+    found = np.zeros(case.grid.shape)
+    np.add.at(found, (ix[ix >= 0], iy[ix >= 0]), 1 / len(thetas))
+    np.testing.assert_allclose(found, angle.masses(case), atol=1e-5)
+    assert angle.masses(case).sum() == pytest.approx(0.5)
 
 
 def test_the_loss_of_the_torus_has_the_levels_of_its_energy():

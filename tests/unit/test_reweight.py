@@ -130,3 +130,16 @@ def test_the_closed_forms_of_the_box_by_quadrature():
         exact = box_loss.quadratic_exact(T)
         assert exact == pytest.approx((loss, ln_z, capacity), rel=1e-10)
         assert exact == pytest.approx(stored, rel=1e-7)
+
+
+def test_a_test_quantity_that_is_linear_in_x_is_felt_inside_the_bins():
+    """S rises by 6 nats a bin: rows have the mean of y near their upper edges, the weight not."""
+    n, width = 120, 0.1
+    x = Axis.of_width("ln train loss", -9.0, 0.0, width)
+    rate = n / 2
+    mean_x = x.edges[1:] - 1 / rate + width / np.expm1(rate * width)  # under e^(n x / 2) of a bin
+    share = 0.9 + 0.05 * mean_x  # of accuracy 1, the rest has accuracy 0
+    mass = np.diff(np.exp(rate * x.edges))[:, None] * np.stack([1 - share, share], axis=1)
+    grid, seen = Grid(x, Axis.counts("test accuracy", 1)), np.ones((x.n, 2), int)
+    found = canonical(Landscape(grid, np.log(mass)[None], seen, seen > 0, {"gauge": "box"}), [1e-5])
+    assert found.values["y"][0] == pytest.approx(0.9 + 0.05 * found.values["ln_loss"][0], abs=2e-5)

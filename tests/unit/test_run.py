@@ -131,6 +131,17 @@ def test_cases_are_chosen_by_name():
         wlnn.verify("maxnrom")
 
 
+def test_arrays_of_a_program_need_no_source():
+    points, labels = np.eye(4, 2), [0, 1, 0, 1]
+    data = wlnn.Dataset(points, labels, points, labels)
+    assert data.source == {}
+    grid = wlnn.Grid(wlnn.Axis("ln train loss", -2, 1, 6), wlnn.Axis.counts("test accuracy", 4))
+    task = wlnn.Task("mine", data, wlnn.FNN((2, 2, 2)), grid)
+    trained = wlnn.run(task, "train", epochs=2, runs=2, threads=1, progress=False)
+    assert trained.meta["task"]["data"] == {}
+    assert repr(trained).startswith("Trained: mine, 2-2-2 relu, 12 parameters")
+
+
 def test_the_package_says_that_it_has_types():
     assert Path(wlnn.__file__).with_name("py.typed").exists()
 

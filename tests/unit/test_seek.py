@@ -71,6 +71,7 @@ def test_an_interrupted_search_gives_the_same_bits(tmp_path, monkeypatch):
     assert whole.x.shape == (3, 50)
     assert (whole.accepted > 0.1).all()
     monkeypatch.setattr("wlnn.base.running.REPORT_SECONDS", -1.0)
+    monkeypatch.setattr("wlnn.base.pool.STRETCH_SECONDS", 0.0)
 
     def stop(report):
         if report.part > 0.5:

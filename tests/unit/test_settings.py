@@ -122,9 +122,9 @@ def test_values_of_overrides():
         ("network.logits=3", "network.logits"),
         ("network.bound_factor=0", "network.bound_factor must be above 0"),
         ("grid.x_width=0", "grid.x_width must be above 0"),
-        ("grid.x_low=1", "grid.x_low, x_high, x_width make -5 bins"),
+        ("grid.x_low=1", "grid.x_low, grid.x_high and grid.x_width make -5 bins"),
         ("grid.x_width=1e-9", "between 2 and 100000"),
-        ("grid.y_low=9", "grid.y_low, y_high, y_width"),
+        ("grid.y_low=9", "grid.y_low, grid.y_high and grid.y_width"),
     ],
 )
 def test_wrong_values_are_refused_by_name(override, words):

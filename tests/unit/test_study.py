@@ -108,7 +108,7 @@ def test_a_wrong_study_is_told(text, sentence, here):
         ('task = "spiral-classify"\n[wlmd]\ndt = 1e-3', (), "wlmd.dt has no effect on its runs"),
         ('task = "mnist"\n[network]\nlayers = 2', (), "network.layers has no effect on its runs"),
         ('task = "mnist"\nlogits = 1', (), "--logits has no effect"),
-        ('task = "spiral-classify"\nseed = [1, "a"]', (), "wlmc.seed must be a whole number"),
+        ('task = "spiral-classify"\nseed = [1, "a"]', (), "seed must be a whole number"),
         ('task = "spiral-classify"', ("--array", "0/2"), "holds a single run"),
         ('task = "spiral-classify"\nseed = [1, 2]', ("--array", "2/2"), "write I/N with I from 0"),
         ('task = "spiral-classify"\n[wlmc]\nseed = [1, 2]', ("--seed", "3"), "are the same"),

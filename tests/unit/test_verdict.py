@@ -32,7 +32,7 @@ def result(late_off=0.0, off=0.0, trips=5.0, x=None, walkers=8, draws=100_000, *
             "ln_f": np.zeros(40),
         }
         counts = np.rint(early + late).astype(int)
-        parts.append(WalkerResult(LN_P, counts, counts, history, np.rint(late).astype(int)))
+        parts.append(WalkerResult(LN_P, counts, counts, history, np.rint(early).astype(int)))
     found = Draws(rng.multinomial(draws, np.exp(LN_P).ravel()).reshape(GRID.shape), draws)
     settings = {"steps": 1e8, "stages": 40, "production": 0.5, "estimator": "common", "seed": 0}
     about = {"wlmc": settings, "measured_from": 0, "finished": True, **meta}

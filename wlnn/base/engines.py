@@ -191,6 +191,7 @@ def _library(name: str, extra: str) -> ModuleType:
 def _dask(where: str, insecure: bool) -> Iterator[Engine]:
     """A scheduler that is there already, or one that the keys of a file begin."""
     distributed = _library("distributed", "dask")
+    _quiet("distributed")
     if where.startswith("tcp://") and not insecure:
         raise UserError(
             f"--on dask:{where}: whoever reaches an open port of dask can run anything there; use "
@@ -207,23 +208,18 @@ def _dask(where: str, insecure: bool) -> Iterator[Engine]:
                 f"--on dask:{where}: no connection: {reason}; look whether the scheduler runs "
                 "there, and whether key and certificate are its own (docs/cluster.md)."
             ) from error
-        with suppress_logs("distributed"), client:
+        with client:
             executor = client.get_executor(pure=False)
             yield Engine(executor, count=lambda: len(client.nthreads()), name=f"dask:{where}")
 
 
-@contextmanager
-def suppress_logs(name: str) -> Iterator[None]:
-    """No warnings of a library meanwhile: what matters of them is told by the engine."""
+def _quiet(name: str) -> None:
+    """No log of a library on the terminal: what matters of it is told by the engine."""
     import logging
 
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    for known in [name, *logging.root.manager.loggerDict]:
+        if f"{known}.".startswith(f"{name}."):
+            logging.getLogger(known).setLevel(logging.CRITICAL + 1)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.canonical.columns import ACCURACY, ENERGY, LOSS, N_COLUMNS, X, Y
+from wlnn.tasks.field import Field, field_of
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import integrator
 from wlnn.wlmd.integrator import (
@@ -30,6 +31,7 @@ from wlnn.wlmd.integrator import (
     energy,
     kinetic_temperature,
     langevin_step,
+    normal,
 )
 
 NEVER = 2**62  # steps
@@ -67,69 +69,64 @@ def start(problem: Problem, temperatures: np.ndarray, rngs: Sequence) -> Walkers
     problem.require_gradient()
     each = len(temperatures) // len(rngs)
     theta = np.concatenate([problem.start(rng, each) for rng in rngs])
-    return Walkers(theta, _normal(rngs, theta.shape), np.array(temperatures, dtype=float))
+    return Walkers(theta, normal(rngs, theta.shape), np.array(temperatures, dtype=float))
 
 
-def _normal(rngs: Sequence, shape: tuple[int, int], kind=np.float64) -> np.ndarray:
-    """Normal numbers ``(R, P)``: a row of each generator, or all of a single one."""
-    if len(rngs) == 1:
-        return rngs[0].standard_normal(shape, kind)
-    return np.stack([rng.standard_normal(shape[1], kind) for rng in rngs])
-
-
-def hottest(problem: Problem, walkers: Walkers) -> np.ndarray:
+def hottest(xp, problem, theta, u, temperature):
     """Kinetic temperature ``(R,)``, in units of T, that no right motion exceeds.
 
     All energy above that of the lowest loss may become kinetic: that is 2 L / (T P), and a factor
     of 4 and the natural spread are left for what the thermostat brings.
     """
-    loss = np.exp(problem.evaluate(np, walkers.theta)[0])
-    energy = 1 + kinetic_temperature(walkers.u)
-    energy = energy + 2 * loss / (walkers.temperature * problem.n_parameters)
-    return 4 * energy + 30 * math.sqrt(2 / problem.n_parameters)
+    loss, n = xp.exp(problem.evaluate(xp, theta)[0]), theta.shape[1]
+    energy = 1 + kinetic_temperature(u)
+    energy = energy + 2 * loss / (temperature * n)
+    return 4 * energy + 30 * math.sqrt(2 / n)
 
 
-def walk_numpy(problem, theta, u, temperature, motion, steps, rngs, hottest, records, stop=(0,)):
+def walk_numpy(
+    xp, problem, theta, u, temperature, motion, steps, rngs, hottest, records, stop=(0,)
+):
     """R walkers, ``steps`` steps: the readable definition.
 
     Shapes: theta, u ``(R, P)``; temperature, hottest ``(R,)``; rngs: R generators, or one; records
-    ``(R, N_COLUMNS)``; stop ``(1,)``, looked at in every step. Changed in place: theta, u, records.
-    Returns for each walker how it ended, ``(R,)``.
+    ``(R, N_COLUMNS)``; stop ``(1,)``, looked at in every step. ``problem`` is a :class:`Problem` or
+    a ``Field``. Changed in place: theta, u, records. Returns how each walker ended, ``(R,)``.
+    Nothing is read back while it runs, so that a device never waits for the CPU.
     """
-    scaled = motion._replace(dt=motion.dt * np.sqrt(temperature)[:, None])  # of u
-    begun, ending = theta.copy(), np.full(len(theta), FINE)
+    scaled = motion._replace(dt=motion.dt * xp.sqrt(temperature)[:, None])  # of u
     means = records[:, LOSS:]
-    means[:] = 0.0
-    x, y, accuracy, tape = problem.evaluate(np, theta)
+    means[...] = 0.0
+    x, y, accuracy, tape = problem.evaluate(xp, theta)
+    begun = here, speed = theta.copy(), u.copy()
+    sound = xp.ones(x.shape, bool)
     for k in range(steps):
         # 1. force in units of T: minus the gradient of L / T, and L = exp(x)
-        slope = np.exp(x) / temperature
-        force = -problem.backward(np, tape, slope, np.zeros_like(slope))
+        slope = xp.exp(x) / temperature
+        force = -problem.backward(xp, tape, slope, xp.zeros_like(slope))
         if k == 0:
             records[:, X], records[:, Y] = x, y
             records[:, ACCURACY] = 0.0 if accuracy is None else accuracy
-            records[:, ENERGY] = temperature * energy(u, force, scaled.dt, slope)
+            records[:, ENERGY] = temperature * energy(speed, force, scaled.dt, slope)
         # 2. move; the thermostat acts in every m-th step
         noise = None
         if (k + 1) % motion.every == 0:
-            noise = _normal(rngs, theta.shape, np.float32).astype(float)
-        theta[...], u[...] = langevin_step(
-            np, theta, u, force, noise, scaled, problem.lo, problem.hi
+            noise = normal(rngs, theta.shape, np.float32).astype(float)
+        moved = langevin_step(xp, here, speed, force, noise, scaled, problem.lo, problem.hi)
+        # a lost walker must not stop the others: it waits where it began
+        here, speed = (
+            xp.where(sound[:, None], new, old) for new, old in zip(moved, begun, strict=True)
         )
         # 3. where are we now
-        x, y, accuracy, tape = problem.evaluate(np, theta)
-        loss, kinetic = np.exp(x), kinetic_temperature(u)
-        right = 0.0 * x if accuracy is None else accuracy
-        means += np.stack([loss, loss * loss, x, y, right, kinetic], axis=1) / steps
-        bad = ~(np.isfinite(x) & (kinetic < hottest))
-        if bad.any():  # a lost walker must not stop the others: it waits where it began
-            ending[bad] = DIVERGED
-            theta[bad], u[bad] = begun[bad], 0.0
-            x, y, accuracy, tape = problem.evaluate(np, theta)
+        x, y, accuracy, tape = problem.evaluate(xp, here)
+        loss, kinetic = xp.exp(x), kinetic_temperature(speed)
+        right = xp.zeros_like(x) if accuracy is None else accuracy
+        means += xp.stack([loss, loss * loss, x, y, right, kinetic], axis=1) / steps
+        sound = sound & xp.isfinite(x) & (kinetic < hottest)
         if stop[0]:
-            ending[:] = STOPPED
-            break
-    return ending
+            return xp.full(x.shape, STOPPED)
+    theta[...], u[...] = here, speed
+    return xp.where(sound, FINE, DIVERGED)
 
 
 def advance(
@@ -141,27 +138,28 @@ def advance(
     systems: Sequence | None = None,
     stop: np.ndarray | None = None,
     map: Callable = map,
+    field: Field | None = None,
 ) -> Stretch | None:
     """``steps`` steps and one record for every walker; the given walkers are not changed.
 
     Args:
         rngs: one generator per walker, for these steps; or, without ``systems``, one for all.
-        systems: one compiled system per walker; None runs the NumPy definition on all at once.
+        systems: one compiled system per walker; None runs the definition on all at once.
         stop: (1,) uint8; non-zero ends it at once, and None is returned.
         map: runs the walkers, side by side if it can; only with ``systems``.
+        field: the problem on the device that the definition runs on, if not the CPU.
     """
     stop = np.zeros(1, np.uint8) if stop is None else stop
-    theta, u = walkers.theta.copy(), walkers.u.copy()
-    records = np.empty((len(theta), N_COLUMNS))
-    limit = hottest(problem, walkers)
     if systems is None:
-        ending = walk_numpy(
-            problem, theta, u, walkers.temperature, motion, steps, rngs, limit, records, stop
-        )
+        field = field or field_of(problem)
+        theta, u, records, ending = _at_once(field, walkers, motion, steps, rngs, stop)
     else:
         from wlnn.backend.cache import drop_stale
         from wlnn.canonical.langevin_loop import walk
 
+        theta, u = walkers.theta.copy(), walkers.u.copy()
+        records = np.empty((len(theta), N_COLUMNS))
+        limit = hottest(np, problem, *walkers)
         box = integrator.make_box(problem.lo, problem.hi)
         drop_stale()
 
@@ -177,3 +175,18 @@ def advance(
     diverged = ending == DIVERGED
     theta[diverged], u[diverged] = walkers.theta[diverged], walkers.u[diverged]
     return Stretch(walkers._replace(theta=theta, u=u), records, diverged)
+
+
+def _at_once(field: Field, walkers: Walkers, motion: Motion, steps: int, rngs, stop):
+    """By the definition, on a device: theta, u, records and endings, in NumPy."""
+    device, xp = field.device, field.device.xp
+    with device.using():
+        theta, u, temperature = (device.put(part) for part in walkers)
+        theta, u = theta.copy(), u.copy()
+        records = xp.empty((len(theta), N_COLUMNS))
+        limit = hottest(xp, field, theta, u, temperature)
+        noise = device.noise(rngs, len(theta))
+        ending = walk_numpy(
+            xp, field, theta, u, temperature, motion, steps, noise, limit, records, stop
+        )
+        return tuple(map(device.host, (theta, u, records, ending)))

@@ -21,6 +21,7 @@ def train(
     metric=None,
     executor=None,
     make_task=None,
+    device=None,
 ) -> Search:
     """SGD or Adam with as many epochs as gradient evaluations; ``metric`` is one of its records.
 
@@ -37,7 +38,7 @@ def train(
     folder = None if directory is None else Path(directory) / optimizer
     found = train_many(
         task, replace(table, **changes), folder, processes, report,
-        make_task=make_task, executor=executor,
+        make_task=make_task, executor=executor, device=device,
     )  # fmt: skip
     usual = "ln-test-loss" if task.loss == "squared-error" else "test-accuracy"
     x, y = found.metric("ln-train-loss"), found.metric(metric or usual)

@@ -65,9 +65,10 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
     """Canonical averages of a landscape whose x is ln(train loss).
 
     Inside a bin ln g(x) is taken as linear, its slope that of its neighbours, so that neither the
-    steepness of S nor that of exp(-e^x / T) makes the width of the bins felt; <y> of a row holds
-    for the whole bin. The estimates are those of the mean of S(x) over walkers, the errors those of
-    the jackknife over walkers.
+    steepness of S nor that of exp(-e^x / T) makes the width of the bins felt. <y> is linear too: of
+    a row it is the mean under g(x), which lies on the side where g is large, and not at the centre
+    where the weight may be. The estimates are those of the mean of S(x) over walkers, the errors
+    those of the jackknife over walkers.
 
     Raises:
         UserError: a temperature that is not positive, or no two neighbouring rows to trust.
@@ -181,6 +182,8 @@ def _averages(landscape: Landscape, rows: slice, temperatures: np.ndarray):
     inner = slope[:, None] * offset + np.log(0.5 * node_weights)  # (rows, nodes)
     if landscape.measure == "mass":  # of which the nodes get their shares
         inner -= ln_sum(inner)[:, None]
+    inside = np.exp(inner) @ offset if landscape.measure == "mass" else np.zeros(len(y))
+    y = y[:, None] + np.gradient(y)[:, None] / axis.width * (offset - inside[:, None])
     x = axis.centres[rows][:, None] + offset
     loss = np.exp(x)
     found = {name: np.empty(len(temperatures)) for name in QUANTITIES}
@@ -193,7 +196,7 @@ def _averages(landscape: Landscape, rows: slice, temperatures: np.ndarray):
         found["ln_z"][k] = ln_z
         found["loss"][k] = mean_loss
         found["ln_loss"][k] = (weight * x).sum()
-        found["y"][k] = weight.sum(1) @ y
+        found["y"][k] = (weight * y).sum()
         found["heat_capacity"][k] = (weight * (loss - mean_loss) ** 2).sum() / T**2
         ln_weights[k] = ln_sum(ln_weight) - ln_z
     return found, ln_weights

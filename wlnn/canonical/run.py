@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.backend.device import CPU, device_of
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
@@ -28,6 +29,7 @@ from wlnn.canonical.trajectories import FILE, Trajectories
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import MDSettings
 from wlnn.tasks.check import checked_smooth, uncompiled
+from wlnn.tasks.field import Field, field_of, field_on
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
 
@@ -35,8 +37,8 @@ from wlnn.wlmd.start import starting_below
 class Move:
     """What the walkers of a run share; each has a compiled system of its own."""
 
-    def __init__(self, problem: Problem, settings: MDSettings):
-        self.problem, self.settings = problem, settings
+    def __init__(self, problem: Problem, settings: MDSettings, field: Field | None = None):
+        self.problem, self.settings, self.field = problem, settings, field or field_of(problem)
         self.motion = langevin.make_motion(
             settings.dt, settings.friction, settings.thermostat_every
         )
@@ -44,7 +46,7 @@ class Move:
 
     def systems_of(self, numbers: tuple[int, ...]) -> list | None:
         """The compiled systems of some walkers, None where there are none."""
-        make = self.problem.gradient_system
+        make = self.problem.gradient_system if self.field.compiled else None
         for number in numbers if make else ():
             if number not in self.systems:
                 self.systems[number] = make()
@@ -74,6 +76,7 @@ def simulate(
     notes: dict | None = None,
     executor: Executor | None = None,
     make_problem: Callable[[], Problem] | None = None,
+    device=None,
 ) -> Trajectories:
     """Molecular dynamics on the training loss of a problem: independent walkers from its start.
 
@@ -86,22 +89,29 @@ def simulate(
         notes: stored in ``run.json``.
         executor: any ``concurrent.futures.Executor`` in the place of threads; changes no bit.
         make_problem: makes the problem in a worker, where it cannot be pickled.
+        device: "cuda" or "cuda:1", where all walkers move at once; what the CPU began goes on
+            there, and the other way round. Never chosen by itself; other bits.
 
     Raises:
         UserError: wrong settings, a directory of another run, or no walker left.
+        DeviceError: a device that cannot be used, or too little memory there.
         Interrupted: on Ctrl-C; every finished record is saved.
     """
     make, problem = make_problem or partial(itself, problem), checked_smooth(problem)
-    move, clocks = Move(problem, settings), Clocks(report, None)
-    clocks.tell(uncompiled(problem))
+    clocks, everybody = Clocks(report, None), tuple(range(settings.walkers))
+    if device_of(device) is CPU:
+        clocks.tell(uncompiled(problem))
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
-        everybody = tuple(range(settings.walkers))
-        if problem.gradient_system:  # no steps: what Numba compiles, it compiles here
+        move = Move(problem, settings, field_on(problem, device, settings.walkers, 0, directory))
+        each = problem.gradient_system and move.field.compiled
+        if each:  # no steps: what Numba compiles, it compiles here
             first, rng = found.only((0,))[0], generator(settings.seed, 0, 0)
             systems = move.systems_of((0,))
             langevin.advance(problem, first, move.motion, 0, [rng], systems)
-    units = [(r,) for r in everybody] if problem.gradient_system else [everybody]
+    if not move.field.compiled:
+        executor = None
+    units = [(r,) for r in everybody] if each else [everybody]
     units = [Moved(numbers, *found.only(numbers)) for numbers in units]
     n, told = settings.steps // settings.record, set()
     told.update(r for unit in units for r, _ in _diverged(unit, settings))
@@ -167,6 +177,7 @@ def stretch(move: Move, unit: Moved, seconds: float, stop: np.ndarray) -> Moved:
             [generator(settings.seed, r, 1 + k) for r in moving],
             move.systems_of(moving),
             stop,
+            field=move.field,
         )
         if later is None:
             break

@@ -25,6 +25,7 @@ from wlnn.canonical import columns, langevin
 from wlnn.canonical import tempering as seek
 from wlnn.settings.canonical import AS_DRAWN
 from wlnn.settings.tables import SeekSettings, Settings
+from wlnn.tasks.field import Field, field_of, field_on
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd.start import starting_below
 
@@ -68,8 +69,11 @@ def make_plan(name: str, settings: SeekSettings) -> seek.TemperaturePlan:
 class Quest:
     """What the runs of a search share; each replica has a compiled system of its own."""
 
-    def __init__(self, problem: Problem, settings: Settings, name: str):
+    def __init__(
+        self, problem: Problem, settings: Settings, name: str, field: Field | None = None
+    ):  # fmt: skip
         self.problem, self.settings, self.name = problem, settings.seek, name
+        self.field = field or field_of(problem)
         md = settings.md
         self.plan = make_plan(name, self.settings)
         self.motion = langevin.make_motion(md.dt, md.friction, md.thermostat_every)
@@ -82,7 +86,7 @@ class Quest:
 
     def systems_of(self, replicas: list[int]) -> list | None:
         """Their compiled systems, None where there are none."""
-        make = self.problem.gradient_system
+        make = self.problem.gradient_system if self.field.compiled else None
         for r in replicas if make else ():
             if r not in self.systems:
                 self.systems[r] = make()
@@ -109,6 +113,7 @@ def search(
     metric: str | None = None,
     executor: Executor | None = None,
     make_problem: Callable[[], Problem] | None = None,
+    device=None,
 ) -> Search:
     """All runs of one of :data:`PLANS`.
 
@@ -119,15 +124,20 @@ def search(
         report: called with a :class:`wlnn.base.running.Report` of the coldest replicas.
         executor: any ``concurrent.futures.Executor`` in the place of threads; changes no bit.
         make_problem: makes the problem in a worker, where it cannot be pickled.
+        device: "cuda" or "cuda:1", where all replicas of all runs move at once; see ``simulate``.
 
     Raises:
         UserError: wrong settings, a damaged checkpoint, or every run diverged.
+        DeviceError: a device that cannot be used, or too little memory there.
         Interrupted: on Ctrl-C; every finished stretch is saved.
     """
-    quest, own = Quest(problem, settings, name), settings.seek
-    n, replicas = quest.plan.temperatures.shape
+    own = settings.seek
+    n, replicas = make_plan(name, own).temperatures.shape
     everybody = tuple(range(own.runs))
     size, key = own.runs * replicas, PLANS.index(name)
+    quest = Quest(problem, settings, name, field_on(problem, device, size, 0, directory))
+    if not quest.field.compiled:
+        executor = None
     path = None if directory is None else Path(directory) / f"seek-{name}.npz"
     found = _load(path, name, size, own.runs, problem)
     if found:
@@ -141,7 +151,8 @@ def search(
         coldest = [np.zeros((0, columns.N_COLUMNS))] * own.runs
         before = np.zeros(replicas - 1, int)
     units = []
-    for numbers in [(m,) for m in everybody] if problem.gradient_system else [everybody]:
+    each = problem.gradient_system and quest.field.compiled
+    for numbers in [(m,) for m in everybody] if each else [everybody]:
         chosen = langevin.Walkers(*(part[quest.replicas_of(numbers)] for part in walkers))
         rows = np.stack([coldest[m] for m in numbers])
         units.append(Sought(numbers, chosen, rows, np.zeros((len(numbers), replicas - 1), int)))
@@ -229,6 +240,7 @@ def stretch(quest: Quest, unit: Sought, seconds: float, stop: np.ndarray) -> Sou
             partial(random, k),
             quest.systems_of(replicas),
             stop,
+            field=quest.field,
         )
         if found is None:
             break

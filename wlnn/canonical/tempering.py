@@ -15,6 +15,7 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.canonical import langevin
+from wlnn.tasks.field import Field, field_of
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd.integrator import Motion
 
@@ -101,6 +102,7 @@ def follow(
     stop: np.ndarray | None = None,
     map: Callable = map,
     exchange: Callable = exchange,
+    field: Field | None = None,
 ) -> Replicas | None:
     """Stretch ``k`` of a plan: ``steps`` steps of all replicas of M runs, then the exchange.
 
@@ -112,13 +114,14 @@ def follow(
     replicas = len(temperature)
     runs = len(walkers.theta) // replicas
     walkers = walkers._replace(temperature=np.tile(temperature, runs))
-    found = langevin.advance(problem, walkers, motion, steps, rngs, systems, stop, map)
+    how = systems, stop, map, field
+    found = langevin.advance(problem, walkers, motion, steps, rngs, *how)
     if found is None:
         return None
     theta, u = found.walkers.theta, found.walkers.u
     accepted = np.zeros((runs, replicas - 1), bool)
     if plan.exchange:
-        loss = np.exp(problem.evaluate(np, theta)[0]).reshape(runs, replicas)
+        loss = np.exp((field or field_of(problem)).measured(theta)[0]).reshape(runs, replicas)
         uniform = random((runs, replicas - 1))
         order, accepted = exchange(loss, temperature, k % 2, uniform)
         flat = (order + replicas * np.arange(runs)[:, None]).ravel()

@@ -37,8 +37,11 @@ study_options = (
 )
 
 
-def carry_out(config, array, dry_run, preset, out, threads, on, insecure, **options) -> None:
-    """All runs of a study that are not finished and that nobody else works on."""
+def carry_out(config, array, dry_run, preset, out, live, where, **options) -> None:
+    """All runs of a study that are not finished and that nobody else works on.
+
+    ``where`` is how many threads there are, and the engine or device, as of the command line.
+    """
     from wlnn.runs import status
     from wlnn.runs.study import read_study
 
@@ -56,11 +59,12 @@ def carry_out(config, array, dry_run, preset, out, threads, on, insecure, **opti
         return
     if several:
         status.plan(folder, names)
-    with engine_of(on, insecure) as engine:
+    threads, *place = where
+    with engine_of(*place) as engine:
         if several:
-            _campaign(runs, folder, threads, engine)
+            _campaign(runs, folder, threads, engine, live)
         else:
-            execute(*runs[0], threads, engine=engine)
+            execute(*runs[0], threads, engine=engine, live=live)
 
 
 def _runs(study, preset, options: dict, out) -> tuple[list, Path]:
@@ -135,7 +139,7 @@ def _runs_of(n: int) -> str:
     return f"{n} run{'s' * (n != 1)}"
 
 
-def _campaign(runs: list, folder: Path, threads, engine) -> None:
+def _campaign(runs: list, folder: Path, threads, engine, live: bool) -> None:
     """One run after another; those that are finished, or that others have claimed, are passed."""
     from wlnn.base.claims import Taken, claimed
     from wlnn.landscape.landscape import finished
@@ -148,9 +152,8 @@ def _campaign(runs: list, folder: Path, threads, engine) -> None:
             if finished(directory) is None:
                 with claimed(directory):
                     if finished(directory) is None:
-                        execute(
-                            recipe, directory, threads, "the same command", engine, pictures=False
-                        )
+                        how = {"live": live, "pictures": False}
+                        execute(recipe, directory, threads, "the same command", engine, **how)
                         made += 1
                         continue
             before += 1

@@ -51,8 +51,19 @@ window_option = click.option(
 @threads_option
 @engine_options
 def md(
-    preset, out, threads, on, insecure, loss_window, temperature, dt, friction, newtonian, **options
-):
+    preset,
+    out,
+    threads,
+    on,
+    insecure,
+    device,
+    loss_window,
+    temperature,
+    dt,
+    friction,
+    newtonian,
+    **options,
+):  # fmt: skip
     """Let networks move in the potential of their train loss at a temperature T (Fig. 4).
 
     Langevin dynamics samples the canonical ensemble exp(-L / T): train loss and test quantity
@@ -82,7 +93,7 @@ def md(
     window = None if loss_window is None else numbers("--loss-window", loss_window, 2)
     if window is not None and not 0 < window[0] < window[1]:
         raise UserError(f"--loss-window {loss_window} is empty; write LOW,HIGH, both positive.")
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         directory = Path(out or Path("runs") / name)
         execute(recipe, directory, threads, engine=engine, window=window)
 

@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from wlnn import __version__
+from wlnn.backend.device import DeviceError
 from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS
 from wlnn.cli.options import STOPPED
@@ -40,6 +41,7 @@ COMMANDS = {  # in the order of the help
     "tune": "wlnn.cli.train:tune",
     "advantage": "wlnn.cli.advantage:advantage",
     "verify": "wlnn.cli.results:verify",
+    "devices": "wlnn.cli.devices:devices",
     "maxent": "wlnn.cli.maxent:maxent",
 }
 MISTAKE = 2  # exit status
@@ -110,10 +112,13 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{error.format_message().rstrip('.')}; see '{path} --help'.")
     except click.ClickException as error:
         _fail(error.format_message())
-    except UserError as error:
+    except (UserError, DeviceError) as error:
         _fail(str(error))
     except MemoryError as error:
         _fail(f"not enough memory ({error}): take a smaller network, fewer points or wider bins.")
+    except OSError as error:  # a name that is too long, a device that fails
+        name, reason = str(error.filename or "a file"), (error.strerror or str(error)).lower()
+        _fail(f"{name[:60]}{'...' * (len(name) > 60)}: {reason}.")
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", STOPPED)
 

@@ -172,14 +172,25 @@ engine_options = options_of(
     click.option(
         "--insecure", is_flag=True, help="Allow --on dask:tcp://..., where anybody may listen."
     ),
+    click.option(
+        "--device",
+        metavar="NAME",
+        help="cuda or cuda:1: many walkers at once on a graphics card (`wlnn devices`); a run goes "
+        "on on another device, too (docs/gpu.md).",
+    ),
 )
 
 
 @contextmanager
-def engine_of(on: str | None, insecure: bool):
-    """The engine of :data:`engine_options`, None for threads."""
+def engine_of(on: str | None, insecure: bool, device: str | None = None):
+    """The engine or the device of :data:`engine_options`, None for threads of the CPU."""
+    if device is not None and on is not None:
+        raise UserError("--on and --device exclude each other: a run is here or on other machines.")
     if on is None and not insecure:
-        yield None
+        from wlnn.backend.device import CPU, device_of
+
+        found = device_of(device)
+        yield None if found is CPU else found
         return
     from wlnn.base.engines import engine_on
 

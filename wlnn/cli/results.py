@@ -178,7 +178,7 @@ def networks(result, at, count, export):
         click.echo(export_network(landscape, found[0], export))
 
 
-@click.command(short_help="Join runs with different seeds.")
+@click.command(short_help="Join runs with different seeds, or of windows that overlap.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
 @click.option("--out", type=click.Path(file_okay=False), help="Directory of the joint result.")
 def merge(runs, out):
@@ -190,12 +190,16 @@ def merge(runs, out):
     \b
       wlnn sample --seed $SLURM_ARRAY_TASK_ID        in each job
       wlnn merge runs/spiral-classify-3x6-s*
+      wlnn merge low high      of --window=-4,-1 and --window=-2,1, say
+
+    Runs of several windows with the same bins become one landscape over all of them: each is
+    shifted, walker by walker, to the rows that it shares with the window above it.
 
     Let each job have its eight walkers: they find one S together and are counted on it. A job of
     one walker (--walkers 1) freezes what that walker has learnt, and has no error bars before it is
     joined.
     """
-    from wlnn.landscape.join import join
+    from wlnn.landscape.join import join_all
     from wlnn.report.landscape import reached, verdict_lines
     from wlnn.runs.find import find_landscape
 
@@ -203,13 +207,15 @@ def merge(runs, out):
     folder = Path(out or re.sub(r"-s\d+", "", names[0]) + "-merged")
     if (folder / "run.json").exists() or (folder / "landscape.npz").exists():
         raise UserError(f"{folder}: holds a result already; give another --out.")
-    joint = join([find_landscape(run) for run in runs], names)
+    joint, told = join_all([find_landscape(run) for run in runs], names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be made: {str(error.strerror).lower()}.") from error
     joint.save(folder / "landscape.npz")
     click.echo(f"{joint.n_walkers} walkers of {len(runs)} runs: {reached(joint)}", err=True)
+    for line in told:
+        click.echo(f"  {line}", err=True)
     click.echo("\n".join(verdict_lines(joint, str(folder))), err=True)
     for path in [folder / "landscape.npz", *draw(joint, folder)]:
         click.echo(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from wlnn.backend.device import Host
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
 from wlnn.cli.options import NUMBER, STOPPED, engine_of, engine_options, tell, threads_option
@@ -26,7 +27,7 @@ METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 @click.option("--steps", **NUMBER, help="Make the run so long, finished or not.")
 @threads_option
 @engine_options
-def resume(run, steps, threads, on, insecure):
+def resume(run, steps, threads, on, insecure, device):
     """Go on with an interrupted run, or with all runs in a directory of runs.
 
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
@@ -47,7 +48,7 @@ def resume(run, steps, threads, on, insecure):
     for folder in folders if steps is not None else ():
         _, changed = lengthen(folder, steps)
         click.echo(f"{folder}: from now on a run with {', '.join(changed)}", err=True)
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         for folder in folders:
             execute(read_recipe(folder), folder, threads, again, engine)
 
@@ -58,8 +59,8 @@ def execute(
     """Begin or continue a run; at its end print where the results are.
 
     ``again`` is what goes on with it after an interruption, where that is not `wlnn resume` with
-    the directory. ``engine`` takes the place of threads. Exits with status 130 when the run is
-    stopped.
+    the directory. ``engine``, or a device, takes the place of threads. Exits with status 130 when
+    the run is stopped.
     """
     _RUNNERS[recipe.sampler](recipe, directory, threads or cores(), again, engine, **options)
 
@@ -82,7 +83,7 @@ def _followed(
 
     try:
         with Progress(what, quiet) as progress:
-            if engine is not None:
+            if engine is not None and not isinstance(engine, Host):
                 _follow(engine, progress, directory)
             progress.report = noted(directory, progress.report)
             yield progress
@@ -133,7 +134,7 @@ def _landscape(
     with _followed(directory, again, engine, directory.name if again else "", quiet) as progress:
         page = LivePage(directory, progress.report)
         follow = page if live else progress.report
-        landscape = recipe.sample(problem, directory, threads, follow, engine)
+        landscape = recipe.sample(problem, directory, threads, follow, **_place(engine))
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
@@ -144,6 +145,11 @@ def _landscape(
             click.echo(path)
         if live and (written := page.write()):
             click.echo(written)
+
+
+def _place(engine) -> dict:
+    """The argument that says where a run is made: on a device, or by an executor."""
+    return {"device" if isinstance(engine, Host) else "executor": engine}
 
 
 def _where(workers: int, kind: str, engine) -> str:
@@ -168,8 +174,8 @@ def _motion(recipe, directory: Path, threads: int, again: str, engine, window=No
     with _followed(directory, again, engine) as progress:
         notes = {"recipe": recipe.to_dict()}
         found = simulate(
-            problem, settings, directory, threads, progress.report, notes, engine,
-            partial(recipe.as_problem, problem.about),
+            problem, settings, directory, threads, progress.report, notes,
+            make_problem=partial(recipe.as_problem, problem.about), **_place(engine),
         )  # fmt: skip
     click.echo("\n".join(canonical.motion(found)))
     click.echo(directory / FILE)
@@ -213,13 +219,14 @@ def _searched(recipe, directory: Path, threads: int, again: str, engine, asked=N
     found = []
     for method in (name for name in asked.get("methods", METHODS) if name in METHODS):
         with _followed(directory, again, engine, method) as progress:
-            how = settings, method, directory, threads, progress.report, metric, engine
+            how = settings, method, directory, threads, progress.report, metric
+            where = _place(engine)
             if method in search.PLANS:
                 make = partial(recipe.as_problem, problem.about)
-                found.append(search.search(problem, *how, make))
+                found.append(search.search(problem, *how, make_problem=make, **where))
             else:
-                make = partial(recipe.as_task, problem.about)
-                found.append(optimisers.train(task, *how, make if engine else None))
+                make = partial(recipe.as_task, problem.about) if engine else None
+                found.append(optimisers.train(task, *how, make_task=make, **where))
     click.echo("\n".join(in_words.report(found, metric, surface)))
     click.echo(plot.save(plot_seek(found, metric, surface, problem.name), directory / "seek.png"))
 
@@ -310,7 +317,7 @@ def _how(recipe, task, processes: int, engine) -> dict:
         "notes": {"recipe": recipe.to_dict()},
         "about": about,
         "make_task": partial(recipe.as_task, about) if engine else recipe.task,
-        "executor": engine,
+        **_place(engine),
     }
 
 

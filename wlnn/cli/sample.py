@@ -76,7 +76,9 @@ def tasks(name):
 @threads_option
 @engine_options
 @options_of(*study_options)
-def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run, **options):
+def sample(
+    preset, yes, out, threads, live, on, insecure, device, config, array, dry_run, **options
+):
     """Sample an entropy landscape: about a minute, about ten seconds with --quick.
 
     Walkers move through the parameters of the network, one parameter at a time, and learn S(x, y)
@@ -107,7 +109,8 @@ def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run
     from wlnn.runs.recipe import PAPER_DATA_SETS
 
     if config is not None:
-        carry_out(config, array, dry_run, preset, out, threads, on, insecure, **options)
+        where = threads, on, insecure, device
+        carry_out(config, array, dry_run, preset, out, live, where, **options)
         return
     if array is not None or dry_run:
         raise UserError(f"--{'array' if array else 'dry-run'} needs --config FILE.")
@@ -128,7 +131,7 @@ def sample(preset, yes, out, threads, live, on, insecure, config, array, dry_run
             for part, folder in runs:  # so that `resume` finds them all
                 part.open(part.problem(part.task()), folder)
     again = f"wlnn resume {directory}" if len(runs) > 1 else ""
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         for part, folder in runs:
             execute(part, folder, threads, again, engine, live=live)
 

@@ -50,7 +50,7 @@ seek_options = options_of(
 @click.option("--out", type=click.Path(file_okay=False), help="Run directory [runs/seek-...].")
 @threads_option
 @engine_options
-def seek(preset, out, threads, on, insecure, methods, landscape, at, **options):
+def seek(preset, out, threads, on, insecure, device, methods, landscape, at, **options):
     """Compare ways to networks of low train loss and high entropy, which generalise best.
 
     Langevin dynamics at a constant low temperature, simulated annealing and parallel tempering move
@@ -85,5 +85,5 @@ def seek(preset, out, threads, on, insecure, methods, landscape, at, **options):
     if out is None:
         out = Path("runs") / directory_name(recipe, recipe.task())
     asked = {"methods": methods or METHODS, "landscape": landscape, "surface": surface}
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         execute(recipe, Path(out), threads, engine=engine, asked=asked)

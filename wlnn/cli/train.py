@@ -59,7 +59,7 @@ training_options = options_of(
 @click.option(
     "--tuned", type=click.Path(), metavar="DIR", help="Rate and batch of a `wlnn tune` directory."
 )
-def train(preset, out, processes, tuned, on, insecure, **options):
+def train(preset, out, processes, tuned, on, insecure, device, **options):
     """Train many times from independent initial parameters; records every epoch.
 
     At the end of every epoch the whole training and test set are evaluated. The result,
@@ -98,7 +98,7 @@ def train(preset, out, processes, tuned, on, insecure, **options):
             directory = Path(out) / f"b{size:g}" if several else Path(out)
         begun.append((recipe, directory))
     _refuse_both(on, processes)
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         for recipe, directory in begun:
             again = "the same command" if several else ""
             execute(recipe, directory, processes, again, engine)
@@ -110,7 +110,7 @@ def train(preset, out, processes, tuned, on, insecure, **options):
 @click.option("--rates", **NUMBER, help="Number of learning rates.")
 @click.option("--rate-range", metavar="LO,HI", help="Lowest and highest learning rate.")
 @click.option("--batch-range", metavar="LO,HI", help="Batch sizes double from LO; the last is HI.")
-def tune(preset, out, processes, on, insecure, rate_range, batch_range, **options):
+def tune(preset, out, processes, on, insecure, device, rate_range, batch_range, **options):
     """Try a grid of learning rates (evenly spaced in the logarithm) and batch sizes.
 
     The best setting has the best mean test metric at each training's best epoch, among settings
@@ -144,7 +144,7 @@ def tune(preset, out, processes, on, insecure, rate_range, batch_range, **option
     recipe = _recipe(options, preset, "tune", ("runs", "rates"), own)
     directory = Path(out) if out else Path("runs") / directory_name(recipe, recipe.task())
     _refuse_both(on, processes)
-    with engine_of(on, insecure) as engine:
+    with engine_of(on, insecure, device) as engine:
         execute(recipe, directory, processes, engine=engine)
 
 

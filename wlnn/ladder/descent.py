@@ -12,7 +12,7 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.base.streams import ANCHOR, words_of
-from wlnn.ladder.movers import Mover
+from wlnn.ladder.movers import Errand, Mover
 from wlnn.ladder.rungs import first_beta, next_step, untilted
 from wlnn.ladder.samples import of_visit
 from wlnn.ladder.state import ASCENT, DESCENT, PILOT, Ladder, generator_of, with_replicas
@@ -57,18 +57,17 @@ def _at_the_top(mover: Mover, settings: LadderSettings, ladder: Ladder) -> Ladde
     )
 
 
-def one_rung_down(mover, settings, ladder, stop) -> Ladder | None:
-    """Stay in the last rung; then the next one begins with a copy, or the descent ends."""
+def one_rung_down(mover, settings, ladder):
+    """Stay in the last rung; then the next one begins with a copy, or the descent ends.
+
+    As all units a generator: yields walks and their steps, is sent the visits, returns the ladder.
+    """
     rungs, last = ladder.rungs, ladder.rungs.n - 1
     rng = generator_of(settings.seed, ladder, last)
     theta, v, found = ladder.theta[-1], ladder.v[-1], []
     steps = _stay(settings) // PART
     for part in range(PART):
-        visit = mover.walk(
-            rungs.beta[last], 0.0, ladder.dt[last], theta, v, steps, rng, stop
-        )  # fmt: skip
-        if visit is None:
-            return None
+        (visit,) = yield [Errand(rungs.beta[last], 0.0, ladder.dt[last], theta, v, rng)], steps
         theta, v = visit.theta, visit.v
         if part >= FIRST_PART:
             found.append((visit.x, visit.count))
@@ -127,7 +126,7 @@ def _stay(settings: LadderSettings) -> int:
     return PART * max(settings.descent // (PART * every), 1) * int(every)
 
 
-def one_rung_up(mover, settings, ladder: Ladder, stop) -> Ladder | None:
+def one_rung_up(mover, settings, ladder: Ladder):
     """The heated walker stays in the next hotter rung, and leaves its replica there."""
     k = ladder.rungs.n - 1 - ladder.unit
     rng = generator_of(settings.seed, ladder, k)
@@ -137,9 +136,7 @@ def one_rung_up(mover, settings, ladder: Ladder, stop) -> Ladder | None:
     else:
         theta, v = ladder.theta[k + 1], ladder.v[k + 1]
     steps = _stay(settings)
-    visit = mover.walk(ladder.rungs.beta[k], 0.0, ladder.dt[k], theta, v, steps, rng, stop)
-    if visit is None:
-        return None
+    (visit,) = yield [Errand(ladder.rungs.beta[k], 0.0, ladder.dt[k], theta, v, rng)], steps
     replicas = np.arange(ladder.rungs.n)[:, None] == k
     ladder = ladder._replace(
         unit=ladder.unit + 1,

@@ -16,7 +16,7 @@ from wlnn.base.errors import UserError
 from wlnn.ladder import mbar
 from wlnn.ladder.descent import one_rung_down, one_rung_up
 from wlnn.ladder.exchange import exchange, pairs_of_round
-from wlnn.ladder.movers import Mover
+from wlnn.ladder.movers import Errand, Mover
 from wlnn.ladder.rungs import FEW, Rungs, respaced, tilted, with_row
 from wlnn.ladder.samples import SLICES, Samples, gathered, of_visit, together
 from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, RUN, Ladder, generator_of, with_replicas
@@ -34,13 +34,46 @@ def advance(mover: Mover, settings: LadderSettings, ladder: Ladder, stop) -> Lad
     Raises:
         UserError: a replica diverges, or the ladder cannot be made with these settings.
     """
-    if ladder.phase == DESCENT:
-        return one_rung_down(mover, settings, ladder, stop)
-    if ladder.phase == ASCENT:
-        return one_rung_up(mover, settings, ladder, stop)
-    later = _stretch(mover, settings, ladder, stop)
-    if later is None:
-        return None
+    later = advance_all(mover, settings, [ladder], stop)
+    return later and later[0]
+
+
+def advance_all(mover: Mover, settings, ladders: list[Ladder], stop) -> list[Ladder] | None:
+    """One unit later for each of several ladders: what makes as many steps moves at once.
+
+    As :func:`advance`; what becomes of a ladder does not depend on the others.
+    """
+    units = [_unit(mover, settings, ladder) for ladder in ladders]
+    asked: dict[int, tuple] = {}
+    later: list = [None] * len(units)
+
+    def go_on(k: int, visits) -> None:
+        try:
+            asked[k] = units[k].send(visits)
+        except StopIteration as end:
+            asked.pop(k, None)
+            later[k] = end.value
+
+    for k in range(len(units)):
+        go_on(k, None)
+    while asked:
+        steps = min(steps for _, steps in asked.values())
+        group = {k: walks for k, (walks, wanted) in asked.items() if wanted == steps}
+        visits = mover.walks([walk for walks in group.values() for walk in walks], steps, stop)
+        if visits is None:
+            return None
+        for k, walks in group.items():
+            go_on(k, visits[: len(walks)])
+            visits = visits[len(walks) :]
+    return later
+
+
+def _unit(mover, settings, ladder: Ladder):
+    """One unit as a generator: yields walks and their steps, is sent the visits, returns it."""
+    if ladder.phase in (DESCENT, ASCENT):
+        one_rung = one_rung_down if ladder.phase == DESCENT else one_rung_up
+        return (yield from one_rung(mover, settings, ladder))
+    later = yield from _stretch(mover, settings, ladder)
     if ladder.phase == PILOT:
         return _respaced(mover, settings, later) if later.unit == settings.pilot else later
     if later.unit % GATHER == 0:
@@ -50,28 +83,23 @@ def advance(mover: Mover, settings: LadderSettings, ladder: Ladder, stop) -> Lad
     return later._replace(phase=DONE) if later.unit >= later.units else later
 
 
-def _stretch(mover, settings, ladder: Ladder, stop) -> Ladder | None:
+def _stretch(mover, settings, ladder: Ladder):
     """All replicas move, each in its rung; then one round of exchanges."""
     rungs, order = ladder.rungs, ladder.order
     theta, v = ladder.theta.copy(), ladder.v.copy()
     x, y, kinetic = np.empty(rungs.n), np.empty(rungs.n), np.full(rungs.n, np.nan)
     slice_now = ladder.unit * SLICES // max(ladder.units, settings.pilot, 1)
-    parts, steps = [], 0
-    for k in range(rungs.n):
-        rng, replica = generator_of(settings.seed, ladder, k), order[k]
-        if k == 0:
-            visit = mover.draw(rng)
-        else:
-            visit = mover.walk(
-                rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[replica], v[replica],
-                settings.stretch, rng, stop,
-            )  # fmt: skip
-            if visit is None:
-                return None
-        theta[replica], v[replica] = visit.theta, visit.v
+    rngs = [generator_of(settings.seed, ladder, k) for k in range(rungs.n)]
+    walks = [
+        Errand(rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[order[k]], v[order[k]], rngs[k])
+        for k in range(1, rungs.n)
+    ]
+    visits = [mover.draw(rngs[0]), *(yield walks, settings.stretch)]
+    for k, visit in enumerate(visits):
+        theta[order[k]], v[order[k]] = visit.theta, visit.v
         (x[k], y[k]), kinetic[k] = visit.here, visit.kinetic
-        parts.append(of_visit(visit, k, slice_now))
-        steps += settings.stretch if k else 1
+    parts = [of_visit(visit, k, slice_now) for k, visit in enumerate(visits)]
+    steps = (rungs.n - 1) * settings.stretch + 1
     drawn = ladder.drawn.copy()
     drawn[order[0]] = True
     axis, pairs = pairs_of_round(rungs, ladder.unit)

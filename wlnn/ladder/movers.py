@@ -17,6 +17,7 @@ from wlnn.base.errors import UserError
 from wlnn.ladder.trained import trained
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.settings.ladder import LadderSettings
+from wlnn.tasks.field import Field, field_of
 from wlnn.tasks.problem import Problem
 
 X_TOP = 14.0  # of the tables: a loss of e^14
@@ -40,6 +41,17 @@ class Visit(NamedTuple):
     kinetic: float  # mean temperature; NaN without velocities
 
 
+class Errand(NamedTuple):
+    """A replica that is to move, in the potential beta e^x + kappa y."""
+
+    beta: float
+    kappa: float
+    dt: float
+    theta: np.ndarray  # (P,)
+    v: np.ndarray  # (P,)
+    rng: np.random.Generator
+
+
 class Mover(Protocol):
     """What a ladder asks of its mover."""
 
@@ -60,6 +72,9 @@ class Mover(Protocol):
     def walk(self, beta, kappa, dt, theta, v, steps, rng, stop) -> Visit | None:
         """``steps`` steps at exp(-U); theta and v are not changed. None if stopped."""
 
+    def walks(self, walks, steps, stop) -> list[Visit] | None:
+        """The same for several replicas: at once, or one after another."""
+
 
 class Langevin:
     """BAOAB at temperature 1 in U(x, y), dt = c / sqrt(beta) at most ``dt_cap`` of the least box.
@@ -68,7 +83,7 @@ class Langevin:
     1 + h^2 / 8 + O(h^4); the factor is taken out. Along y U is linear, as is the spline.
     """
 
-    def __init__(self, problem: Problem, settings: LadderSettings):
+    def __init__(self, problem: Problem, settings: LadderSettings, field: Field | None = None):
         from wlnn.backend.cache import drop_stale
         from wlnn.wlmd.integrator import make_box
         from wlnn.wlmd.surface import Walls, make_surface
@@ -77,11 +92,14 @@ class Langevin:
         drop_stale()
         self.problem, self.settings = problem, settings
         self.n_parameters = problem.n_parameters
-        make = problem.gradient_system
+        self.field = field or field_of(problem)
+        make = problem.gradient_system if self.field.compiled else None
         self.system = None if make is None else make()
         # where U does not depend on y, the rows of y are needed at samples only
-        apart = problem.train_system is not None and not (
-            settings.sample_every % settings.thermostat_every
+        apart = (
+            make
+            and problem.train_system is not None
+            and not (settings.sample_every % settings.thermostat_every)
         )
         self.train_system = problem.train_system() if apart else None
         self.box = make_box(problem.lo, problem.hi)
@@ -95,15 +113,14 @@ class Langevin:
         self.motion = make_motion(problem, 1.0, settings.friction, settings.thermostat_every)
 
     def draws(self, n, words, stop):
-        """Uniform points, evaluated by the NumPy definition; there is no window."""
+        """Uniform points, evaluated by the definition; there is no window."""
         rng, problem = np.random.default_rng(words), self.problem
         parts = []
         for begin in range(0, n, DRAW_BATCH):
             if stop[0]:
                 return None
             shape = (min(DRAW_BATCH, n - begin), self.n_parameters)
-            x, y, accuracy, _ = problem.evaluate(np, rng.uniform(problem.lo, problem.hi, shape))
-            parts.append((x, y, 0.0 * x if accuracy is None else accuracy))
+            parts.append(self.field.measured(rng.uniform(problem.lo, problem.hi, shape)))
         x, y, accuracy = (np.concatenate(column) for column in zip(*parts, strict=True))
         none, ones = np.zeros(0), np.ones(x.size)
         return Visit(none, none, x, y, accuracy, ones, -ones.astype(int), (0.0, 0.0), math.nan), 1.0
@@ -111,8 +128,7 @@ class Langevin:
     def draw(self, rng):
         """One uniform point and velocities at temperature 1."""
         theta = rng.uniform(self.problem.lo, self.problem.hi)
-        x, y, accuracy, _ = self.problem.evaluate(np, theta[None])
-        accuracy = 0.0 * x if accuracy is None else accuracy
+        x, y, accuracy = self.field.measured(theta[None])
         v = rng.standard_normal(theta.size)
         here = float(x[0]), float(y[0])
         return Visit(theta, v, x, y, accuracy, np.ones(1), np.full(1, -1), here, math.nan)
@@ -127,67 +143,100 @@ class Langevin:
         return np.minimum(self.cap, self.settings.dt / np.sqrt(np.maximum(stiffness, 1e-300)))
 
     def walk(self, beta, kappa, dt, theta, v, steps, rng, stop):
-        """By ``wlmd.driver.walk`` without hills; a stretch that diverges is made again at dt / 4.
+        """One replica, see :meth:`walks`."""
+        found = self.walks([Errand(beta, kappa, dt, theta, v, rng)], steps, stop)
+        return found and found[0]
+
+    def walks(self, walks, steps, stop):
+        """By ``wlmd.walk`` without hills; a stretch that diverges is made again at dt / 4.
 
         The second try begins with new velocities, which are independent of theta at temperature 1.
         """
         from wlnn.wlmd.integrator import DIVERGED, STOPPED
 
-        surface = self.sloping if kappa else self.flat
-        table = beta * self.loss[:, None] + kappa * (self.y if kappa else np.zeros(1))
-        for part in (1.0, 0.25):
-            moved = theta.copy()
-            speed = v.copy() if part == 1 else rng.standard_normal(theta.size)
-            motion = self.motion._replace(dt=float(part * dt))
-            trace, ending = self._moved(moved, speed, table, surface, motion, steps, rng, stop)
-            if ending == STOPPED:
-                return None
-            if ending != DIVERGED:
-                break
-        else:
-            raise UserError(
-                f"a replica at beta = {beta:.3g} diverges with a time step of {dt / 4:.2g}; make "
-                "ladder.dt smaller."
-            )
+        found = self._moved(walks, steps, stop)
+        again = [k for k, (*_, ending) in enumerate(found) if ending == DIVERGED]
+        slower = [walks[k]._replace(
+            dt=walks[k].dt / 4, v=walks[k].rng.standard_normal(self.n_parameters)
+        ) for k in again]  # fmt: skip
+        for k, other in zip(again, self._moved(slower, steps, stop), strict=True):
+            if other[-1] == DIVERGED:
+                raise UserError(
+                    f"a replica at beta = {walks[k].beta:.3g} diverges with a time step of "
+                    f"{walks[k].dt / 4:.2g}; make ladder.dt smaller."
+                )
+            found[k] = other
+        if any(ending == STOPPED for *_, ending in found):
+            return None
+        return [self._visit(theta, v, trace) for theta, v, trace, _ in found]
+
+    def _visit(self, theta, v, trace) -> Visit:
         seen = trace[self.settings.sample_every - 1 :: self.settings.sample_every]
         ones, here = np.ones(len(seen)), (float(trace[-1, 0]), float(trace[-1, 1]))
         x, y, accuracy = (seen[:, k].copy() for k in range(3))
         cell = np.full(len(seen), -1)
-        return Visit(moved, speed, x, y, accuracy, ones, cell, here, float(trace[:, 3].mean()))
+        return Visit(theta, v, x, y, accuracy, ones, cell, here, float(trace[:, 3].mean()))
 
-    def _moved(self, theta, v, table, surface, motion, steps, rng, stop):
-        """``steps`` steps of theta and v, in place: the trace ``(steps, 4)`` and how it ended.
+    def _moved(self, walks, steps, stop) -> list[tuple]:
+        """theta, v, the trace ``(steps, 4)`` of every replica, and how it ended."""
+        if self.system is not None:
+            return [self._compiled(walk, steps, stop) for walk in walks]
+        found = {}
+        for sloping in (False, True):  # two sizes of tables
+            some = [k for k, walk in enumerate(walks) if bool(walk.kappa) == sloping]
+            for first in range(0, len(some), self.field.most):
+                part = some[first : first + self.field.most]
+                moved = self._at_once([walks[k] for k in part], sloping, steps, stop)
+                found |= dict(zip(part, moved, strict=True))
+        return [found[k] for k in range(len(walks))]
 
-        With the rows of x alone y and the accuracy are those of samples; NaN between them.
-        """
-        from wlnn.wlmd.driver import measure, walk
-        from wlnn.wlmd.integrator import FINE
+    def _at_once(self, walks, sloping, steps, stop) -> list[tuple]:
+        """By the definition, on the device."""
         from wlnn.wlmd.walk import walk_numpy
 
-        trace, no_hills = np.empty((steps, 4)), np.zeros(steps)
-        rest = (table, surface, motion)
-        if self.system is None:  # the definition, one walker
-            _, ending = walk_numpy(
-                self.problem, theta[None], v[None], *rest, no_hills, rng, trace[None], stop
-            )
-            return trace, ending
-        if self.train_system is None or surface is self.sloping:
-            _, ending = walk(
-                self.system, theta, v, self.box, *rest, no_hills, rng, trace, stop
+        device, xp = self.field.device, self.field.device.xp
+        beta, kappa, dt = (np.array([w[k] for w in walks], float)[:, None, None] for k in range(3))
+        tables = beta * self.loss[:, None] + kappa * (self.y if sloping else np.zeros(1))
+        surface = self.sloping if sloping else self.flat
+        with device.using():
+            motion = self.motion._replace(dt=device.put(dt[:, 0]))
+            theta, v = (device.put(np.stack([w[k] for w in walks])) for k in (3, 4))
+            trace = xp.empty((len(walks), steps, 4))
+            noise = device.noise([walk.rng for walk in walks], len(walks))
+            _, ended = walk_numpy(
+                xp, self.field, theta, v, device.put(tables), surface, motion, np.zeros(steps),
+                noise, trace, stop,
             )  # fmt: skip
-            return trace, ending
+            return list(zip(*map(device.host, (theta, v, trace, ended)), strict=True))
+
+    def _compiled(self, walk, steps, stop) -> tuple:
+        """By the compiled twin: with the rows of x alone y and the accuracy are those of samples,
+        and NaN between them.
+        """
+        from wlnn.wlmd.driver import measure
+        from wlnn.wlmd.driver import walk as run
+        from wlnn.wlmd.integrator import FINE
+
+        theta, v, kappa = walk.theta.copy(), walk.v.copy(), walk.kappa
+        table = walk.beta * self.loss[:, None] + kappa * (self.y if kappa else np.zeros(1))
+        motion = self.motion._replace(dt=float(walk.dt))
+        trace, no_hills = np.empty((steps, 4)), np.zeros(steps)
+        rest = (self.box, table, self.sloping if kappa else self.flat, motion)
+        if self.train_system is None or kappa:
+            _, ending = run(self.system, theta, v, *rest, no_hills, walk.rng, trace, stop)
+            return theta, v, trace, ending
         every, ending = self.settings.sample_every, FINE
         for first in range(0, steps, every):
             part = trace[first : first + every]
-            _, ending = walk(
-                self.train_system, theta, v, self.box, *rest, no_hills[: len(part)], rng, part, stop
+            _, ending = run(
+                self.train_system, theta, v, *rest, no_hills[: len(part)], walk.rng, part, stop
             )  # fmt: skip
             if ending != FINE:
                 break
             part[:, 1:3] = np.nan
             if len(part) == every:
                 part[-1, :3] = measure(self.system, theta)
-        return trace, ending
+        return theta, v, trace, ending
 
 
 class MonteCarlo:
@@ -261,13 +310,24 @@ class MonteCarlo:
             return None
         return self._visit(moved, counts, self._centre(chain))
 
+    def walks(self, walks, steps, stop):
+        """One after another."""
+        found = []
+        for *where, rng in walks:
+            found.append(self.walk(*where, steps, rng, stop))
+            if found[-1] is None:
+                return None
+        return found
+
     def _stage(self, theta, table, counts, steps, rng, stop):
         from wlnn.wlmc.rules import NEW_BIN_CLOSED, STEP_LOG_UNIFORM, Chain, Stage
 
         nothing, nx = np.zeros((0, 0)), len(table)
         rest = (
             table, counts, self.known, nothing,
-            Stage(steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx), Chain(0.1, 0),
+            Stage(
+                steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx, self.problem.periodic
+            ), Chain(0.1, 0),
             rng.integers(1, 2**63, 4).astype(np.uint64), stop,
         )  # fmt: skip
         problem = self.problem
@@ -292,7 +352,13 @@ class MonteCarlo:
         return Visit(theta, np.zeros(0), x, y, 0.0 * x, count, cell, here, math.nan)
 
 
-def mover_of(problem: Problem, settings: LadderSettings) -> Mover:
-    """With a gradient Langevin motion, unless the settings say otherwise; else Monte Carlo."""
-    by_hand = settings.mover == "monte-carlo" or problem.backward is None
-    return (MonteCarlo if by_hand else Langevin)(problem, settings)
+def by_gradient(problem: Problem, settings: LadderSettings) -> bool:
+    """Whether replicas move along a gradient: where there is one, unless the settings say not."""
+    return settings.mover != "monte-carlo" and problem.backward is not None
+
+
+def mover_of(problem: Problem, settings: LadderSettings, field: Field | None = None) -> Mover:
+    """Langevin motion, on the device of ``field``, or Monte Carlo."""
+    if by_gradient(problem, settings):
+        return Langevin(problem, settings, field)
+    return MonteCarlo(problem, settings)

@@ -25,12 +25,13 @@ from wlnn.ladder import ladder as units
 from wlnn.ladder.checkpoints import load_ladder, run_identity, save_ladder
 from wlnn.ladder.descent import begin
 from wlnn.ladder.estimate import landscape
-from wlnn.ladder.movers import Mover, mover_of
+from wlnn.ladder.movers import Mover, by_gradient, mover_of
 from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.ladder import LadderSettings
 from wlnn.tasks.check import checked, checked_smooth
+from wlnn.tasks.field import Field, field_of, field_on
 
 COMPILING = "compiling the sampler, once per kind"
 
@@ -38,14 +39,14 @@ COMPILING = "compiling the sampler, once per kind"
 class Climb:
     """What the ladders of a run share; each has a mover of its own."""
 
-    def __init__(self, problem, settings: LadderSettings):
-        self.problem, self.settings = problem, settings
+    def __init__(self, problem, settings: LadderSettings, field: Field | None = None):
+        self.problem, self.settings, self.field = problem, settings, field or field_of(problem)
         self.movers: dict[int, Mover] = {}
 
     def mover(self, number: int) -> Mover:
         """What moves the replicas of one ladder."""
         if number not in self.movers:
-            self.movers[number] = mover_of(self.problem, self.settings)
+            self.movers[number] = mover_of(self.problem, self.settings, self.field)
         return self.movers[number]
 
 
@@ -72,6 +73,7 @@ def sample(
     grid: Grid | None = None,
     executor: Executor | None = None,
     make_problem: Callable | None = None,
+    device=None,
 ) -> Landscape:
     """Sample the entropy landscape of a problem by ladders of replicas.
 
@@ -88,8 +90,11 @@ def sample(
         executor: any ``concurrent.futures.Executor`` in the place of threads: worker processes, a
             cluster; the result does not depend on it either.
         make_problem: makes the problem in a worker, where it cannot be pickled.
+        device: "cuda" or "cuda:1", where all replicas of all ladders move at once; what the CPU
+            began goes on there, and the other way round. Never chosen by itself; other bits.
 
     Raises:
+        DeviceError: a device that cannot be used.
         UserError: wrong settings, a window that the ladder cannot reach, a directory of another
             run.
         Interrupted: on Ctrl-C, when everything done so far is saved.
@@ -105,8 +110,11 @@ def sample(
             return done
         found = [load_ladder(directory, k, problem.n_parameters) for k in range(settings.ladders)]
     climbers = [Climber(number, ladder) for number, ladder in enumerate(found)]
+    field = field_on(problem, device, directory=directory)
+    if not field.compiled and not by_gradient(problem, settings):
+        raise UserError("ladders of Monte Carlo moves run on the CPU alone; leave out the device.")
     with stoppable() as stop:
-        climb = Climb(problem, settings)
+        climb = Climb(problem, settings, field)
         with Shared(partial(_climb, make, settings), climb) as shared:
             climbers = _all_units(
                 climb, shared, climbers, directory, threads, report, stop, executor
@@ -133,17 +141,25 @@ def _climb(make: Callable, settings: LadderSettings) -> Climb:
     return Climb(_tried(make()), settings)
 
 
-def stretch(climb: Climb, climber: Climber, seconds: float, stop: np.ndarray) -> Climber:
-    """Some units of one ladder; its uniform draws are the first."""
-    number, ladder = climber
-    until, mover = time.monotonic() + seconds, climb.mover(number)
-    while not (ladder and ladder.phase == DONE) and not stop[0] and time.monotonic() < until:
-        if ladder is None:
-            later = begin(mover, climb.settings, number, stop)
+def stretch(
+    climb: Climb, group: tuple[Climber, ...], seconds: float, stop: np.ndarray
+) -> tuple[Climber, ...]:
+    """Some units of the ladders of a group, side by side; their uniform draws are the first."""
+    until, ladders = time.monotonic() + seconds, dict(group)
+    mover = climb.mover(group[0].number)
+    while not stop[0] and time.monotonic() < until:
+        fresh = [number for number, ladder in ladders.items() if ladder is None]
+        going = [number for number, ladder in ladders.items() if ladder and ladder.phase != DONE]
+        if fresh:
+            later = begin(mover, climb.settings, fresh[0], stop)
+            ladders[fresh[0]] = later
+        elif going:
+            later = units.advance_all(mover, climb.settings, [ladders[k] for k in going], stop)
+            if later is not None:  # None: stopped within a unit, which is made again
+                ladders |= dict(zip(going, later, strict=True))
         else:
-            later = units.advance(mover, climb.settings, ladder, stop)
-        ladder = later or ladder  # None: stopped within a unit, which is made again
-    return Climber(number, ladder)
+            break
+    return tuple(Climber(*pair) for pair in ladders.items())
 
 
 def _all_units(
@@ -151,6 +167,12 @@ def _all_units(
 ) -> list[Climber]:
     """All ladders to their end, or to where they are when ``stop`` is set."""
     settings, first = climb.settings, climb.mover(0)
+    groups = [(climber,) for climber in climbers]
+    if not climb.field.compiled:
+        groups = [tuple(climbers)]
+
+    def of(groups) -> list[Climber]:
+        return [climber for group in groups for climber in group]
 
     def save(climbers) -> None:
         for climber in climbers:
@@ -161,7 +183,8 @@ def _all_units(
         done = sum(climber.ladder.steps for climber in climbers if climber.ladder)
         return min(done / (settings.steps * len(climbers)), 1.0)
 
-    def saw(climbers) -> None:
+    def saw(groups) -> None:
+        climbers = of(groups)
         clocks.saw(part(climbers), lambda: _line(climbers), climbers)
 
     clocks = Clocks(report, save, part(climbers))
@@ -170,8 +193,8 @@ def _all_units(
         draw = first.draw(words)  # what Numba compiles, it compiles here
         first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
     with executor_of(threads, executor=executor) as executor, clocks.saving():
-        ended = lambda climber: climber.done  # noqa: E731
-        climbers = run_units(stretch, shared, climbers, ended, executor, stop, saw)
+        ended = lambda group: all(climber.done for climber in group)  # noqa: E731
+        climbers = of(run_units(stretch, shared, groups, ended, executor, stop, saw))
     save(climbers)
     return climbers
 

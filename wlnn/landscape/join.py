@@ -11,12 +11,42 @@ from wlnn.base.statistics import standard_error
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import as_list
 from wlnn.landscape.verdict import with_verdict
+from wlnn.landscape.windows import stitch
 
 
 def seeds_of(landscape: Landscape) -> list[int]:
     """The seeds of a landscape, several if it was joined."""
     seeds = landscape.meta.get("seeds", {}).get("seed", landscape.settings.get("seed"))
     return seeds if isinstance(seeds, list) else [seeds]
+
+
+def join_all(landscapes: Sequence[Landscape], names: Sequence[str]) -> tuple[Landscape, list[str]]:
+    """Runs of one window joined, then the windows; and sentences on how well windows agree.
+
+    Raises:
+        UserError: as :func:`join` and :func:`wlnn.landscape.windows.stitch`.
+    """
+    windows: dict = {}
+    for landscape, name in zip(landscapes, names, strict=True):
+        windows.setdefault(landscape.grid, []).append((landscape, name))
+    joined = [join(*zip(*runs, strict=True)) for runs in windows.values()]
+    if len(joined) == 1:
+        return joined[0], []
+    for other in joined[1:]:
+        _check_kind(other, joined[0], windows[other.grid][0][1], names[0])
+    whole, told = stitch(joined, [runs[0][1] for runs in windows.values()])
+    return with_verdict(whole), told
+
+
+def _check_kind(landscape: Landscape, first: Landscape, name: str, first_name: str) -> None:
+    same = landscape.meta.get("task") == first.meta.get("task")
+    if not same or landscape.measure != first.measure:
+        raise UserError(f"{name}: samples another problem than {first_name}; leave it out.")
+    if landscape.resampling != first.resampling:
+        raise UserError(
+            f"{name}: has error bars of another kind than {first_name} (wlmc.estimator); leave "
+            "it out, or sample it again with the same."
+        )
 
 
 def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
@@ -32,14 +62,7 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
     first = landscapes[0]
     seeds: dict[int, str] = {}
     for landscape, name in zip(landscapes, names, strict=True):
-        same = landscape.meta.get("task") == first.meta.get("task")
-        if not same or landscape.measure != first.measure:
-            raise UserError(f"{name}: samples another problem than {names[0]}; leave it out.")
-        if landscape.resampling != first.resampling:
-            raise UserError(
-                f"{name}: has error bars of another kind than {names[0]} (wlmc.estimator); leave "
-                "it out, or sample it again with the same."
-            )
+        _check_kind(landscape, first, name, names[0])
         if landscape.grid != first.grid:
             raise UserError(f"{name}: has another grid than {names[0]}; leave it out.")
         for seed in seeds_of(landscape):

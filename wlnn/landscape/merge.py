@@ -22,7 +22,7 @@ class WalkerResult(NamedTuple):
     visits: np.ndarray  # (nx, ny) of the whole run
     production: np.ndarray | None = None  # (nx, ny) visits while S was frozen; None: no such stage
     history: dict[str, np.ndarray] | None = None  # name -> (stages,)
-    late: np.ndarray | None = None  # (nx, ny) of production, the visits of its second half
+    early: np.ndarray | None = None  # (nx, ny) of production, the visits of its first half
 
 
 class Draws(NamedTuple):
@@ -72,7 +72,7 @@ def merge(
     meta = dict(meta or {})
     if pooled:
         production = np.array([walker.production for walker in walkers])
-        meta["halves"] = _halves(entropies[0], production, [walker.late for walker in walkers])
+        meta["halves"] = _halves(entropies[0], production, [walker.early for walker in walkers])
         entropies, reliable = _left_out(entropies, production)
         if len(walkers) > 1:
             meta["resampling"] = "jackknife"
@@ -125,15 +125,15 @@ def _left_out(entropy: np.ndarray, production: np.ndarray) -> tuple[np.ndarray, 
     return left_out, seen.all(axis=0)
 
 
-def _halves(entropy: np.ndarray, production: np.ndarray, late: list) -> dict | None:
+def _halves(entropy: np.ndarray, production: np.ndarray, early: list) -> dict | None:
     """S(x) of the second half of all visits less that of the first, and its error by jackknife.
 
     None where the halves are not known. Each S is normalised over the rows of x known to both.
     """
-    if any(part is None for part in late):
+    if any(part is None for part in early):
         return None
-    late = np.array(late)
-    early, r = production - late, len(late)
+    early = np.array(early)
+    late, r = production - early, len(early)
     if not (early.any() and late.any()):
         return None
 

@@ -17,7 +17,9 @@ from wlnn.networks import convolutions as conv
 from wlnn.networks.layers import dense, dense_back, relu, relu_back
 from wlnn.networks.parameters import Layout, box
 
-NUMBERS_IN_MEMORY = 2**24  # of all layers' outputs at a time; more images than that come in parts
+# Of all layers' outputs at a time; more images than that come in parts. On a device, where every
+# part costs launches, half a gigabyte. Both are fixed: the parts decide the order of sums.
+NUMBERS_IN_MEMORY, NUMBERS_ON_DEVICE = 2**24, 2**27
 
 
 class Layer(NamedTuple):
@@ -220,7 +222,7 @@ class LayerNetwork:
             raise ValueError(f"images of {wanted} (channels, rows, columns) are needed")
         tensors = self.layout.views(theta)
         numbers = sum(prod(layer.shape) for layer in self.layers) * theta.shape[0]
-        step = max(1, NUMBERS_IN_MEMORY // numbers)
+        step = max(1, (NUMBERS_IN_MEMORY if xp is np else NUMBERS_ON_DEVICE) // numbers)
         parts = [slice(first, first + step) for first in range(0, x.shape[-4], step)]
         outputs, kept = [], None
         for part in parts:

@@ -54,15 +54,21 @@ def box(layout: Layout, width: int, rule: str, c: float) -> np.ndarray:
     Rule "width": F = ``width``, the units or channels of the first hidden layer, for all (paper,
     Methods). Rule "fan_out": a tensor of its own F each: the units of a dense weight, channels
     times k^2 of a convolution ``(out, in, k, k)``, the length of a bias or norm; so that a single
-    output has b = c (how the molecular dynamics figures were made).
+    output has b = c (how the molecular dynamics figures were made). Rule "fan_in": the inputs of a
+    weight, and of a bias or norm those of the weight before it; c = 1 is the box that PyTorch draws
+    initial parameters from.
 
     Raises:
         UserError: an unknown rule, or c not positive.
     """
     if not c > 0:
         raise UserError(f"box constant c = {c}: it must be positive.")
-    if rule not in ("width", "fan_out"):
-        raise UserError(f"box rule '{rule}' is unknown; use 'width' or 'fan_out'.")
-    features = [width if rule == "width" else shape[0] * prod(shape[2:]) for shape in layout.shapes]
+    if rule not in ("width", "fan_out", "fan_in"):
+        raise UserError(f"box rule '{rule}' is unknown; use 'width', 'fan_out' or 'fan_in'.")
+    features, inputs = [], width
+    for shape in layout.shapes:
+        inputs = prod(shape[1:]) if len(shape) > 1 else inputs
+        outputs = shape[0] * prod(shape[2:])
+        features.append({"width": width, "fan_out": outputs, "fan_in": inputs}[rule])
     counts = [prod(shape) for shape in layout.shapes]
     return np.repeat(c / np.sqrt(np.array(features, dtype=float)), counts)

@@ -131,7 +131,7 @@ def _pictures(result) -> list[Picture]:
 def _image(picture: Picture) -> str:
     return (
         f'<div class="wide{" broad" * (picture.title != "Landscape")}">'
-        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{picture.dark}">'
+        f'<picture><source media="screen and (prefers-color-scheme: dark)" srcset="{picture.dark}">'
         f'<img alt="{escape(picture.title)}" src="{picture.light}"></picture></div>'
     )
 
@@ -147,7 +147,7 @@ def _says(result) -> str:
                 pairs.append([name, text])
             else:
                 pairs[-1][1] += f" {text}"
-        return _list(pairs)
+        return _list([pair for pair in pairs if pair[0] != "verdict"])  # it stands above
     if isinstance(result, Trained):
         y = result.meta["task"]["y"]
         return _pre([*training.in_words(result, y), "", *training.curve_in_words(result, y)])

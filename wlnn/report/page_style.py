@@ -2,10 +2,10 @@
 
 CSS = """
 :root { --fore: #1c1e21; --soft: #5b6168; --line: #d5d9de; --back: #ffffff; --card: #f5f6f8;
-  --mark: #b0005a; color-scheme: light dark; }
-@media (prefers-color-scheme: dark) {
+  --mark: #b0005a; color-scheme: light; }
+@media screen and (prefers-color-scheme: dark) {
   :root { --fore: #e6e6e6; --soft: #a3a9b1; --line: #363a41; --back: #15171a; --card: #1e2126;
-    --mark: #ff7ab8; } }
+    --mark: #ff7ab8; color-scheme: dark; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.2rem; max-width: 84rem; background: var(--back);
   color: var(--fore); font: 16px/1.5 system-ui, sans-serif; }

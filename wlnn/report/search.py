@@ -16,7 +16,7 @@ from wlnn.report.landscape import verdict_lines
 from wlnn.tasks.problem import Problem
 from wlnn.training.trained import SAME
 
-BOX = ("bound_rule", "bound_factor")  # the same ones too: the searches never leave theirs
+BOX = ("bound_rule", "bound_factor", "box")  # the same ones too: the searches never leave theirs
 NEAR = 0.15  # of the common x: the states that are compared there
 
 

@@ -44,6 +44,7 @@ def run(
     set: Mapping[str, object] | Sequence[str] = (),
     methods: Sequence[str] = OF_A_SEARCH,
     folder="runs",
+    device: str | None = None,
     **options,
 ):
     """Sample, train, move or search: whatever the commands of wlnn do, from Python.
@@ -69,12 +70,15 @@ def run(
         progress: a line on stderr with the time left, or none, or a function that is called with
             each :class:`wlnn.base.running.Report`.
         set: settings by "section.option", as after `--set`: a mapping, or texts "wlmc.steps=1e7".
+        device: "cuda" or "cuda:1": many walkers at once on a graphics card (docs/gpu.md); other
+            bits, and a run of the CPU goes on there. None is the CPU.
         options: settings by their bare names, first those of the sampler (``steps``, ``walkers``,
             ``seed``), then those of the task (``layers``, ``width``, ``x_low``); "data" and
             "embedding", for tasks that need files.
 
     Raises:
         UserError: an unknown name, with the nearest known one, a wrong value, or as the sampler.
+        DeviceError: a device that cannot be used here.
         Interrupted: on Ctrl-C; what is in a directory goes on with the same call.
     """
     recipe, made = _recipe(task, sampler, length, set, options)
@@ -88,35 +92,36 @@ def run(
     shown = Progress(name) if progress is True else nullcontext()
     with shown as line:
         report = line.report if line else progress or None
-        return _made(recipe, made, directory, workers, report, methods)
+        return _made(recipe, made, directory, workers, report, methods, device)
 
 
-def _made(recipe: Recipe, task, directory, workers: int, report, methods):
+def _made(recipe: Recipe, task, directory, workers: int, report, methods, device):
     """What the sampler of the recipe makes."""
     settings, sampler = recipe.settings, recipe.sampler
     if sampler in ("wlmc", "wlmd", "ladder"):
-        return recipe.sample(recipe.problem(task), directory, workers, report)
+        return recipe.sample(recipe.problem(task), directory, workers, report, device=device)
     if sampler == "md":
         from wlnn.canonical.run import simulate
 
         problem = recipe.problem(task)
-        return simulate(problem, settings.md, directory, workers, report, recipe.notes)
+        how = directory, workers, report, recipe.notes
+        return simulate(problem, settings.md, *how, device=device)
     if not isinstance(task, Task):
         raise UserError(f"'{task.name}' is a bare function: only a Task with a network is trained.")
     if sampler == "seek":
-        return _searched(recipe, task, directory, workers, report, methods)
+        return _searched(recipe, task, directory, workers, report, methods, device)
     from wlnn.training.run import train_many
     from wlnn.training.tuning import tune
 
     about = recipe.problem(task).about
     make_task = recipe.task if recipe.source else None
     how = (directory, workers, report, recipe.notes, about, make_task)
-    return train_many(task, settings.train, *how) if sampler == "train" else tune(
-        task, settings, *how
-    )  # fmt: skip
+    if sampler == "train":
+        return train_many(task, settings.train, *how, device=device)
+    return tune(task, settings, *how, device=device)
 
 
-def _searched(recipe: Recipe, task, directory, workers: int, report, methods) -> list:
+def _searched(recipe: Recipe, task, directory, workers: int, report, methods, device) -> list:
     from wlnn.canonical import optimisers, search
 
     problem, settings, found = recipe.problem(task), recipe.settings, []
@@ -129,10 +134,10 @@ def _searched(recipe: Recipe, task, directory, workers: int, report, methods) ->
             store.change_notes(directory, {"search": {"methods": list(methods), "landscape": None}})
         for method in methods:
             how = (settings, method, directory, workers, report)
-            of_training = method not in search.PLANS
-            found.append(
-                optimisers.train(task, *how) if of_training else search.search(problem, *how)
-            )
+            if method in search.PLANS:
+                found.append(search.search(problem, *how, device=device))
+            else:
+                found.append(optimisers.train(task, *how, device=device))
     return found
 
 

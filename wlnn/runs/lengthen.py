@@ -16,6 +16,7 @@ from wlnn.base.errors import UserError
 from wlnn.runs.recipe import Recipe, read_recipe
 from wlnn.settings.canonical import MDSettings
 from wlnn.settings.samplers import WLMCSettings
+from wlnn.wlmc.walker import make_plan
 
 OTHERS = {  # why not, by sampler
     "wlmd": "the average of its S began at a part of its steps, and its table was cut to them",
@@ -77,8 +78,6 @@ def _monte_carlo(directory: Path, old: WLMCSettings, steps: int) -> WLMCSettings
             f"as {-(-steps // of_stage) * of_stage}."
         )
     stages = steps // of_stage
-    if old.estimator == "common":
-        raise _refused(directory, "the part of its visits that is left out depends on its length")
     if not old.n_production:
         if old.schedule == "one-over-t" or old.step_rule == "freeze":
             raise _refused(directory, "its ln f and its step width were led to its last step")
@@ -90,7 +89,10 @@ def _monte_carlo(directory: Path, old: WLMCSettings, steps: int) -> WLMCSettings
             f"{directory}: learnt in {learning * of_stage} steps, which is too little for a run "
             f"above {most}; give --steps {most} or less, or sample anew."
         )
-    return replace(old, steps=steps, stages=stages, production=production)
+    new = replace(old, steps=steps, stages=stages, production=production)
+    if make_plan(new).count_from != make_plan(old).count_from:
+        raise _refused(directory, "it measures for so short that S would be made even for longer")
+    return new
 
 
 def _motion(directory: Path, old: MDSettings, steps: int) -> MDSettings:

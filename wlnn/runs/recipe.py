@@ -166,7 +166,13 @@ class Recipe:
         return problem
 
     def sample(
-        self, problem, directory: Path, threads: int, report, executor: Executor | None = None
+        self,
+        problem,
+        directory: Path,
+        threads: int,
+        report,
+        executor: Executor | None = None,
+        device=None,
     ) -> Landscape:
         """Begin or continue the run in ``directory``: ``sample`` of its sampler."""
         more: dict = {"executor": executor, "make_problem": partial(self.as_problem, problem.about)}
@@ -178,6 +184,13 @@ class Recipe:
             more["grid"] = self.grid(problem)
         else:
             from wlnn.wlmc import run
+        if self.sampler != "wlmc":
+            more["device"] = device
+        elif device is not None:
+            raise UserError(
+                "Monte Carlo changes one parameter at a time and runs on the CPU alone; leave out "
+                "--device, or take --sampler wlmd or ladder."
+            )
         settings = getattr(self.settings, self.sampler)
         try:
             return run.sample(problem, settings, directory, threads, report, self.notes, **more)
@@ -286,16 +299,17 @@ def refuse_another(recipe: Recipe, directory) -> None:
     """UserError if a directory has a run of another recipe."""
     if not (Path(directory) / "run.json").exists():
         return
-    stored, read = store.read_run(directory).get("recipe", {}), {"network", "data", "grid"}
-    read |= {"context", *(name.partition(".")[0] for name in SAMPLERS[recipe.sampler][1])}
-    ours = recipe.to_dict()
+    stored, ours = store.read_run(directory).get("recipe"), store.as_json(recipe.to_dict())
+    if not _is_sound(stored):
+        raise UserError(f"{directory}/run.json: is of another program; choose another --out.")
+    there = store.as_json(Settings().with_values(stored["settings"], str(directory)).to_dict())
     found = store.difference(
-        {name: stored.get(name) for name in ("source", "sampler")},
-        store.as_json({name: ours[name] for name in ("source", "sampler")}),
+        {name: stored[name] for name in ("source", "sampler")},
+        {name: ours[name] for name in ("source", "sampler")},
     )
-    for section in sorted(read):
-        there = stored.get("settings", {}).get(section, {})
-        found = found or store.difference(there, store.as_json(ours["settings"][section]), section)
+    read = {name.partition(".")[0] for name in SAMPLERS[recipe.sampler][1]}
+    for section in sorted(read | {"network", "data", "grid", "context"}):
+        found = found or store.difference(there[section], ours["settings"][section], section)
     if found:
         raise UserError(f"{directory}: belongs to another run: {found}; choose another --out.")
 

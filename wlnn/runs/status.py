@@ -42,10 +42,15 @@ def noted(directory, report: Callable) -> Callable:
         if now - last > NOTED_SECONDS or state.part >= 1:
             last = now
             left = None if math.isnan(state.seconds_left) else float(state.seconds_left)
-            contents = {"part": float(state.part), "seconds_left": left}
-            if Path(directory).is_dir():
-                with suppress(UserError):  # the run itself says it when nothing can be written
-                    _write(Path(directory) / FILE, contents)
+            contents, path = (
+                {"part": float(state.part), "seconds_left": left},
+                Path(directory) / FILE,
+            )
+            with suppress(UserError, OSError):  # the run itself says it when nothing can be written
+                if state.part >= 1:
+                    path.unlink(missing_ok=True)
+                elif path.parent.is_dir():
+                    _write(path, contents)
         report(state)
 
     return inner

@@ -23,7 +23,7 @@ class NetworkSettings(Section):
     width: int = option(6, low=1, high=4096)
     activation: str = option("relu", choices=("relu", "tanh", "silu"))
     logits: int = option(2, choices=(1, 2))  # outputs of a classifier of two classes
-    bound_rule: str = option("width", choices=("width", "fan_out"))
+    bound_rule: str = option("width", choices=("width", "fan_out", "fan_in"))
     bound_factor: float = option(2.0, above=0)  # c in b = c / sqrt(W)
 
 

@@ -5,7 +5,7 @@ A reader returns arrays and a note of where they come from; nothing here knows n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,8 @@ class Dataset:
         x_train, x_test: inputs, shapes ``(N, d)`` and ``(M, d)``, or images ``(N, C, H, W)``
             (channels, rows, columns), float64.
         y_train, y_test: labels 0..K-1 as int64 ``(N,)``, or real targets as float64 ``(N,)``.
-        source: JSON description that is stored with every result: law, seed, file names, scaling.
+        source: JSON description that is stored with every result: law, seed, file names, scaling;
+            empty where a program made the arrays and says no more.
         notes: sentences on how the files were understood, told when a run begins and not stored.
     """
 
@@ -34,7 +35,7 @@ class Dataset:
     y_train: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
-    source: dict
+    source: dict = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):

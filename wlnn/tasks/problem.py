@@ -44,9 +44,13 @@ class Problem:
         backward: ``(xp, tape, ux, uy) -> (R, P)``, the gradient of ``sum_r ux_r x_r + uy_r y_r``:
             one backward pass, whatever the weights ``(R,)``.
         start: ``(rng, R) -> theta (R, P)``, where walkers begin.
+        periodic: angles and their like, one truth value per parameter: a move of Monte Carlo that
+            leaves the box at one end comes in at the other. () is no parameter.
         accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
         gradient_system: ``() -> NamedTuple``, ``evaluate`` and ``backward`` for the drivers of
             motion (``networks.compiled.gradients``), or None where only these exist.
+        elsewhere: ``(put) -> (evaluate, backward)``, the same two functions with their data in the
+            memory that ``put`` brings arrays to; None where they run in NumPy's alone.
         train_system: the same with the rows of x alone, for motion that y has no part in: its y
             means nothing. None where there is no cheaper form.
     """
@@ -65,7 +69,9 @@ class Problem:
     start: Callable | None = None
     accuracy_at: Callable | None = None
     gradient_system: Callable[[], NamedTuple] | None = None
+    elsewhere: Callable | None = None
     train_system: Callable[[], NamedTuple] | None = None
+    periodic: np.ndarray | tuple = ()
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html
 
@@ -82,6 +88,13 @@ class Problem:
             )
         if self.grid is not None:
             self._check_grid()
+        periodic = np.atleast_1d(np.asarray(self.periodic))
+        if periodic.size and (periodic.shape != lo.shape or periodic.dtype != np.bool_):
+            raise UserError(
+                f"problem '{self.name}': periodic needs one truth value for each of the {lo.size} "
+                "parameters."
+            )
+        object.__setattr__(self, "periodic", periodic.astype(np.bool_))
         object.__setattr__(self, "lo", lo)
         object.__setattr__(self, "hi", hi)
         derived = getattr(self.observe, "__func__", None) is Problem._evaluate_one
@@ -122,6 +135,11 @@ class Problem:
 
     def require_gradient(self) -> None:
         """UserError if there is none, for samplers that move along it."""
+        if self.periodic.any():
+            raise UserError(
+                f"'{self.name}': molecular dynamics has walls and no periodic parameters; sample "
+                "it by Monte Carlo."
+            )
         if self.backward is None:
             raise UserError(
                 f"'{self.name}' is a bare function: molecular dynamics needs its gradient; give "
@@ -130,10 +148,13 @@ class Problem:
 
     def identity(self, sampler: str, **settings) -> dict:
         """What two runs must share to be one run: the problem, and sections of settings by name."""
+        about = self.about
+        if self.periodic.any():
+            about = {**about, "periodic": np.flatnonzero(self.periodic).tolist()}
         return {
             "task": self.name,
             "sampler": sampler,
-            "problem": self.about,
+            "problem": about,
             "parameters": self.n_parameters,
             **{name: asdict(section) for name, section in settings.items()},
         }

@@ -7,6 +7,7 @@ own. This file moves nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -94,31 +95,42 @@ class NetworkVariables:
         ]
         return self.task.network.backward(xp, xp.concatenate(rows, axis=1), network_tape)
 
+    def on(self, put: Callable) -> NetworkVariables:
+        """The same in single precision, as the compiled form, with data where ``put`` brings it."""
+        moved = copy(self)
+        moved.dtype = np.dtype(np.float32)
+        reals = self.inputs, *self.targets
+        moved.inputs, *moved.targets = (
+            put(part.astype(moved.dtype) if part.dtype.kind == "f" else part) for part in reals
+        )
+        return moved
+
+    def _functions_on(self, put: Callable) -> tuple[Callable, Callable]:
+        moved = self.on(put)
+        return moved.evaluate, moved.backward
+
     def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
         """Uniform points ``(R, P)`` of the inner part of the box; a tenth: nearly constant outputs.
 
         The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
         """
-        bounds = self.bounds
+        lo, hi = self.task.box
+        middle, bounds = (lo + hi) / 2, (hi - lo) / 2
         theta = rng.uniform(-self.start_part, self.start_part, (walkers, bounds.size)) * bounds
+        theta += middle
         scales = getattr(self.task.network, "scales", None)
         if scales is not None:
-            theta[:, scales] = np.minimum(1.0, 0.9 * bounds[scales])
+            theta[:, scales] = np.minimum(1.0, (middle + 0.9 * bounds)[scales])
         return theta
-
-    @property
-    def bounds(self) -> np.ndarray:
-        """Half width ``(P,)`` of the box."""
-        return self.task.network.bounds(self.task.bound_rule, self.task.bound_factor)
 
     def problem(self) -> Problem:
         """What the sampler is given; without a grid, which molecular dynamics makes itself."""
-        task = self.task
+        task, (lo, hi) = self.task, self.task.box
         y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
         return Problem(
             name=task.name,
-            lo=-self.bounds,
-            hi=self.bounds,
+            lo=lo,
+            hi=hi,
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
             names=("ln train loss", y_name),
@@ -127,6 +139,7 @@ class NetworkVariables:
             start=self.start,
             accuracy_at=self.axis and self.axis.inverse,
             gradient_system=self.compiled(),
+            elsewhere=self._functions_on,
             train_system=self._of_training_rows(),
         )
 

@@ -41,7 +41,8 @@ class Task:
         y: "test-accuracy", "smoothed-accuracy" (Eq. (2)) or "ln-test-loss".
         loss: "cross-entropy" (labels; one output means binary) or "squared-error" (real targets).
         alpha: sharpness of the smoothed accuracy.
-        bound_rule, bound_factor: the box, given to ``network.bounds``.
+        bound_rule, bound_factor: the box, given to ``network.bounds``, ...
+        lo, hi: ... or its limits ``(P,)`` themselves, both or none.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Task:
     alpha: float = 5.0
     bound_rule: str = "width"
     bound_factor: float = 2.0
+    lo: np.ndarray | None = None
+    hi: np.ndarray | None = None
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html
 
@@ -124,14 +127,31 @@ class Task:
 
         return network_system(self.network, self.data, self.loss, self.y, precision)
 
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Limits of the box, each ``(P,)``; UserError for one that has another number of them."""
+        if self.lo is None and self.hi is None:
+            bounds = self.network.bounds(self.bound_rule, self.bound_factor)
+            return -bounds, bounds
+        n = self.network.n_parameters
+        ends = [
+            np.asarray(end if end is not None else 0, dtype=float) for end in (self.lo, self.hi)
+        ]
+        if any(end.shape != (n,) for end in ends):
+            raise UserError(
+                f"task '{self.name}': lo and hi need one number for each of the {n} parameters of "
+                "the network, both of them."
+            )
+        return ends[0], ends[1]
+
     def problem(self) -> Problem:
         """Box, function and grid for the samplers; fast for an ``FNN``, unless y is smoothed."""
-        bounds = self.network.bounds(self.bound_rule, self.bound_factor)
+        lo, hi = self.box
         fast = isinstance(self.network, FNN) and self.y != "smoothed-accuracy"
         return Problem(
             name=self.name,
-            lo=-bounds,
-            hi=bounds,
+            lo=lo,
+            hi=hi,
             grid=self.grid,
             observe=self.observe_one,
             system=self.fast_system if fast else None,
@@ -153,6 +173,7 @@ class Task:
             **({"alpha": self.alpha} if self.y == "smoothed-accuracy" else {}),
             "bound_rule": self.bound_rule,
             "bound_factor": self.bound_factor,
+            **({} if self.lo is None else {"box": [end.tolist() for end in self.box]}),
         }
 
 

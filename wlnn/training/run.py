@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.backend.device import CPU, Host, device_of
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.pool import Shared, executor_of, itself, run_units
@@ -73,6 +74,7 @@ def train_many(
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
     executor: Executor | None = None,
+    device=None,
 ) -> Trained:
     """Train a task ``settings.runs`` times from independent initial parameters.
 
@@ -88,9 +90,12 @@ def train_many(
         about: description of the task stored with the result, ``task.describe()`` if None.
         make_task: makes the task in a worker, where it cannot be pickled.
         executor: any ``concurrent.futures.Executor`` in the place of processes.
+        device: "cuda" or "cuda:1": ``settings.together`` trainings at once; what the CPU began goes
+            on there, and the other way round. Never chosen by itself; other bits.
 
     Raises:
         UserError: an impossible task, a directory of another run, a worker that was killed.
+        DeviceError: a device that cannot be used, or too little memory there.
         Interrupted: on Ctrl-C, when everything done so far is saved.
     """
     train.make_plan(task, settings)  # refuses what cannot be trained
@@ -102,11 +107,24 @@ def train_many(
         if (directory / "trained.npz").exists():
             return Trained.load(directory)
     parts = parts_of(settings, task.network.n_parameters, directory)
-    states = execute(make_task or partial(itself, task), parts, processes, report, executor)
+    how = processes, report, executor, on_device(task, parts, device, directory)
+    states = execute(make_task or partial(itself, task), parts, *how)
     trained = collected(states, {"task": about, "train": asdict(settings)})
     if directory is not None:
         trained.save(directory / "trained.npz")
     return trained
+
+
+def on_device(task: Task, parts: Sequence[Part], device, directory: Path | None) -> Host:
+    """The device of that name, tried with the largest part; run.json keeps what it is."""
+    device = device_of(device)
+    if device is not CPU:
+        largest = max(parts, key=lambda part: part.last - part.first)
+        plan = train.make_plan(task, largest.settings, device)
+        train.check_room(plan, largest.last - largest.first)
+        if directory is not None:
+            store.enter(directory, store.versions() | {"device": device.about})
+    return device
 
 
 def run_identity(task: Task, settings: TrainSettings, about: dict) -> dict:
@@ -143,10 +161,12 @@ class Progressed(NamedTuple):
         return self.state is not None and self.state.epoch >= self.part.settings.epochs
 
 
-def stretch(task: Task, unit: Progressed, seconds: float, stop: np.ndarray) -> Progressed:
+def stretch(
+    task: Task, unit: Progressed, seconds: float, stop: np.ndarray, device: Host = CPU
+) -> Progressed:
     """Some minibatches of one part."""
     part, until = unit.part, time.monotonic() + seconds
-    plan = train.make_plan(task, part.settings)
+    plan = train.make_plan(task, part.settings, device)
     state = train.copied(unit.state or train.start(plan, range(part.first, part.last)))
     late = lambda: bool(stop[0]) or time.monotonic() > until  # noqa: E731
     while state.epoch < part.settings.epochs and not late():
@@ -161,10 +181,13 @@ def execute(
     processes: int = 1,
     report: Callable[[Report], None] | None = None,
     executor: Executor | None = None,
+    device: Host = CPU,
 ) -> list[train.Trainings]:
     """Every part to its end, the costly ones first; see :func:`train_many` for what it raises."""
     task, total = make_task(), sum(part.work for part in parts)
-    processes = min(processes, len(parts))
+    processes, step = min(processes, len(parts)), stretch
+    if device is not CPU:
+        processes, executor, step = 1, None, partial(stretch, device=device)
     units = [_begun(task, part) for part in sorted(parts, key=lambda part: -part.work)]
     saved = {unit.part: unit.work for unit in units}
 
@@ -187,7 +210,7 @@ def execute(
     ):
         finished = lambda unit: unit.done  # noqa: E731
         saw = lambda units: clocks.saw(done(units), str, units)  # noqa: E731
-        units = run_units(stretch, shared, units, finished, executor, stop, saw)
+        units = run_units(step, shared, units, finished, executor, stop, saw)
         save(units)
     if stop[0]:
         raise Interrupted

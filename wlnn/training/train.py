@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wlnn.backend.device import CPU, Host
 from wlnn.base import streams
 from wlnn.base.errors import UserError
 from wlnn.networks import losses
@@ -30,10 +31,11 @@ class Plan(NamedTuple):
 
     task: Task
     settings: TrainSettings
-    data: tuple[np.ndarray, ...]  # x_train, y_train, x_test, y_test in the precision of the run
+    data: tuple  # x_train, y_train, x_test, y_test in the precision of the run, on the device
     loss: Callable
     loss_back: Callable
     update: Callable
+    device: Host = CPU
 
     @property
     def batch_size(self) -> int:
@@ -69,8 +71,8 @@ def copied(state: Trainings) -> Trainings:
     return state._replace(theta=state.theta.copy(), memory=state.memory.copy(), records=records)
 
 
-def make_plan(task: Task, settings: TrainSettings) -> Plan:
-    """The functions and arrays of a training.
+def make_plan(task: Task, settings: TrainSettings, device: Host = CPU) -> Plan:
+    """The functions and arrays of a training, on the device on which it runs.
 
     Raises:
         UserError: the network has no ``layout`` or no ``backward``.
@@ -87,10 +89,12 @@ def make_plan(task: Task, settings: TrainSettings) -> Plan:
     arrays = tuple(a.astype(kind) if a.dtype.kind == "f" else a for a in real)
     loss = losses.squared_error if squared else losses.cross_entropy
     back = losses.squared_error_back if squared else losses.cross_entropy_back
-    return Plan(task, settings, arrays, loss, back, OPTIMIZERS[settings.optimizer])
+    with device.using():
+        arrays = tuple(map(device.put, arrays))
+    return Plan(task, settings, arrays, loss, back, OPTIMIZERS[settings.optimizer], device)
 
 
-def sgd(theta, gradient, memory, step, settings):
+def sgd(xp, theta, gradient, memory, step, settings):
     """``v <- momentum v + g``, ``theta <- theta - lr v``, in place; plain where momentum = 0."""
     if len(memory):
         velocity = memory[0]
@@ -101,7 +105,7 @@ def sgd(theta, gradient, memory, step, settings):
     theta -= gradient
 
 
-def adam(theta, gradient, memory, step, settings):
+def adam(xp, theta, gradient, memory, step, settings):
     """Kingma and Ba (arXiv 1412.6980), Algorithm 1, in place; ``step`` counts from 1.
 
     ``m <- b1 m + (1 - b1) g``, ``v <- b2 v + (1 - b2) g^2``, then ``theta <- theta - lr m' / (
@@ -114,10 +118,10 @@ def adam(theta, gradient, memory, step, settings):
     gradient *= gradient
     gradient *= 1 - b2
     second += gradient
-    np.sqrt(second, out=gradient)  # the gradient's array serves as scratch from here
+    xp.sqrt(second, out=gradient)  # the gradient's array serves as scratch from here
     gradient *= (1 - b2**step) ** -0.5
     gradient += settings.epsilon
-    np.divide(first, gradient, out=gradient)
+    xp.divide(first, gradient, out=gradient)
     gradient *= settings.learning_rate / (1 - b1**step)
     theta -= gradient
 
@@ -200,8 +204,26 @@ def gradient(plan: Plan, theta, x, y):
 
     Second the outputs ``(R, N, ...)``, of which the loss itself is known too.
     """
-    outputs, tape = plan.task.network.forward(np, theta, x)
-    return plan.task.network.backward(np, plan.loss_back(np, outputs, y), tape), outputs
+    xp = plan.device.xp
+    outputs, tape = plan.task.network.forward(xp, theta, x)
+    return plan.task.network.backward(xp, plan.loss_back(xp, outputs, y), tape), outputs
+
+
+def check_room(plan: Plan, trainings: int) -> None:
+    """Whether so many trainings fit on the device of the plan, and its network runs there.
+
+    Raises:
+        DeviceError: too little memory, or a network that runs in NumPy only.
+    """
+    device, network = plan.device, plan.task.network
+    x, y = (part[: plan.batch_size] for part in plan.data[:2])
+
+    def work(R: int) -> None:
+        theta = device.put(np.zeros((R, network.n_parameters), plan.settings.precision))
+        gradient(plan, theta, x, y)
+
+    own = (2 + memory_size(plan.settings)) * 8 * network.n_parameters
+    device.room(work, trainings, own, f"trainings of '{plan.task.name}'")
 
 
 def advance(plan: Plan, state: Trainings, stop: Callable[[], bool] = lambda: False) -> Trainings:
@@ -213,31 +235,47 @@ def advance(plan: Plan, state: Trainings, stop: Callable[[], bool] = lambda: Fal
     (in the midst of an epoch the record holds their sum). A training whose loss or parameters are
     then not finite, or whose ln(train loss) is more than :data:`EXPLODED` above its start, has
     diverged: it stays at zero from there, its records are NaN.
+
+    The state is in NumPy before and after; on a device, within an epoch, nothing is read back.
     """
-    x, y = plan.data[:2]
+    with plan.device.using():
+        return _advanced(plan, state, stop)
+
+
+def _advanced(plan: Plan, state: Trainings, stop: Callable[[], bool]) -> Trainings:
+    device, (x, y) = plan.device, plan.data[:2]
+    theta, memory = device.put(state.theta), device.put(state.memory)
     R, N, B = len(state.theta), plan.n_train, plan.batch_size
     done = state.batch
-    running = None
+    running = record = None
     if plan.settings.train_loss == "running-mean":
-        running = state.records["ln-train-loss"][:, state.epoch + 1]
+        record = state.records["ln-train-loss"][:, state.epoch + 1]
         if done == 0:
-            running[:] = 0
+            record[:] = 0
+        running = device.put(record)
+
+    def so_far() -> Trainings:
+        if running is not None:
+            record[:] = device.host(running)
+        return state._replace(theta=device.host(theta), memory=device.host(memory), batch=done)
+
     with np.errstate(all="ignore"):  # of trainings that diverge; they are found below
         if B < N:
             epoch = state.epoch + 1
             order = [generator(plan.settings, run, epoch).permutation(N) for run in state.runs]
-            order = np.array(order) if R > 1 else order[0]
+            order = device.put(np.array(order) if R > 1 else order[0])
         while done < plan.n_batches:
             if done > state.batch and stop():
-                return state._replace(batch=done)
+                return so_far()
             rows = order[..., done * B : (done + 1) * B] if B < N else slice(None)
-            slope, outputs = gradient(plan, state.theta, x[rows], y[rows])
+            slope, outputs = gradient(plan, theta, x[rows], y[rows])
             if running is not None:
-                running += plan.loss(np, outputs, y[rows]) * (min((done + 1) * B, N) - done * B)
+                loss = plan.loss(device.xp, outputs, y[rows])
+                running += loss * (min((done + 1) * B, N) - done * B)
             step = state.epoch * plan.n_batches + done + 1
-            plan.update(state.theta, slope, state.memory, step, plan.settings)
+            plan.update(device.xp, theta, slope, memory, step, plan.settings)
             done += 1
-        return _recorded(plan, state)
+        return _recorded(plan, so_far())
 
 
 def _recorded(plan: Plan, state: Trainings) -> Trainings:
@@ -264,7 +302,8 @@ def measure(plan: Plan, theta) -> dict[str, np.ndarray]:
     the smoothed one, Eq. (2), with the task's alpha.
     """
     x_train, y_train, x_test, y_test = plan.data
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"), plan.device.using():
+        theta = plan.device.put(theta)
         found = [
             np.log(_mean(plan, theta, x_train, y_train, [plan.loss])[0]),
             *_mean(plan, theta, x_test, y_test, _test_measures(plan)),
@@ -290,8 +329,8 @@ def _mean(plan: Plan, theta, x, y, functions) -> list[np.ndarray]:
     totals = [0.0] * len(functions)
     for first in range(0, len(x), part):
         rows = slice(first, first + part)
-        outputs, _ = plan.task.network.forward(np, theta, x[rows])
+        outputs, _ = plan.task.network.forward(plan.device.xp, theta, x[rows])
         for k, function in enumerate(functions):
-            values = function(np, outputs, y[rows]).astype(np.float64)
+            values = function(plan.device.xp, outputs, y[rows]).astype(np.float64)
             totals[k] = totals[k] + values * len(y[rows])
-    return [total / len(x) for total in totals]
+    return [plan.device.host(total / len(x)) for total in totals]

@@ -119,6 +119,7 @@ def tune(
     about: dict | None = None,
     make_task: Callable[[], Task] | None = None,
     executor: Executor | None = None,
+    device=None,
 ) -> Tuning:
     """Train ``settings.tune.runs`` times with every setting of the grid; arguments as train_many.
 
@@ -150,7 +151,8 @@ def tune(
             parts.append(part)
             owner.append(k)
     make = make_task or partial(itself, task)
-    states = run_train.execute(make, parts, processes, report, executor)
+    how = processes, report, executor, run_train.on_device(task, parts, device, directory)
+    states = run_train.execute(make, parts, *how)
     meta = {"task": about, "y": task.y, "train": asdict(base), "tune": asdict(settings.tune)}
     rows = []
     for k, cell in enumerate(cells):

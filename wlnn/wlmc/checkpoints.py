@@ -55,7 +55,7 @@ def _together(settings: WLMCSettings) -> bool:
 
 def _packed(walker: wlmc.Walker) -> tuple[dict, dict]:
     arrays = {name: getattr(walker, name) for name in ARRAYS}
-    arrays |= {"late": walker.late} if walker.late.any() else {}
+    arrays |= {"early": walker.early} if walker.early.any() else {}
     arrays |= {f"history.{name}": values for name, values in walker.history.items()}
     return arrays, {name: getattr(walker, name) for name in NUMBERS}
 
@@ -94,10 +94,11 @@ def _unpacked(path: Path, arrays: dict, prefix: str, numbers: dict, recorded) ->
     missing += [name for name in NUMBERS if name not in numbers]
     if missing:
         raise UserError(f"{path}: lacks '{missing[0]}' of a walker; delete the file.")
+    production = arrays[prefix + "production"]
     return wlmc.Walker(
         **{name: arrays[prefix + name] for name in ARRAYS},
         **{name: numbers[name] for name in NUMBERS},
-        late=arrays.get(prefix + "late", np.zeros_like(arrays[prefix + "production"])),
+        early=arrays.get(prefix + "early", np.zeros((2, *production.shape), np.int64)),
         history={name: arrays[f"{prefix}history.{name}"] for name in recorded},
     )
 

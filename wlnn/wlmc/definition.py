@@ -19,6 +19,7 @@ from wlnn.wlmc.rules import (
     adapted_width,
     first_entropy,
     heading,
+    wrapped,
 )
 
 
@@ -60,6 +61,8 @@ def stage_numpy(problem, theta, entropy, histogram, visits, kept, stage, chain, 
     for done in range(1, stage.n_steps + 1):
         # 1. propose: one parameter, uniform in (-w, w) around its value
         i, new = _proposed(problem, theta, step_width, stage.step_rule, words)
+        if stage.periodic.size and stage.periodic[i]:
+            new = wrapped(new, problem.lo[i], problem.hi[i])
         old, moved = theta[i], False
         if new < problem.lo[i] or new > problem.hi[i]:  # 2. outside the box: rejected
             out_of_box += 1

@@ -33,6 +33,7 @@ from wlnn.wlmc.rules import (
     adapted_width,
     first_entropy,
     heading,
+    wrapped,
 )
 
 _MANTISSA = 2.0**-53
@@ -57,6 +58,7 @@ def _next_word(s):
 _adapted_width = njit(adapted_width, cache=True, inline="always")
 _heading = njit(heading, cache=True, inline="always")
 _first_entropy = njit(first_entropy, cache=True)
+_wrapped = njit(wrapped, cache=True, inline="always")
 
 
 def _wlmc_stage(
@@ -74,6 +76,7 @@ def _wlmc_stage(
     bins are outside the window (production: S is frozen, so an unknown bin has no S to compare).
     """
     n_parameters = theta.shape[0]
+    periodic = stage.periodic
     words = (rng[0], rng[1], rng[2], rng[3])
     step_width = chain.step_width
     direction = chain.direction
@@ -96,6 +99,8 @@ def _wlmc_stage(
         else:
             width = step_width
         new = theta[i] + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)
+        if periodic.shape[0] > 0 and periodic[i]:
+            new = _wrapped(new, lo[i], hi[i])
         moved = False
         if new < lo[i] or new > hi[i]:  # 2. outside the box
             out_of_box += 1

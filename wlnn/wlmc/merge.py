@@ -75,6 +75,36 @@ def share_entropy(
     return frozen
 
 
+def lift_unseen(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
+    """All walkers on their common S, lifted in the bins that fewer than two of them saw lately.
+
+    Lately: in the second half of its growth. S of such a bin lacks what the others grew meanwhile,
+    up to twenty nats, and would hold every walker that finds it once S is frozen. It gets the mean
+    S of the bins around it, if that is more, layer by layer from those that were seen: too much at
+    the rim, where it is visited less for that, and nobody is held. Any S gives the right answer.
+    """
+    seen = sum((walker.visits > walker.marks).astype(int) for walker in walkers)
+    entropy = walkers[0].entropy
+    known = (seen >= min(2, len(walkers))) & (entropy < CLOSED_ENTROPY)
+    unseen = ~known & (entropy < CLOSED_ENTROPY)
+    if not (known.any() and unseen.any()):
+        return walkers
+    level = np.where(known, entropy, np.nan)
+    while (missing := unseen & np.isnan(level)).any():
+        around = np.lib.stride_tricks.sliding_window_view(
+            np.pad(level, 1, constant_values=np.nan), (3, 3)
+        )
+        count = (~np.isnan(around)).sum(axis=(2, 3))
+        near = missing & (count > 0)
+        if not near.any():  # an island of its own: out of reach
+            near, count = missing, np.ones_like(count)
+            around = np.full_like(around, np.nan)
+            around[..., 0, 0] = np.nanmax(level)
+        level[near] = np.nansum(around[near], axis=(1, 2)) / count[near]
+    entropy = np.where(unseen, np.fmax(entropy, level), entropy)
+    return [walker._replace(entropy=entropy.copy()) for walker in walkers]
+
+
 def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     """All walkers on their common S + ln(1 + visits / mean visits); these are not counted again.
 
@@ -89,8 +119,9 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     entropy = walkers[0].entropy
     mean = visits.sum() / np.count_nonzero(entropy < CLOSED_ENTROPY)
     entropy, none = entropy + np.log(1 + visits / mean), np.zeros_like(visits)
+    twice = np.zeros_like(walkers[0].early)
     return [
-        walker._replace(entropy=entropy.copy(), production=none, late=none) for walker in walkers
+        walker._replace(entropy=entropy.copy(), production=none, early=twice) for walker in walkers
     ]
 
 
@@ -119,7 +150,8 @@ def merge_walkers(
     pooled = settings.estimator == "common" and any(walker.production.any() for walker in walkers)
     if pooled:
         results = [
-            WalkerResult(w.entropy, w.visits, w.production, w.history, w.late) for w in walkers
+            WalkerResult(w.entropy, w.visits, w.production, w.history, plan.first_part(w))
+            for w in walkers
         ]
     else:
         results = [wlmc.result(group) for group in groups]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 REFRESH_EVERY = 10_000  # steps between full recomputations (0.03 % of the time, float32 drift 1e-5)
 ADAPT_EVERY = 1_000  # steps of one acceptance measurement of the paper's step rule
 STEP_FIXED, STEP_ADAPT, STEP_LOG_UNIFORM = 0, 1, 2
 NEW_BIN_MINIMUM, NEW_BIN_PREVIOUS, NEW_BIN_CLOSED, NEW_BIN_NEARBY = 0, 1, 2, 3
+WALLS = np.zeros(0, np.bool_)  # no parameter is periodic
 CLOSED_ENTROPY = 2.0**1000  # S of a closed bin of a common S; sums and means of it are exact
 
 # by the words of the settings; a rule that freezes adapts before
@@ -32,6 +35,7 @@ class Stage(NamedTuple):
     new_bin_rule: int
     low_row: int  # x rows whose alternate visits make a round trip
     high_row: int
+    periodic: np.ndarray = WALLS  # (P,) bool, or (0,) where every parameter has walls
 
 
 class Chain(NamedTuple):
@@ -47,6 +51,11 @@ class Chain(NamedTuple):
     drift: float = 0.0  # largest |x cached - x recomputed| seen
     x: float = 0.0
     y: float = 0.0
+
+
+def wrapped(new, lo, hi):
+    """A value of a periodic parameter in its box: what leaves at one end comes in at the other."""
+    return min(lo + (new - lo) % (hi - lo), hi)
 
 
 def adapted_width(width, taken):

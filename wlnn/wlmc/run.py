@@ -28,7 +28,13 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into
-from wlnn.wlmc.merge import merge_entropies, merge_walkers, refine_entropy, share_entropy
+from wlnn.wlmc.merge import (
+    lift_unseen,
+    merge_entropies,
+    merge_walkers,
+    refine_entropy,
+    share_entropy,
+)
 from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 from wlnn.wlmc.walker import StagePlan, Walker
 
@@ -63,7 +69,8 @@ class Walk:
         if every and stage and stage % every == 0 and stage < self.plan.n_adaptive:
             return merge_entropies(walkers, self.settings.groups)
         if self.plan.common and self.plan.share_from <= stage <= self.plan.n_adaptive:
-            return share_entropy(self.problem, self.plan, walkers)
+            walkers = share_entropy(self.problem, self.plan, walkers)
+            return lift_unseen(walkers) if stage == self.plan.n_adaptive else walkers
         return refine_entropy(walkers) if stage in self.plan.refined_at else walkers
 
     def system(self, number: int):

@@ -33,7 +33,8 @@ from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
 SHARED = 0.5  # last part of learning in which walkers of the estimator "common" have one S
-REFINED = (0.1, 0.2, 0.3)  # parts of production after which the common S is made more even
+REFINED = 3  # times that the common S is made more even, in the first stages of production:
+REFINING = 0.45, 0.3  # in so large a part of the adaptive stages, and of production at most
 ADAPTED = 0.5  # part of the adaptive stages after which the rule "freeze" freezes the step width
 HISTORY = (
     "ln_f", "steps", "acceptance", "out_of_box", "out_of_window", "flatness", "bins", "coverage",
@@ -54,9 +55,9 @@ class Walker(NamedTuple):
     entropy: np.ndarray  # (nx, ny) nats; 0 where never visited; in closed bins CLOSED_ENTROPY
     visits: np.ndarray  # (nx, ny) since the start; a bin is known when this is above 0
     production: np.ndarray  # (nx, ny) visits of the production stages since S last changed
-    late: np.ndarray  # (nx, ny) those of the second half of these stages
+    early: np.ndarray  # (2, nx, ny) those after 2^(k - 1) and 2^k such stages, 2^k the last done
     average: np.ndarray  # (nx, ny) mean of S after them, with estimator "average"; otherwise 0
-    marks: np.ndarray  # (nx, ny) visits when ln f was last halved (schedule "halving")
+    marks: np.ndarray  # (nx, ny) visits when ln f was last halved, or at ``marked_at`` of a plan
     kept: np.ndarray  # (nx ny, P) one microstate of every bin, or (0, 0)
     stage: int
     step_width: float
@@ -85,22 +86,33 @@ class StagePlan(NamedTuple):
         return self.n_adaptive - round(SHARED * self.n_adaptive)
 
     @property
+    def marked_at(self) -> int:
+        """First stage of the second half of growth on one S: what is seen from then on is known."""
+        return (self.share_from + self.n_adaptive) // 2
+
+    @property
     def refined_at(self) -> tuple[int, ...]:
         """Stages before which the common S takes up the visits that production brought so far."""
         production = self.n_stages - self.n_adaptive
         if not self.common or production < 4:
             return ()
-        return tuple(self.n_adaptive + math.ceil(part * production) for part in REFINED)
+        span = min(REFINING[0] * self.n_adaptive, REFINING[1] * production)
+        parts = (span * (k + 1) / REFINED for k in range(REFINED))
+        return tuple(self.n_adaptive + math.ceil(round(part, 6)) for part in parts)
 
     @property
     def count_from(self) -> int:
         """First stage whose visits count as production."""
         return max(self.refined_at, default=self.n_adaptive)
 
-    @property
-    def late_from(self) -> int:
-        """First stage of the second half of those that count."""
-        return (self.count_from + self.n_stages + 1) // 2
+    def first_part(self, walker: Walker) -> np.ndarray:
+        """Visits ``(nx, ny)`` of the first half, or third at least, of the stages that count.
+
+        Halves that any longer run has as well: they end where a power of two of stages is done.
+        """
+        counted = walker.stage - self.count_from
+        last = 1 << max(counted.bit_length() - 1, 0)
+        return walker.early[int(3 * last <= 2 * counted)]
 
 
 def make_plan(settings: WLMCSettings, driver=None) -> StagePlan:
@@ -161,7 +173,8 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     kept = (shape[0] * shape[1], theta.size) if settings.keep_networks and number == 0 else (0, 0)
     counts = np.zeros(shape, np.int64)
     return Walker(
-        number, theta, np.zeros(shape), counts, counts, counts, np.zeros(shape), counts,
+        number, theta, np.zeros(shape), counts, counts, np.stack([counts, counts]),
+        np.zeros(shape), counts,
         np.full(kept, np.nan), 0, settings.step_width, 0,
         {name: np.zeros(0) for name in recorded(settings)},
     )  # fmt: skip
@@ -225,7 +238,7 @@ def advance(
     new_bins = NEW_BIN_CLOSED if closed else NEW_BINS[plan.settings.late_bins]
     chain = run_stage(
         problem, system, theta, entropy, histogram, known, kept,
-        Stage(plan.steps, ln_f, step_rule, new_bins, low, high),
+        Stage(plan.steps, ln_f, step_rule, new_bins, low, high, problem.periodic),
         Chain(step_width, walker.direction), rng, stop, driver=plan.driver,
     )  # fmt: skip
     if chain.done < plan.steps:
@@ -235,17 +248,20 @@ def advance(
     halving = isinstance(plan.schedule, Halving) and not production
     if halving and ((visits - marks)[visits > 0] > 0).all():
         marks, halvings = visits, halvings + 1
+    elif plan.common and stage == plan.marked_at:
+        marks = walker.visits
     average = walker.average
     if averaged:
         seen = visits > 0
         now = np.where(seen, entropy - entropy[seen].mean(), 0.0)
         average = average + (now - average) / (stage - plan.n_adaptive + 1)
     counts = histogram * known if shared else histogram
-    counted, late = walker.production, walker.late
+    counted, early = walker.production, walker.early
     if production:
         counted = counted + counts
-    if plan.common and stage >= plan.late_from:
-        late = late + counts
+    since = stage + 1 - plan.count_from
+    if plan.common and since > 0 and since & (since - 1) == 0:
+        early = np.stack([early[1], counted])
     rows = np.flatnonzero(visits.any(axis=1))
     record = {
         "ln_f": ln_f,
@@ -265,7 +281,7 @@ def advance(
         "seconds": time.perf_counter() - begun,
     }
     return Walker(
-        walker.number, theta, entropy, visits, counted, late, average,
+        walker.number, theta, entropy, visits, counted, early, average,
         marks, kept, stage + 1, chain.step_width, chain.direction,
         {name: np.append(values, record[name]) for name, values in walker.history.items()},
     )  # fmt: skip

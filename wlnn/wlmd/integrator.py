@@ -19,7 +19,7 @@ FINE, DIVERGED, STOPPED = 0, 1, 2  # how a round of steps ends
 class Motion(NamedTuple):
     """Constants of the integrator."""
 
-    dt: float
+    dt: float  # in the definitions also (R, 1), of each walker
     keep: float  # (1 - gamma)^m: what one action of the thermostat leaves of a velocity
     every: int  # steps m from one action to the next
     half_drifts: int = 1  # 1: kick, half drift, thermostat, half drift; 0: kick, thermostat, drift
@@ -82,6 +82,13 @@ def langevin_step(xp, theta, v, force, noise, motion, lo, hi):
         theta, v = drift(xp, theta, v, dt / 2, lo, hi)
         return drift(xp, theta, thermostat(v, motion.keep, noise), dt / 2, lo, hi)
     return drift(xp, theta, thermostat(v, motion.keep, noise), dt, lo, hi)
+
+
+def normal(rngs, shape, dtype=np.float64):
+    """Normal numbers ``(R, P)``: a row of each of R generators, or all of a single one."""
+    if len(rngs) == 1:
+        return rngs[0].standard_normal(shape, dtype)
+    return np.stack([rng.standard_normal(shape[1], dtype) for rng in rngs])
 
 
 def kinetic_temperature(v):

@@ -25,6 +25,7 @@ from wlnn.base.streams import generator
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.samplers import WLMDSettings
 from wlnn.tasks.check import checked_smooth, uncompiled
+from wlnn.tasks.field import Field, field_of, field_on
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import walk as wlmd
 from wlnn.wlmd.checks import Period, advice, failure, summary, warnings
@@ -48,15 +49,15 @@ COMPILING = "compiling the sampler, once per kind of network"
 class Fly:
     """What the tables of a run share; the walkers of each have compiled systems of their own."""
 
-    def __init__(self, setup: Setup):
-        self.setup = setup
+    def __init__(self, setup: Setup, field: Field | None = None):
+        self.setup, self.field = setup, field or field_of(setup.problem)
         self.walkers_map: Callable = map
         self.systems: dict[int, list | None] = {}
 
     def systems_of(self, number: int) -> list | None:
         """One compiled system per walker of a table, or None."""
         if number not in self.systems:
-            make = self.setup.problem.gradient_system
+            make = self.setup.problem.gradient_system if self.field.compiled else None
             self.systems[number] = make and [make() for _ in range(self.setup.settings.walkers)]
         return self.systems[number]
 
@@ -71,6 +72,7 @@ def sample(
     notes: dict | None = None,
     executor: Executor | None = None,
     make_problem: Callable[[], Problem] | None = None,
+    device=None,
 ) -> Landscape:
     """Sample the entropy landscape of a problem by Wang-Landau molecular dynamics.
 
@@ -85,10 +87,13 @@ def sample(
         executor: any ``concurrent.futures.Executor`` in the place of threads: worker processes, a
             cluster; a unit is a table with its walkers; the result does not depend on it either.
         make_problem: makes the problem in a worker, where it cannot be pickled.
+        device: "cuda" or "cuda:1", where all walkers of a table move at once; what the CPU began
+            goes on there, and the other way round. Never chosen by itself; other bits.
 
     Raises:
         UserError: wrong settings, a directory of another run, or a run that fails a check; the
             sentence says which and what to do.
+        DeviceError: a device that cannot be used, or too little memory there.
         Interrupted: on Ctrl-C; every finished period is saved.
     """
     if threads < 1:
@@ -106,7 +111,11 @@ def sample(
         load_table(directory, setup.problem, number) or _start(setup, number)
         for number in range(settings.tables)
     ]
-    fly = Fly(setup)
+    surface, walkers = setup.surface, settings.walkers
+    own = 8 * (2 * surface.nx * surface.ny + 4 * settings.round)  # a table of its own, a trace
+    fly = Fly(setup, field_on(setup.problem, device, walkers, own, directory))
+    if not fly.field.compiled:
+        threads, executor = 1, None
     with Shared(partial(_fly, make, settings), fly) as shared:
         tables = _all_periods(fly, shared, tables, directory, threads, report, executor)
     tables = [table for table in tables if table.history["t"].size]
@@ -128,7 +137,8 @@ def _fly(make: Callable[[], Problem], settings: WLMDSettings) -> Fly:
 def stretch(fly: Fly, table: Table, seconds: float, stop: np.ndarray) -> Table:
     """One period of one table, whatever the seconds."""
     systems = fly.systems_of(table.number)
-    return advance_table(fly.setup, table, systems, stop, fly.walkers_map) or table
+    how = systems, stop, fly.walkers_map, fly.field
+    return advance_table(fly.setup, table, *how) or table
 
 
 def _all_periods(
@@ -155,8 +165,8 @@ def _all_periods(
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    notes = (*uncompiled(setup.problem), *advice(*setup))
-    clocks.report(Report(clocks.first, notes=notes))
+    slow = uncompiled(setup.problem) if fly.field.compiled else ()
+    clocks.report(Report(clocks.first, notes=(*slow, *advice(*setup))))
     with (
         stoppable() as stop,
         executor_of(threads, executor=executor) as executor,
@@ -165,7 +175,8 @@ def _all_periods(
         if settings.walkers > 1:
             fly.walkers_map = walker_pool.map
         with clocks.compiling(COMPILING):
-            _compile(setup, tables[0], fly.systems_of(tables[0].number))
+            if fly.field.compiled:
+                _compile(setup, tables[0], fly.systems_of(tables[0].number))
         return run_units(stretch, shared, tables, done, executor, stop, saw)
 
 
@@ -214,7 +225,12 @@ def period_of(problem: Problem, settings: WLMDSettings) -> int:
 
 
 def advance_table(
-    setup: Setup, table: Table, systems: list | None, stop: np.ndarray, map: Callable = map
+    setup: Setup,
+    table: Table,
+    systems: list | None,
+    stop: np.ndarray,
+    map: Callable = map,
+    field: Field | None = None,
 ) -> Table | None:
     """One period of a table, checked; None when ``stop`` was set on the way.
 
@@ -240,7 +256,7 @@ def advance_table(
         result = wlmd.advance(
             problem, hills, motion, state, f_of_t,
             lambda walker, number=number: generator(settings.seed, table.number, walker, number),
-            systems, stop, map,
+            systems, stop, map, field,
         )  # fmt: skip
         if result is None:
             return None

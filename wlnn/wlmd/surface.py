@@ -109,8 +109,10 @@ def inside(xp, surface: Surface, x, y):
 
 
 def deposit(xp, table, surface: Surface, x, y, volume):
-    """Add to ``table (nx, ny)`` one hill per point x, y ``(R,)``, in place.
+    """Add to ``table`` one hill per point x, y ``(R,)``, in place.
 
+    ``table (nx, ny)`` gets them all, of ``table (R, nx, ny)`` each walker's own gets its own.
+    ``volume`` is a number or ``(R,)``.
     S(x', y') += volume N(x' - x; sigma) N(y' - y; sigma), N the normalised Gaussian, cut at the
     square of half side ``reach``. The values added at the nodes sum to volume / (bin area), so that
     ``volume = f A0`` is f "counts" on a grid of 0.02 x 0.02, as in the paper's Eq. (4). A point
@@ -119,7 +121,11 @@ def deposit(xp, table, surface: Surface, x, y, volume):
     weight = xp.where(inside(xp, surface, x, y), volume, 0.0)
     along_x = _hill(xp, x, surface.x_node, surface.x_per_bin, surface.nx, surface)
     along_y = _hill(xp, y, surface.y_node, surface.y_per_bin, surface.ny, surface)
-    table += (weight[:, None] * along_x).T @ along_y
+    along_x = weight[:, None] * along_x
+    if table.ndim == 3:
+        table += along_x[:, :, None] * along_y[:, None, :]
+    else:
+        table += xp.matmul(along_x.T, along_y)
 
 
 def _spline(xp, position, node, per_bin, n):
@@ -143,11 +149,14 @@ def _bends(xp, table, surface, x, y):
         j, wy, sy = xp.zeros((1, 1), dtype=int), xp.ones((1, 1)), xp.zeros((1, 1))
     else:
         j, wy, sy = _spline(xp, y, surface.y_node, surface.y_per_bin, surface.ny)
-    return table[i[:, :, None], j[:, None, :]], wx, sx, wy, sy
+    place = i[:, :, None], j[:, None, :]
+    if table.ndim == 3:
+        place = xp.arange(x.shape[0])[:, None, None], *place
+    return table[place], wx, sx, wy, sy
 
 
 def height(xp, table, surface: Surface, x, y):
-    """S at the points x, y ``(R,)``, without the walls."""
+    """S at the points x, y ``(R,)``, without the walls; ``table`` as in :func:`deposit`."""
     values, wx, _, wy, _ = _bends(xp, table, surface, x, y)
     return ((values * wy[:, None, :]).sum(-1) * wx).sum(-1)
 

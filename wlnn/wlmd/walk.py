@@ -10,12 +10,15 @@ reports belong to ``run.py``, what is made of a table in the end to ``estimators
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from wlnn.backend.cache import drop_stale
+from wlnn.backend.device import CPU
 from wlnn.base.errors import UserError
+from wlnn.tasks.field import Field, field_of
 from wlnn.tasks.problem import Problem
 from wlnn.wlmd import integrator
 from wlnn.wlmd.driver import walk
@@ -27,6 +30,7 @@ from wlnn.wlmd.integrator import (
     kinetic_temperature,
     langevin_step,
     make_box,
+    normal,
 )
 from wlnn.wlmd.surface import A0, Surface, deposit, inside, slope, wall_slope
 
@@ -77,7 +81,7 @@ class Walked(NamedTuple):
 
     theta: np.ndarray  # (P,)
     v: np.ndarray  # (P,)
-    table: np.ndarray  # (nx, ny)
+    table: np.ndarray  # (nx, ny), on the device
     trace: np.ndarray  # (steps made, 4): x, y, true accuracy, temperature
     ending: int
     halved: Halved | None = None
@@ -140,40 +144,48 @@ def start(problem: Problem, surface: Surface, walkers: int, rng: np.random.Gener
     )
 
 
-def walk_numpy(problem, theta, v, table, surface, motion, volumes, rng, trace, stop=(0,)):
-    """Walkers on one table, ``n`` steps: the readable definition; returns (steps, how it ended).
+def walk_numpy(
+    xp, problem, theta, v, table, surface, motion, volumes, rngs, trace, stop=(0,)
+):  # fmt: skip
+    """R walkers, ``n`` steps: the definition; returns (steps made, how they ended), both ``(R,)``.
 
-    Shapes: theta, v ``(R, P)``; table ``(nx, ny)``; volumes ``(n,)``, the hill of each walker in
-    each step, 0 for none; trace ``(R, n, 4)``, which receives x, y, true accuracy and kinetic
-    temperature. Changed in place: theta, v, table, trace.
+    Shapes: theta, v ``(R, P)``; table ``(nx, ny)`` of all, or ``(R, nx, ny)``, one each; volumes
+    ``(n,)`` in NumPy, the hill of each walker in each step, 0 for none; trace ``(R, n, 4)``, which
+    receives x, y, true accuracy and kinetic temperature; rngs: R generators, or one. ``problem`` is
+    a :class:`Problem` or a :class:`Field`. Changed in place: theta, v, table, trace. Nothing is
+    read back while it runs, so that a device never waits for the CPU.
     """
-    x, y, accuracy, tape = problem.evaluate(np, theta)
+    x, y, accuracy, tape = problem.evaluate(xp, theta)
+    begun = here, speed = theta.copy(), v.copy()
+    sound, steps = xp.ones(x.shape, bool), xp.zeros(x.shape, int)
     for k, volume in enumerate(volumes):
         # 1. force: minus the gradient of S(x, y) + V(x, y), by the chain rule in one backward pass
-        ux, uy = slope(np, table, surface, x, y)
-        vx, vy = wall_slope(np, surface.walls, x, y)
-        force = -problem.backward(np, tape, ux + vx, uy + vy)
+        ux, uy = slope(xp, table, surface, x, y)
+        vx, vy = wall_slope(xp, surface.walls, x, y)
+        force = -problem.backward(xp, tape, ux + vx, uy + vy)
         # 2. move; the thermostat acts in every m-th step
-        noisy = (k + 1) % motion.every == 0
-        noise = rng.standard_normal(theta.shape, np.float32).astype(float) if noisy else None
-        theta[...], v[...] = langevin_step(
-            np, theta, v, force, noise, motion, problem.lo, problem.hi
+        noise = None
+        if (k + 1) % motion.every == 0:
+            noise = normal(rngs, theta.shape, np.float32).astype(float)
+        moved = langevin_step(xp, here, speed, force, noise, motion, problem.lo, problem.hi)
+        # a lost walker must not stop the others: it waits where it began
+        here, speed = (
+            xp.where(sound[:, None], new, old) for new, old in zip(moved, begun, strict=True)
         )
         # 3. where are we now, and are we still sound
-        x, y, accuracy, tape = problem.evaluate(np, theta)
-        kinetic = kinetic_temperature(v)
-        columns = (x, y, 0.0 if accuracy is None else accuracy, kinetic)
-        for column, values in enumerate(columns):
-            trace[:, k, column] = values
-        sound = np.isfinite(x) & np.isfinite(y) & (kinetic < motion.hottest)
-        if not sound.all():
-            return k + 1, DIVERGED
+        x, y, accuracy, tape = problem.evaluate(xp, here)
+        kinetic = kinetic_temperature(speed)
+        right = xp.zeros_like(x) if accuracy is None else accuracy
+        trace[:, k] = xp.stack([x, y, right, kinetic], axis=1)
+        steps += sound
+        sound = sound & xp.isfinite(x) & xp.isfinite(y) & (kinetic < motion.hottest)
         # 4. raise S here
         if volume > 0:
-            deposit(np, table, surface, x, y, volume)
+            deposit(xp, table, surface, x, y, float(volume) * sound)
         if stop[0]:
-            return k + 1, STOPPED
-    return len(volumes), FINE
+            return steps, xp.full(x.shape, STOPPED)
+    theta[...], v[...] = here, speed
+    return steps, xp.where(sound, FINE, DIVERGED)
 
 
 def advance(
@@ -186,6 +198,7 @@ def advance(
     systems: Sequence | None = None,
     stop: np.ndarray | None = None,
     map: Callable = map,
+    field: Field | None = None,
 ) -> Round | None:
     """One round of ``len(f)`` steps for every walker of a table; the given state is not changed.
 
@@ -199,60 +212,89 @@ def advance(
     Args:
         f: counts per step (n,); zeros keep S frozen, and its visits are then recorded apart.
         rng: the generator of walker k for this round.
-        systems: one compiled system per walker, or None for the NumPy definition.
+        systems: one compiled system per walker, or None for the definition, all at once.
         stop: (1,) uint8; non-zero ends the round at once, which then returns None.
-        map: runs the walkers, side by side if it can.
+        map: runs the walkers, side by side if it can; only with ``systems``.
+        field: the problem on the device that the definition runs on, if not the CPU.
     """
     walkers = np.flatnonzero(state.alive)
     volumes = np.asarray(f, dtype=float) * A0 / max(len(walkers), 1)
     stop = np.zeros(1, np.uint8) if stop is None else stop
-    box = make_box(problem.lo, problem.hi)
-    drop_stale()
-
-    def walked(k: int, motion: Motion) -> Walked:
-        theta, v, table = state.theta[k].copy(), state.v[k].copy(), state.table.copy()
-        trace = np.empty((len(volumes), 4))
-        shared = (surface, motion, volumes, rng(k))
-        if systems is None:
-            done, ending = walk_numpy(
-                problem, theta[None], v[None], table, *shared, trace[None], stop
-            )
-        else:
-            done, ending = walk(systems[k], theta, v, box, table, *shared, trace, stop)
-        return Walked(theta, v, table, trace[:done], ending)
-
-    def one(k: int) -> Walked:
-        first, *again = (motion._replace(dt=motion.dt / 2**n) for n in range(HALVINGS + 1))
-        found = walked(k, first)
-        if found.ending != DIVERGED:
-            return found
-        step = state.t + len(found.trace)
-        for slower in again:
-            other = walked(k, slower)
-            if other.ending != DIVERGED:
-                halved = Halved(k, step, float(other.trace[:, X].min()), slower.dt)
-                return other._replace(halved=halved)
-        return found  # what the time step of the run came to
-
-    results = list(map(one, walkers))
+    if systems is None:
+        walked = partial(_at_once, field or field_of(problem), surface, state, volumes, rng, stop)
+    else:
+        walked = partial(_one_by_one, problem, surface, state, volumes, rng, stop, systems, map)
+    found = dict(zip(walkers, walked(walkers, motion), strict=True))
+    diverged = [k for k in walkers if found[k].ending == DIVERGED]
+    first = {k: state.t + len(found[k].trace) for k in diverged}
+    for n in range(1, HALVINGS + 1):
+        if not diverged:
+            break
+        slower = motion._replace(dt=motion.dt / 2**n)
+        for k, own in zip(tuple(diverged), walked(diverged, slower), strict=True):
+            if own.ending != DIVERGED:
+                halved = Halved(int(k), first[k], float(own.trace[:, X].min()), slower.dt)
+                found[k] = own._replace(halved=halved)
+                diverged.remove(k)
+    results = list(found.values())
     if any(own.ending == STOPPED for own in results):
         return None
     theta, v, alive = state.theta.copy(), state.v.copy(), state.alive.copy()
-    table = state.table
-    traces, lost, halved = [], [], []
-    for k, own in zip(walkers, results, strict=True):
-        if own.ending == DIVERGED:
-            alive[k] = False
-            lost.append(Lost(int(k), state.t + len(own.trace), *own.trace[-1, [X, Y, KINETIC]]))
-            continue
-        if own.halved:
-            halved.append(own.halved)
-        theta[k], v[k] = own.theta, own.v
-        traces.append(own.trace)
-        table = own.table if len(walkers) == 1 else table + (own.table - state.table)
+    device = CPU if field is None else field.device
+    with device.using():
+        before = table = device.put(state.table)
+        traces, lost, halved = [], [], []
+        for k, own in found.items():
+            if own.ending == DIVERGED:
+                alive[k] = False
+                last = own.trace[-1, [X, Y, KINETIC]]
+                lost.append(Lost(int(k), state.t + len(own.trace), *last))
+                continue
+            if own.halved:
+                halved.append(own.halved)
+            theta[k], v[k] = own.theta, own.v
+            traces.append(own.trace)
+            table = own.table if len(walkers) == 1 else table + (own.table - before)
+        table = device.host(table)
     traces = np.array(traces).reshape(len(traces), len(volumes), 4)
     state = state._replace(theta=theta, v=v, table=table, alive=alive, t=state.t + len(volumes))
     return Round(_recorded(state, surface, traces, frozen=not volumes.any()), traces, lost, halved)
+
+
+def _one_by_one(
+    problem, surface, state, volumes, rng, stop, systems, map, walkers, motion
+) -> list[Walked]:
+    """A round of some walkers by the compiled twin."""
+    box = make_box(problem.lo, problem.hi)
+    drop_stale()
+
+    def one(k: int) -> Walked:
+        theta, v, table = state.theta[k].copy(), state.v[k].copy(), state.table.copy()
+        trace = np.empty((len(volumes), 4))
+        done, ending = walk(
+            systems[k], theta, v, box, table, surface, motion, volumes, rng(k), trace, stop
+        )  # fmt: skip
+        return Walked(theta, v, table, trace[:done], ending)
+
+    return list(map(one, walkers))
+
+
+def _at_once(field, surface, state, volumes, rng, stop, walkers, motion) -> list[Walked]:
+    """A round of some walkers by the definition, all at once; their tables stay on the device."""
+    walkers, device, xp = list(walkers), field.device, field.device.xp
+    if not walkers:
+        return []
+    with device.using():
+        theta, v = (device.put(part[walkers]) for part in (state.theta, state.v))
+        tables = xp.repeat(device.put(state.table)[None], len(walkers), 0)
+        trace = xp.empty((len(walkers), len(volumes), 4))
+        noise = device.noise([rng(k) for k in walkers], len(walkers))
+        ended = walk_numpy(
+            xp, field, theta, v, tables, surface, motion, volumes, noise, trace, stop
+        )
+        theta, v, trace, steps, endings = map(device.host, (theta, v, trace, *ended))
+    made = zip(theta, v, tables, trace, steps, endings, strict=True)
+    return [Walked(*own, trace[:done], ending) for *own, trace, done, ending in made]
 
 
 def _recorded(state: MDState, surface: Surface, traces: np.ndarray, frozen: bool) -> MDState:

@@ -1,0 +1,151 @@
+"""Time of a step of molecular dynamics by the number R of walkers, on a CUDA device.
+
+Networks and rows as in the published runs; a step is one force, one move and one hill of every
+walker, a table each. Printed as JSON lines, each as soon as it is known: microseconds of a step and
+of a walker's step (median, 10 % and 90 % of blocks of steps), memory taken, and beside it the
+compiled loop of one walker on one core of the CPU. What was not measured is not printed. With --cpu
+NumPy takes the place of the device, which times nothing of interest and tries the program.
+
+    python benchmarks/gpu.py [--seconds 4] [--out rows.jsonl] [--only "W = 30"] [--cpu]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+
+import numpy as np
+
+from wlnn.backend.device import CPU, DeviceError, device_of
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.networks.fnn import FNN
+from wlnn.networks.images import CNN, ResNet10
+from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.field import field_of, field_on
+from wlnn.tasks.smooth import NetworkVariables
+from wlnn.tasks.task import Task
+from wlnn.wlmd import walk as wlmd
+from wlnn.wlmd.surface import A0, Walls, make_surface
+
+GRID = Grid(Axis("x", -8, 4, 300), Axis("y", -8, 8, 400))
+BLOCK = 50  # steps
+CASES = {  # network, shape of a row, rows of both sets, numbers of walkers
+    "W = 30": (FNN((2, 30, 30, 1)), (2,), 500, (1, 8, 64, 512)),
+    "W = 100": (FNN((2, 100, 100, 1)), (2,), 500, (1, 8, 64, 512)),
+    "W = 300": (FNN((2, 300, 300, 1)), (2,), 500, (1, 8, 64)),
+    "W = 1000": (FNN((2, 1000, 1000, 1)), (2,), 500, (1, 8)),
+    "house W = 20": (FNN((331, 20, 1), "silu"), (331,), 1460, (1, 8, 64)),
+    "CNN c = 2": (CNN(2, classes=2), (1, 28, 28), 500, (1, 8, 32)),
+    "ResNet-10": (ResNet10(), (3, 32, 32), 5000, (1,)),
+}
+
+
+def problem_of(name, rows):
+    """Random rows and answers."""
+    network, shape, _, _ = CASES[name]
+    rng, n = np.random.default_rng(1), rows // 2
+    x = [rng.normal(size=(n, *shape)) for _ in range(2)]
+    regress = isinstance(network, FNN)
+    y = [rng.normal(size=n) if regress else np.arange(n) % 2 for _ in range(2)]
+    kind = ("ln-test-loss", "squared-error") if regress else ("smoothed-accuracy", "cross-entropy")
+    data = Dataset(x[0], y[0], x[1], y[1], {})
+    return NetworkVariables(Task(name, data, network, GRID, *kind)).problem()
+
+
+def blocks(round_of_steps, seconds):
+    """Microseconds of a step: 10 %, median and 90 % over blocks, the first of which is left out."""
+    round_of_steps()
+    times, until = [], time.monotonic() + seconds
+    while len(times) < 3 or time.monotonic() < until:
+        began = time.perf_counter()
+        steps = round_of_steps()
+        times.append(1e6 * (time.perf_counter() - began) / steps)
+    return [float(value) for value in np.percentile(times, (10, 50, 90))]
+
+
+def on_device(problem, field, walkers, steps):
+    """A function that makes some steps of all walkers, and waits for them."""
+    device, xp = field.device, field.device.xp
+    surface = make_surface(GRID, 0.2, Walls(-7, 3, -7, 7))
+    motion = wlmd.make_motion(problem, 1e-5, 1e-3)
+    rng = np.random.default_rng(0)
+    theta = device.put(problem.start(rng, walkers))
+    v = device.put(rng.standard_normal(theta.shape))
+    tables = xp.zeros((walkers, *GRID.shape))
+    trace, hills = xp.empty((walkers, steps, 4)), np.full(steps, A0)
+    noise = device.noise([np.random.default_rng(k) for k in range(walkers)], walkers)
+
+    def run():
+        _, endings = wlmd.walk_numpy(
+            xp, field, theta, v, tables, surface, motion, hills, noise, trace
+        )
+        if device.host(endings).any():  # waits, too
+            raise RuntimeError("a walker was lost")
+        return steps
+
+    return run
+
+
+def compiled(problem):
+    """The same of one walker on one core."""
+    from wlnn.wlmd.driver import walk
+    from wlnn.wlmd.integrator import make_box
+
+    surface = make_surface(GRID, 0.2, Walls(-7, 3, -7, 7))
+    motion = wlmd.make_motion(problem, 1e-5, 1e-3)
+    rng, system = np.random.default_rng(0), problem.gradient_system()
+    theta = problem.start(rng, 1)[0]
+    v, table, trace = rng.standard_normal(theta.shape), np.zeros(GRID.shape), np.empty((BLOCK, 4))
+    rest = make_box(problem.lo, problem.hi), table, surface, motion, np.full(BLOCK, A0), rng, trace
+    stop = np.zeros(1, np.uint8)
+
+    def run():
+        walk(system, theta, v, *rest, stop)
+        return BLOCK
+
+    return run
+
+
+def main():
+    """All rows, one after another."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each row")
+    parser.add_argument("--out", help="where the rows are kept, too")
+    parser.add_argument("--only", choices=CASES, help="one network")
+    parser.add_argument("--cpu", action="store_true", help="NumPy in the place of the device")
+    given = parser.parse_args()
+    try:
+        device = CPU if given.cpu else device_of("cuda")
+    except DeviceError as reason:
+        sys.exit(f"nothing was measured: {reason}")
+
+    def say(**row):
+        text = json.dumps(row)
+        print(text, flush=True)
+        if given.out:
+            with open(given.out, "a", encoding="utf-8") as file:
+                file.write(text + "\n")
+
+    say(device=device.about)
+    for name in [given.only] if given.only else CASES:
+        problem = problem_of(name, 20 if given.cpu else CASES[name][2])
+        about = {"network": name, "parameters": problem.n_parameters}
+        low, middle, high = blocks(compiled(problem), given.seconds)
+        say(**about, on="one core", us_per_step=middle, p10=low, p90=high)
+        for walkers in CASES[name][3][: 1 if given.cpu else None]:
+            try:
+                field = field_of(problem) if given.cpu else field_on(problem, device, walkers)
+                with device.using():
+                    run = on_device(problem, field, walkers, 2 if given.cpu else BLOCK)
+                    low, middle, high = blocks(run, given.seconds)
+            except (DeviceError, MemoryError) as reason:
+                say(**about, walkers=walkers, reason=str(reason))
+                continue
+            row = {"us_per_step": middle, "p10": low, "p90": high, "fits": field.most}
+            say(**about, on=device.name, walkers=walkers, us_per_walker=middle / walkers, **row)
+
+
+if __name__ == "__main__":
+    main()
