@@ -10,10 +10,10 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import AVERAGE, BALL, SHORT, run
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
@@ -21,9 +21,6 @@ from wlnn.landscape.landscape import Landscape
 from wlnn.tasks.datasets import read_csv
 from wlnn.tasks.readers import cifar, mnist
 from wlnn.tasks.readers.files import read_arrays
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from command_line import AVERAGE, BALL, SHORT, run
 
 pytestmark = pytest.mark.slow
 BEGIN = ("sample", "--task", "ball.py:problem", *SHORT, *AVERAGE)

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import BALL, run
 
 from wlnn.base import store
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from command_line import BALL, run
 
 # The run kills itself a given time after it began to sample, and saves as often as it can, so that
 # many kills fall into the saving.

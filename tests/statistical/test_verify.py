@@ -1,15 +1,11 @@
 """`wlnn verify`: what it prints, its exit status, and that its catalogue is whole."""
 
-import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
+from command_line import run
 
 from wlnn import reference
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from command_line import run
 
 
 def test_the_catalogue_names_judges_that_exist():
