@@ -277,6 +277,10 @@ CHECKPOINTS = {
         lambda path: spoil(path, lambda _, meta: meta["identity"]["wlmc"].update(seed=7)),
         "another run or walker",
     ),
+    "of a task that gives other values": (
+        lambda path: spoil(path, lambda _, meta: meta["walkers"][0].update(point=[-0.5, 0.0])),
+        "the task's data, code or libraries have changed",
+    ),
     "no checkpoint": (
         lambda path: shutil.copy(path.with_name("other.npz"), path),
         "is not the checkpoint of a walker",

@@ -20,6 +20,7 @@ from wlnn.wlmc import walker as wlmc
 ARRAYS = ("theta", "entropy", "visits", "production", "average", "marks", "kept")
 NUMBERS = ("number", "stage", "step_width", "direction")
 TOGETHER = "walkers.npz"
+SAME = 1e-6  # relative, of x and y that are computed again; another processor may round otherwise
 
 
 def run_identity(problem: Problem, settings: WLMCSettings) -> dict:
@@ -36,7 +37,7 @@ def save_walkers(
     Raises:
         UserError: the directory is full or read-only; every file is then as it was.
     """
-    parts = [(walker, *_packed(walker)) for walker in walkers if walker.stage]
+    parts = [(walker, *_packed(problem, walker)) for walker in walkers if walker.stage]
     about = {"kind": "walkers", "identity": run_identity(problem, settings)}
     if not _together(settings):
         for walker, arrays, numbers in parts:
@@ -53,11 +54,12 @@ def _together(settings: WLMCSettings) -> bool:
     return bool(settings.merge_every) or settings.estimator == "common"
 
 
-def _packed(walker: wlmc.Walker) -> tuple[dict, dict]:
+def _packed(problem: Problem, walker: wlmc.Walker) -> tuple[dict, dict]:
     arrays = {name: getattr(walker, name) for name in ARRAYS}
     arrays |= {"early": walker.early} if walker.early.any() else {}
     arrays |= {f"history.{name}": values for name, values in walker.history.items()}
-    return arrays, {name: getattr(walker, name) for name in NUMBERS}
+    numbers = {name: getattr(walker, name) for name in NUMBERS}
+    return arrays, {**numbers, "point": [float(v) for v in problem.observe(walker.theta)]}
 
 
 def load_walkers(
@@ -72,6 +74,7 @@ def load_walkers(
         paths = [Path(directory) / TOGETHER]
     else:
         paths = [store.checkpoint_path(directory, k) for k in range(settings.walkers)]
+    points: list[tuple] = []
     walkers, known = {}, [run_identity(problem, settings), *store.shorter(directory)]
     for path in paths:
         found = load_state(path, {"kind": "walkers"}, "a walker", ("walkers", "identity"))
@@ -81,10 +84,20 @@ def load_walkers(
             prefix = f"{numbers['number']}." if _together(settings) else ""
             walker = _unpacked(path, found.arrays, prefix, numbers, wlmc.recorded(settings))
             _check(path, walker, problem)
+            point = numbers.get("point")  # of older versions there is none
+            points.append((path, walker, point))
             walkers[walker.number] = walker
         named = not _together(settings) and path != store.checkpoint_path(directory, walker.number)
         if named or found.numbers["identity"] not in known:
             raise UserError(f"{path}: is the checkpoint of another run or walker; delete it.")
+    for path, walker, point in points:
+        now = np.array(problem.observe(walker.theta), dtype=float)
+        if point and not np.allclose(now, point, SAME, SAME, equal_nan=True):
+            raise UserError(
+                f"{path}: walker {walker.number} stood at {point} when it was saved, and the same "
+                f"parameters give {now.tolist()} now: the task's data, code or libraries have "
+                "changed; put back what there was, or sample into another directory."
+            )
     return walkers
 
 
