@@ -62,7 +62,7 @@ APART = np.random.default_rng(0).normal(size=(8, 40)) + 3 * np.arange(8)[:, None
     ("options", "word", "reason", "change"),
     [
         ({"finished": False}, "too short", "the run is not finished", "wlnn resume RUN"),
-        ({"trips": 0.5}, "too short", "0.5 round trips of a walker", "--steps 4e+08"),
+        ({"trips": 0.5}, "too short", "0.5 round trips of a walker", "--steps 6e+08"),
         ({"x": DRIFT}, "too short", "effective sample size", "--steps"),
         ({"x": APART}, "too short", "", "--steps"),
         ({"off": MOVED}, "look again", "S and uniform draws differ by", "--steps 4e+08"),

@@ -18,7 +18,7 @@ from wlnn.landscape import diagnostics
 from wlnn.landscape.landscape import Landscape
 
 PUBLISHABLE, LOOK_AGAIN, TOO_SHORT = "publishable", "look again", "too short"
-TRIPS = 2.0  # round trips of each walker in the part of the run that is measured
+TRIPS = 3.0  # round trips of each walker in the part of the run that is measured
 R_HAT = 1.3  # of the walkers' mean x by stage: right runs of few crossings have up to 1.2
 EFFECTIVE = 2.5  # independent values of it that each walker is worth
 FALSE_ALARM = 0.01  # of a row of x, by halves or by draws; neighbouring rows are wrong together
@@ -315,11 +315,21 @@ def _advice(landscape: Landscape, words: str, longer) -> str:
     return f"--set {section}.{name}={value:g}"
 
 
+def can_go_on(landscape: Landscape) -> bool:
+    """Whether `wlnn resume RUN --steps` makes this very run longer: one that counts visits."""
+    return landscape.resampling == "jackknife" and "merged" not in landscape.meta
+
+
 def _longer(landscape: Landscape):
     """The option for a run that is longer by a factor, at least 2 and at most 10."""
-    steps = landscape.settings.get("steps", 0)
+    steps, most = landscape.settings.get("steps", 0), 10
+    if can_go_on(landscape):  # what was learnt in a twentieth of a run is too little for it
+        most = max(int((1 - landscape.settings.get("production", 0.5)) / 0.05 + 1e-9), 2)
 
     def option(factor: float) -> str:
-        return f"--steps {float(f'{steps * min(max(ceil(factor), 2), 10):.2g}'):g}" if steps else ""
+        longer = steps * min(max(ceil(factor), 2), most)
+        if can_go_on(landscape) and float(f"{longer:.2g}") != longer:
+            return f"--steps {longer}"
+        return f"--steps {float(f'{longer:.2g}'):g}" if steps else ""
 
     return option

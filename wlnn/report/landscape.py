@@ -5,6 +5,7 @@ Returns text; prints nothing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from wlnn.ladder.diagnostics import in_words
 from wlnn.landscape.grid import Axis
 from wlnn.landscape.join import seeds_of
 from wlnn.landscape.landscape import GAUGES, Landscape
-from wlnn.landscape.verdict import EFFECTIVE, R_HAT, Judgement, driven, verdict_of
+from wlnn.landscape.verdict import EFFECTIVE, R_HAT, Judgement, can_go_on, driven, verdict_of
 
 
 def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> list[str]:
@@ -99,7 +100,7 @@ def _trust(landscape: Landscape) -> list[str]:
 
     say("verdict", verdict.sentence)
     if verdict.change:
-        say("", _what_to_do(verdict))
+        say("", _what_to_do(landscape, verdict))
     for unit in ("stages", "steps"):
         done = min(meta.get(f"{unit}_done", [np.inf]))
         if done < settings.get(unit, 0):
@@ -148,13 +149,16 @@ def verdict_lines(landscape: Landscape, name: str = "the landscape") -> list[str
     """The verdict for a table that uses a landscape: its word, and what to do about it."""
     verdict = verdict_of(landscape)
     lines = [f"{name}: {verdict.sentence}"]
-    return [*lines, f"  {_what_to_do(verdict)}"] if verdict.change else lines
+    return [*lines, f"  {_what_to_do(landscape, verdict, name)}"] if verdict.change else lines
 
 
-def _what_to_do(verdict: Judgement) -> str:
-    if verdict.change.startswith("wlnn "):
-        return f"go on with:  {verdict.change}"
-    return f"sample again with:  wlnn sample ... {verdict.change}"
+def _what_to_do(landscape: Landscape, verdict: Judgement, name: str = "RUN") -> str:
+    run, change = "RUN" if " " in name else name, verdict.change
+    if change.startswith("wlnn "):
+        return f"go on with:  {change.replace('RUN', run)}"
+    if can_go_on(landscape) and re.fullmatch(r"--steps \S+", change):
+        return f"go on with:  wlnn resume {run} {change}"
+    return f"sample again with:  wlnn sample ... {change}"
 
 
 def _weighed(landscape: Landscape, numbers: dict) -> list[tuple[str, str]]:
