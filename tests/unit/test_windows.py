@@ -130,6 +130,8 @@ def test_a_window_that_is_too_short_makes_the_whole_too_short():
 
 def test_a_window_whose_ladders_contradict_each_other_is_not_joined():
     low = part(0, 7, 1.0)
-    low.meta["rungs"] = {"starts": {"agree": False}}
+    halves = {"x": [], "difference": [], "agree": True}
+    rungs = {"ladders": [{}], "dropped": 0, "halves": halves, "warnings": []}
+    low.meta["rungs"] = {**rungs, "starts": {"agree": False}}
     with pytest.raises(UserError, match="low: has no numbers to go on with"):
         join_all([part(5, 12, 0.0), low], ["high", "low"])
