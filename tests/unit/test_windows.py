@@ -10,6 +10,7 @@ from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.join import join_all
 from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.verdict import verdict_of
 from wlnn.landscape.windows import stitch
 from wlnn.reference.cases import maxnorm
 from wlnn.settings.samplers import WLMCSettings
@@ -112,4 +113,25 @@ def test_merge_joins_windows_and_seeds(tmp_path, monkeypatch):
     done = run("merge", "low.npz", "high.npz", "--out", "joint")
     assert done.status == 0, done.err
     assert "low.npz: 8 bins in common with the window above" in done.err
-    assert Landscape.load("joint/landscape.npz").grid == TRUTH
+    joint = Landscape.load("joint/landscape.npz")
+    assert joint.grid == TRUTH
+    assert joint.meta["merged"] == ["high.npz", "low.npz"]
+
+
+def test_a_window_that_is_too_short_makes_the_whole_too_short():
+    """What a window recorded of its walkers is not in the whole, but its verdict is."""
+    low, high = part(0, 7, 1.0), part(5, 12, 0.0)
+    low = replace(low, history={"round_trips": np.zeros((4, 2))})
+    found = verdict_of(join_all([low, high], ["low", "high"])[0])
+    assert (found.word, found.reason[:9]) == ("too short", "low: 0.0 ")
+    outside = replace(part(0, 7, 1.0), meta={**low.meta, "draws": {"n": 9, "outside_window": 0.9}})
+    assert "outside" not in verdict_of(join_all([outside, high], ["low", "high"])[0]).reason
+
+
+def test_a_window_whose_ladders_contradict_each_other_is_not_joined():
+    low = part(0, 7, 1.0)
+    halves = {"x": [], "difference": [], "agree": True}
+    rungs = {"ladders": [{}], "dropped": 0, "halves": halves, "warnings": []}
+    low.meta["rungs"] = {**rungs, "starts": {"agree": False}}
+    with pytest.raises(UserError, match="low: has no numbers to go on with"):
+        join_all([part(5, 12, 0.0), low], ["high", "low"])

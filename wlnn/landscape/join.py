@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.statistics import standard_error
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import as_list
-from wlnn.landscape.verdict import with_verdict
+from wlnn.landscape.verdict import judge, with_verdict
 from wlnn.landscape.windows import stitch
 
 
@@ -34,7 +35,19 @@ def join_all(landscapes: Sequence[Landscape], names: Sequence[str]) -> tuple[Lan
         return joined[0], []
     for other in joined[1:]:
         _check_kind(other, joined[0], windows[other.grid][0][1], names[0])
-    whole, told = stitch(joined, [runs[0][1] for runs in windows.values()])
+    parts = [runs[0][1] for runs in windows.values()]
+    for part, name in zip(joined, parts, strict=True):
+        if part.contradicts_itself:
+            raise UserError(
+                f"{name}: has no numbers to go on with: its heated and cooled ladders are in "
+                "different states (see wlnn info); leave it out."
+            )
+    whole, told = stitch(joined, parts)
+    verdicts = [asdict(judge(part, window=True)) for part in joined]
+    whole.meta["judged"] = [
+        {"name": name, **{key: verdict[key] for key in ("word", "reason", "change")}}
+        for name, verdict in zip(parts, verdicts, strict=True)
+    ]
     return with_verdict(whole), told
 
 

@@ -70,8 +70,11 @@ def with_verdict(landscape: Landscape) -> Landscape:
     return landscape
 
 
-def judge(landscape: Landscape) -> Judgement:
-    """The verdict on a landscape; what makes it too short comes before what makes it doubtful."""
+def judge(landscape: Landscape, window: bool = False) -> Judgement:
+    """The verdict on a landscape; what makes it too short comes before what makes it doubtful.
+
+    One that is a window of a larger one need not reach what the others are for.
+    """
     numbers = {
         "trips": _trips(landscape),
         **_mixing(landscape),
@@ -80,7 +83,8 @@ def judge(landscape: Landscape) -> Judgement:
         "error": _largest_error(landscape),
     }
     numbers = {name: value for name, value in numbers.items() if value is not None}
-    found = sorted(_doubts(landscape, numbers), key=lambda doubt: doubt[0] != TOO_SHORT)
+    doubts = [*_doubts(landscape, numbers), *(() if window else _out_of_reach(landscape, numbers))]
+    found = sorted(doubts, key=lambda doubt: doubt[0] != TOO_SHORT)
     return Judgement(*found[0], numbers) if found else Judgement(PUBLISHABLE, numbers=numbers)
 
 
@@ -177,6 +181,9 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
     """Everything that is wrong: word, reason, what to change; the most important first."""
     if not landscape.meta.get("finished", True):
         yield TOO_SHORT, "the run is not finished", "wlnn resume RUN"
+    for part in landscape.meta.get("judged", ()):
+        if part["word"] != PUBLISHABLE:
+            yield part["word"], f"{part['name']}: {part['reason']}", part["change"]
     longer = _longer(landscape)
     who = f"{landscape.unit}s"
     if landscape.n_walkers < 2:
@@ -210,7 +217,12 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
     unseen = 1 - rows.reliable.sum() / max(visited.sum(), 1)
     if unseen > UNSEEN:
         yield LOOK_AGAIN, f"{unseen:.0%} of the rows were not seen by all {who}", longer(2)
-    x, lowest = landscape.grid.x, int(np.argmax(visited))
+
+
+def _out_of_reach(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str]]:
+    """Parts of the window where no walker was, and of the box that are not in the window."""
+    visited = landscape.visits.any(axis=1) | np.isfinite(landscape.marginal_entropy().value)
+    x, lowest, longer = landscape.grid.x, int(np.argmax(visited)), _longer(landscape)
     if landscape.unit == "walker" and lowest > UNREACHED * x.n:
         reason = f"no walker came below {x.edges[lowest]:.2f}, the window begins at {x.lo:.2f}"
         window = _window(landscape, x.edges[lowest], x.hi)

@@ -97,7 +97,8 @@ def stitch(landscapes: Sequence[Landscape], names: Sequence[str]) -> tuple[Lands
             zeros.append((float(np.nanmax(part.entropy)), shift, part.meta))
     entropies = np.where(count > 0, total / np.maximum(count, 1), loose)
     meta = {key: note for key, note in parts[0][0].meta.items() if key not in OF_A_WINDOW}
-    meta |= {"windows": [name for _, name in parts], "gauge": "window"}
+    merged = [run for part, name in parts for run in part.meta.get("merged", [name])]
+    meta |= {"windows": [name for _, name in parts], "gauge": "window", "merged": merged}
     meta["finished"] = all(part.meta.get("finished", True) for part, _ in parts)
     meta.pop("anchor_error", None)
     if zeros:
