@@ -209,7 +209,7 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
     visited = landscape.visits.any(axis=1) | np.isfinite(rows.value)
     unseen = 1 - rows.reliable.sum() / max(visited.sum(), 1)
     if unseen > UNSEEN:
-        yield LOOK_AGAIN, f"{unseen:.0%} of the rows were not seen by all {who}", longer(2)
+        yield LOOK_AGAIN, f"{unseen:.0%} of the rows are not reliable", longer(2)
     x, lowest = landscape.grid.x, int(np.argmax(visited))
     if landscape.unit == "walker" and lowest > UNREACHED * x.n:
         reason = f"no walker came below {x.edges[lowest]:.2f}, the window begins at {x.lo:.2f}"

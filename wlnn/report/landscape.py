@@ -154,7 +154,7 @@ def verdict_lines(landscape: Landscape, name: str = "the landscape") -> list[str
 def _what_to_do(verdict: Judgement) -> str:
     if verdict.change.startswith("wlnn "):
         return f"go on with:  {verdict.change}"
-    return f"sample again with:  wlnn sample ... {verdict.change}"
+    return f"sample again with:  wlnn sample ... --out NEW {verdict.change}"
 
 
 def _weighed(landscape: Landscape, numbers: dict) -> list[tuple[str, str]]:
@@ -241,7 +241,7 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
             if curve.error is not None and np.isfinite(factor * curve.error[k]):
                 cell += f" ± {format(factor * curve.error[k], form)}"
             cells.append(cell)
-        table.append([*cells, "" if marginal.reliable[k] else "not seen by all walkers"])
+        table.append([*cells, "" if marginal.reliable[k] else "not reliable"])
     lines = [line.rstrip() for line in aligned(table, notes=True)]
     return [*lines, INTERVAL] if landscape.n_walkers > 1 else lines
 
