@@ -253,7 +253,7 @@ def test_info_plot_and_networks(here):
             float(line.split("  ")[-1].split("±")[0])
             for line in table.splitlines()[-rows.size - 1 : -1]
         ]
-        for table in (re.sub("  not seen by all walkers", "", text) for text in (told, per_loss))
+        for table in (re.sub("  not reliable", "", text) for text in (told, per_loss))
     ]
     np.testing.assert_allclose(np.subtract(*column), widths, atol=0.011)
 

@@ -122,7 +122,7 @@ def test_labels_say_what_is_shown():
     assert ax.figure.axes[1].get_ylabel() == "entropy S (nats, relative)"
     words = [text.get_text() for text in ax.figure.legends[0].get_texts()]
     assert words == [
-        "equilibrium accuracy", "95 % interval", "maximum entropy", "not seen by all walkers",
+        "equilibrium accuracy", "95 % interval", "maximum entropy", "not reliable",
     ]  # fmt: skip
     assert plot.describe(result)[1] == "3 walkers × 6e7 steps, data seed 4, seed 9, wlnn 0.1.0"
     bare = landscape(walkers=1, meta={}, y=Axis("ln test loss", -1.0, 1.0, 3))

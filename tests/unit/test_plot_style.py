@@ -70,7 +70,7 @@ def test_the_legend_stands_beside_the_axes_and_names_the_band(landscape):
     [legend] = ax.figure.legends
     words = [text.get_text() for text in legend.get_texts()]
     assert words == [
-        "equilibrium accuracy", "95 % interval", "maximum entropy", "not seen by all walkers",
+        "equilibrium accuracy", "95 % interval", "maximum entropy", "not reliable",
     ]  # fmt: skip
     ax.figure.draw_without_rendering()
     assert not legend.get_window_extent().overlaps(ax.get_window_extent())

@@ -20,7 +20,7 @@ from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
 REPORT_SECONDS = 0.5  # between two reports
-COMPILING = "compiling, once per kind of network"
+COMPILING = "compiling (once per kind of network; later runs load what it made)"
 STOPPING = "stopping as soon as the compiler comes up for air; nothing is lost"
 PATIENCE = 1.5  # seconds of compiling before anything is said
 _RAISE = signal.default_int_handler

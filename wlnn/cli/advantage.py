@@ -52,7 +52,7 @@ def advantage(results, where, until, best_of_all, pool, out):
 
     \b
       wlnn train --task house-price --data train.csv --batch-size 16,32,64
-      wlnn advantage runs/house-price-1x20-s0 runs/trained-house-price-* --best-of-all
+      wlnn advantage runs/house-price-1x20-ladder-s0 runs/trained-house-price-* --best-of-all
 
     Runs of `wlnn md` among RESULTS are equilibrium states too, each at the mean ln L of its
     temperature: for wide networks they come within minutes. No landscape is needed beside them.

@@ -101,7 +101,7 @@ def plot(results, per, per_y, out, style, width_cm, contours):
     """Draw landscape.png (S in colour, with its curves) and diagnostics.png into a run directory.
 
     Magenta: the equilibrium curve, the mean of y over all networks of one training loss. Dashed:
-    the y of the highest entropy. Pale bins were not seen by all walkers: do not trust them.
+    the y of the highest entropy. Pale bins are not reliable: too few walkers were there.
 
     \b
       wlnn plot runs/... --out fig1.pdf --style paper --width-cm 8.6

@@ -33,8 +33,6 @@ from wlnn.settings.ladder import LadderSettings
 from wlnn.tasks.check import checked, checked_smooth
 from wlnn.tasks.field import Field, field_of, field_on
 
-COMPILING = "compiling the sampler, once per kind"
-
 
 class Climb:
     """What the ladders of a run share; each has a mover of its own."""
@@ -188,7 +186,7 @@ def _all_units(
         clocks.saw(part(climbers), lambda: _line(climbers), climbers)
 
     clocks = Clocks(report, save, part(climbers))
-    with clocks.compiling(COMPILING):
+    with clocks.compiling():
         words = np.random.default_rng(0)
         draw = first.draw(words)  # what Numba compiles, it compiles here
         first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)

@@ -55,8 +55,8 @@ class Landscape:
         entropies: S of each walker, normalised by itself, ``(R, nx, ny)`` nats; NaN where it was
             never. With :attr:`resampling` "jackknife": S from the visits of all walkers but one.
         visits: all visits of all walkers, ``(nx, ny)``.
-        reliable: bins that every walker visited in its production stage, ``(nx, ny)`` bool (in its
-            whole run, where there was no production stage).
+        reliable: bins ``(nx, ny)`` that every walker visited while S was measured, or with
+            :attr:`resampling` "jackknife" two walkers or more.
         meta: JSON notes. "gauge" is a key of :data:`GAUGES`; "anchor_error" the standard error that
             the uniform draws give to the zero of S, common to all bins and not part of
             :attr:`error`; "ln_box_volume", if known, turns S into ln(volume) when added.

@@ -216,7 +216,7 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
     visited = landscape.visits.any(axis=1) | np.isfinite(rows.value)
     unseen = 1 - rows.reliable.sum() / max(visited.sum(), 1)
     if unseen > UNSEEN:
-        yield LOOK_AGAIN, f"{unseen:.0%} of the rows were not seen by all {who}", longer(2)
+        yield LOOK_AGAIN, f"{unseen:.0%} of the rows are not reliable", longer(2)
 
 
 def _out_of_reach(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str]]:

@@ -137,7 +137,7 @@ def _table(landscapes: Sequence[Landscape], found: Overlap, rows: int | None) ->
                 difference, error = curve.minus_first(k)
                 known_error = np.isfinite(difference[i]) and error[i] > 0
                 cells.append(f"{difference[i] / error[i]:+.1f} σ" if known_error else "-")
-        table.append([*cells, "" if found.reliable[:, i].all() else "not seen by all walkers"])
+        table.append([*cells, "" if found.reliable[:, i].all() else "not reliable"])
     return [line.rstrip() for line in aligned(table, notes=True)]
 
 

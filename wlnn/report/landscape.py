@@ -158,7 +158,7 @@ def _what_to_do(landscape: Landscape, verdict: Judgement, name: str = "RUN") -> 
         return f"go on with:  {change.replace('RUN', run)}"
     if can_go_on(landscape) and re.fullmatch(r"--steps \S+", change):
         return f"go on with:  wlnn resume {run} {change}"
-    return f"sample again with:  wlnn sample ... {change}"
+    return f"sample again with:  wlnn sample ... --out NEW {change}"
 
 
 def _weighed(landscape: Landscape, numbers: dict) -> list[tuple[str, str]]:
@@ -245,7 +245,7 @@ def _curves(landscape: Landscape, per: str, rows: int | None) -> list[str]:
             if curve.error is not None and np.isfinite(factor * curve.error[k]):
                 cell += f" ± {format(factor * curve.error[k], form)}"
             cells.append(cell)
-        table.append([*cells, "" if marginal.reliable[k] else "not seen by all walkers"])
+        table.append([*cells, "" if marginal.reliable[k] else "not reliable"])
     lines = [line.rstrip() for line in aligned(table, notes=True)]
     return [*lines, INTERVAL] if landscape.n_walkers > 1 else lines
 

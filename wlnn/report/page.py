@@ -170,7 +170,7 @@ def _curves(result) -> str:
             ("equilibrium", "equilibrium", ".3f"),
             ("maximum_entropy", "at maximum entropy", ".3f"),
         ]
-    rows = [[label for _, label, _ in shown] + ["seen by all walkers"]]
+    rows = [[label for _, label, _ in shown] + ["reliable"]]
     for k in chosen:
         cells = []
         for name, _, form in shown:

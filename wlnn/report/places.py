@@ -63,7 +63,7 @@ def sentence(landscape: Landscape, one: Place, outside: int) -> str:
         return f"It lies at {at}, {why}.{box}"
     factor = landscape.t_factor()
     worse, better = (_share(known, factor) for known in sides(landscape, one))
-    safe = "" if one.reliable else " Not all walkers were there: not reliable."
+    safe = "" if one.reliable else " Not reliable: too few walkers were there."
     return (
         f"It lies at {at}, {_nats(one.below, factor)} nats below the ridge of its {x.name}: of all "
         f"networks there, {worse} do as badly or worse, and {better} as well or better.{safe}{box}"

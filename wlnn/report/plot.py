@@ -43,11 +43,11 @@ def plot_landscape(
 ) -> Axes:
     """S in colour over x and y, with the equilibrium and the max-entropy curve (Fig. 1(a)).
 
-    Bins never visited are white; bins that not every walker visited in its production stage are
-    pale, and their S does not stretch the colours. The band is the 95 % interval of the equilibrium
-    curve over walkers. ``per`` holds the units of S along x and y, see ``Landscape.rescaled``; the
-    curves do not depend on them. ``contours`` draws where S lies 1, 2, 4, 8 nats below the highest
-    S of its x. In a figure of its own the legend stands beside the axes, never on them.
+    Bins never visited are white; bins that are not reliable are pale, and their S does not stretch
+    the colours. The band is the 95 % interval of the equilibrium curve over walkers. ``per`` holds
+    the units of S along x and y, see ``Landscape.rescaled``; the curves do not depend on them.
+    ``contours`` draws where S lies 1, 2, 4, 8 nats below the highest S of its x. In a figure of its
+    own the legend stands beside the axes, never on them.
     """
     own = ax is None
     if own:
@@ -83,7 +83,7 @@ def plot_landscape(
         handles.insert(1, Patch(facecolor=MAGENTA, alpha=0.3, label="95 % interval"))
     if (~landscape.reliable & shown).any():
         tables = landscape.unit == "table"
-        words = "at an edge or wall" if tables else f"not seen by all {landscape.unit}s"
+        words = "at an edge or wall" if tables else "not reliable"
         words = "no number: ladders differ" if landscape.contradicts_itself else words
         handles.append(Patch(facecolor="#b9c6cf", label=words))
     look = {"handles": handles, "fontsize": "small"}

@@ -50,7 +50,7 @@ def plot_compare(landscapes: Sequence[Landscape], names: Sequence[str], found: O
         handles, labels, loc="outside upper left", fontsize="small", frameon=False, ncols=2
     )
     figure.supxlabel(
-        "bands: 95 %; pale: not seen by all walkers", fontsize="x-small", color="#666666",
+        "bands: 95 %; pale: not reliable", fontsize="x-small", color="#666666",
         x=0.99, ha="right",
     )  # fmt: skip
     return figure

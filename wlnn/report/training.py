@@ -102,7 +102,7 @@ def advantage_in_words(one: Difference, record: str) -> str:
         f"{one.trained:.3f}, difference {one.difference:+.3f} ± {one.half:.3f} (95 %, "
         f"{abs(one.sigmas):.1f} standard errors): "
         f"{verdict if verdict == 'undecided' else f'equilibrium is {verdict}'}"
-        + ("" if one.reliable else "; not reliable: few trainings, or rows not seen by all walkers")
+        + ("" if one.reliable else "; not reliable: few trainings, or such rows of the landscape")
     )
 
 
@@ -129,8 +129,8 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
         ]
     if not difference.reliable.all():
         lines[-1:] = [
-            f"* fewer than {FEWEST} trainings, or macrostates that are not reliable (not seen "
-            "by all walkers): take it with care",
+            f"* fewer than {FEWEST} trainings, or rows of the landscape that are not reliable: "
+            "take it with care",
             "",
         ]
     ends = endings(landscape, trained, until)

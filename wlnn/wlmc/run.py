@@ -39,7 +39,6 @@ from wlnn.wlmc.rules import NEW_BIN_MINIMUM, STEP_FIXED, Chain, Stage
 from wlnn.wlmc.walker import StagePlan, Walker
 
 KEPT_BYTES = 2**28  # most memory for one network of every bin
-COMPILING = "compiling the sampler, once per kind"
 DRAWING = "uniform draws, which fix the zero of S"
 
 
@@ -134,7 +133,7 @@ def sample(
         walkers = [found[number] for number in range(settings.walkers)]
         clocks = Clocks(report, _saver(directory, walk, walkers), _part(walkers, walk.plan))
         clocks.tell(uncompiled(problem, settings.steps * settings.walkers))
-        with clocks.compiling(COMPILING):
+        with clocks.compiling():
             _compile(walk, walkers[0])
         with clocks.saving():
             walkers = _all_stages(walk, shared, walkers, executor or local, stop, clocks)

@@ -43,7 +43,6 @@ from wlnn.wlmd.tables import (
 )
 
 PERIOD, LONGEST = 5e7, 50_000  # parameters x steps, and steps, between two reports: seconds
-COMPILING = "compiling the sampler, once per kind of network"
 
 
 class Fly:
@@ -174,7 +173,7 @@ def _all_periods(
     ):
         if settings.walkers > 1:
             fly.walkers_map = walker_pool.map
-        with clocks.compiling(COMPILING):
+        with clocks.compiling():
             if fly.field.compiled:
                 _compile(setup, tables[0], fly.systems_of(tables[0].number))
         return run_units(stretch, shared, tables, done, executor, stop, saw)
