@@ -24,15 +24,16 @@ NEW = "new = theta[i] + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)"
 LEAVES_BOX = "        if new < lo[i] or new > hi[i]:"
 OUT_OF_BOX = "            out_of_box += 1\n"
 OUT_OF_WINDOW = "                out_of_window += 1\n"
-PX = "px = x_position(system, bins, x_new)"
-BX = "bx = math.floor(x_position(system, bins, x))"
-PY = "py = (y_new - bins.y_lo) * bins.y_per_bin"
-INSIDE = "inside = px >= 0.0 and px < bins.nx and py >= 0.0 and py < bins.ny"
+NBX = "nbx = x_bin(system, bins, x_new)"
+BX = "bx = min(max(x_bin(system, bins, x), 0), bins.nx - 1)"
+NBY = "nby = y_bin(bins, y_new)"
+INSIDE = "inside = nbx >= 0 and nbx < bins.nx and nby >= 0 and nby < bins.ny"
+PLACE = "(x_value(system, x_new) - bins.x_limits[0]) * bins.x_per_bin"  # along x, in bins
 DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]"
 LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n"
 ENTER = "                    bx = nbx\n"
 RAISE = "entropy[bx, by] += stage.ln_f"
-COUNT = "\n        histogram[bx, by] += 1"  # of a walk, not of uniform draws
+COUNT = "histogram[bx, by] += 1\n        # counters"  # of a walk, not of uniform draws
 WORD = "    return word, (s0, s1, s2, s3)"
 LCG = """    s0 = (s[0] * np.uint64(1103515245) + np.uint64(12345)) & np.uint64(0x7FFF)
     return s0 << np.uint64(49), (s0, s1, s2, s3)"""
@@ -59,14 +60,14 @@ class Mutant(NamedTuple):
 
 def _twice(line: str, indent: int) -> tuple:
     again = " " * indent
-    return ((line, f"{line}{again}{RAISE}\n{again}{COUNT}\n"),)
+    return ((line, f"{line}{again}{RAISE}\n{again}histogram[bx, by] += 1\n"),)
 
 
 MUTANTS = [
     Mutant(
         "rejected moves not counted",
         "C A-R1 A-R2 R3 R4 R5",
-        ((RAISE, f"{RAISE} * moved"), (COUNT, "\n        histogram[bx, by] += moved")),
+        ((RAISE, f"{RAISE} * moved"), (COUNT, COUNT.replace("1", "moved", 1))),
     ),
     Mutant(
         "out of the box skipped",
@@ -102,28 +103,28 @@ MUTANTS = [
     Mutant(
         "bins truncated towards zero",
         "A-R1*",
-        ((INSIDE, INSIDE.replace("px >= 0.0", "px > -1.0")),),
+        ((NBX, f"{NBX}\n            if {PLACE} > -1.0:\n                nbx = max(nbx, 0)"),),
     ),
     Mutant(
         "bins clamped to the grid",
         "A-R1 A-R2 R3",
         (
             (INSIDE, "inside = True"),
-            ("nbx = int(px)", "nbx = min(max(int(math.floor(px)), 0), bins.nx - 1)"),
-            ("nby = int(py)", "nby = min(max(int(math.floor(py)), 0), bins.ny - 1)"),
+            (NBX, NBX.replace("= ", "= min(max(") + ", 0), bins.nx - 1)"),
+            (NBY, NBY.replace("= ", "= min(max(") + ", 0), bins.ny - 1)"),
         ),
     ),
-    Mutant("x bins rounded", "A-R1 A-R2 R3", ((PX, f"{PX} + 0.5"),)),
+    Mutant("x bins rounded", "A-R1 A-R2 R3", ((NBX, f"nbx = int(math.floor({PLACE} + 0.5))"),)),
     Mutant(
         "bins of a loss off by one",
         "R4",
-        ((PX, f"{PX} + 1.0"), (BX, BX.replace("x))", "x) + 1.0)"))),
+        ((NBX, f"{NBX} + 1"), (BX, BX.replace("x),", "x) + 1,"))),
     ),
-    Mutant("accuracy bins off by one", "A-R2 R5", ((PY, f"{PY} + 1.0"),)),
+    Mutant("accuracy bins off by one", "A-R2 R5", ((NBY, f"{NBY} + 1"),)),
     Mutant(
         "accuracy of the previous state",
         "A-R2 R5",
-        ((PY, PY.replace("y_new", "y")), (ENTER, f"{ENTER}                    y = y_new\n")),
+        ((NBY, NBY.replace("y_new", "y")), (ENTER, f"{ENTER}                    y = y_new\n")),
     ),
     Mutant(
         "one random number used twice",
@@ -145,7 +146,7 @@ MUTANTS = [
                 "        moved = False\n        nbx = bx\n        nby = by\n",
             ),
             (RAISE, "entropy[nbx, nby] += stage.ln_f"),
-            (COUNT, "histogram[nbx, nby] += 1"),
+            (COUNT, COUNT.replace("bx, by", "nbx, nby")),
         ),
     ),
     Mutant(
