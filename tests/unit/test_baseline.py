@@ -148,7 +148,7 @@ def test_the_picture_has_one_black_curve():
     black = [line for line in upper.lines if line.get_color() == "black"]
     assert len(black) == 2  # once faint, once where it is reliable
     np.testing.assert_allclose(black[1].get_ydata(), 0.7)
-    assert "trained, best of 3" in [text.get_text() for text in upper.get_legend().get_texts()]
+    assert "trained, best of 3" in [text.get_text() for text in upper.figure.legends[0].get_texts()]
     assert figure._supxlabel.get_text().count("trainings ×") == 3
     assert merged.words.endswith("batch 16 or 32 or 64")
 

@@ -21,7 +21,7 @@ class InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group("maxent", cls=InOrder)
+@click.group("maxent", cls=InOrder, short_help="Maximum-entropy connectivity of networks.")
 def maxent():
     """Maximum-entropy connectivity of a network that selects inputs by context.
 

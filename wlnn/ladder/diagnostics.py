@@ -21,7 +21,7 @@ def warnings(rungs: dict) -> list[str]:
         if hot:
             _, t, beta = max(hot)
             found.append(
-                f"ladder {number}: {len(hot)} rungs are not at temperature 1, worst {t:.3f} at "
+                f"ladder {number}: {len(hot)} of its rungs not at temperature 1, worst {t:.3f} at "
                 f"beta = {beta:.3g}: make ladder.dt or ladder.dt_cap smaller."
             )
         least = min(ladder["overlap"])

@@ -170,7 +170,7 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
         raise UserError(
             f"ladder.steps = {settings.steps}: the spacing of {rungs.n} rungs took {ladder.steps} "
             f"and {LEAST} stretches of all take {LEAST * cost}; make it at least "
-            f"{ladder.steps + LEAST * cost}."
+            f"{ladder.steps + LEAST * cost}, in another directory."
         )
     ladder = ladder._replace(
         phase=RUN,

@@ -204,7 +204,7 @@ def _line(climbers: list[Climber]) -> str:
         return ""
     last = min(known, key=lambda ladder: (ladder.phase, ladder.steps))
     if last.phase == DESCENT:
-        return f"descent: {last.rungs.n - 1} rungs, beta {last.rungs.beta[-1]:.3g}"
+        return f"descent: rung {last.rungs.n - 1}, beta {last.rungs.beta[-1]:.3g}"
     if last.phase == ASCENT:
         return f"ascent of a trained network: {last.unit} of {last.rungs.n - 1} rungs"
     with np.errstate(invalid="ignore"):

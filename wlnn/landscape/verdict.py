@@ -193,7 +193,7 @@ def _doubts(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, str, str
         reason = re.split(r"[;:,] make ", words)[0].rstrip(".")
         yield LOOK_AGAIN, reason, _advice(landscape, words, longer)
     if not landscape.reliable.any():
-        yield TOO_SHORT, f"no bin was seen by all {who} while S was measured", longer(4)
+        yield TOO_SHORT, f"no bin was seen by enough {who} while S was measured", longer(4)
     trips = numbers.get("trips")
     if trips is not None and trips < TRIPS:
         reason = f"{trips:.1f} round trips of a {landscape.unit} in x, {TRIPS:g} are needed"

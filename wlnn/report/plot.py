@@ -5,6 +5,7 @@ Figures are made without pyplot, so that no window opens and no global state is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 
@@ -154,9 +155,22 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
 
     if "rungs" in landscape.meta:
         plot_rungs(landscape, (d, e, f))
-        figure.suptitle(describe(landscape)[0], fontsize="medium")
-        _provenance(figure, landscape)
-        return figure
+    else:
+        _plot_history(landscape, (d, e, f))
+    seen = [ax for ax in (a, b, c, d, e, f) if ax.get_visible()]
+    for letter, ax in zip("abcdef", seen, strict=False):
+        ax.annotate(
+            letter, (0, 1), (-4, 7), "axes fraction", textcoords="offset points", ha="right",
+            fontweight="bold",
+        )  # fmt: skip
+    figure.suptitle(describe(landscape)[0], fontsize="medium")
+    _provenance(figure, landscape)
+    return figure
+
+
+def _plot_history(landscape: Landscape, panels: Sequence[Axes]) -> None:
+    """Three panels by steps: the modification factor, round trips, acceptance or temperature."""
+    d, e, f = panels
     history = dict(landscape.history)
     if "round_trips" in history:
         history["round_trips"] = landscape.round_trips
@@ -176,15 +190,6 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     else:
         _walkers(f, history, "acceptance", "accepted moves / steps")
         f.set_title("acceptance", fontsize="medium")
-    seen = [ax for ax in (a, b, c, d, e, f) if ax.get_visible()]
-    for letter, ax in zip("abcdef", seen, strict=False):
-        ax.annotate(
-            letter, (0, 1), (-4, 7), "axes fraction", textcoords="offset points", ha="right",
-            fontweight="bold",
-        )  # fmt: skip
-    figure.suptitle(describe(landscape)[0], fontsize="medium")
-    _provenance(figure, landscape)
-    return figure
 
 
 def save(figure: Figure, path) -> Path:
@@ -254,7 +259,8 @@ def _y_name(landscape: Landscape) -> str:
 
 
 def _quantity(landscape: Landscape) -> str:
-    return _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
+    name = _y_name(landscape).removeprefix("test ").removeprefix("smoothed test ")
+    return name.replace("ln test loss", "ln(test loss)")
 
 
 def label_axes(ax: Axes, x: str, y: str, title: str) -> None:

@@ -166,5 +166,8 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
         handles, labels = [*old.legend_handles, *handles], [
             *(text.get_text() for text in old.get_texts()), *labels,
         ]  # fmt: skip
-    ax.legend(handles=handles, labels=labels, fontsize="small", framealpha=0.9, loc="best")
+        old.remove()
+    figure.legend(
+        handles, labels, fontsize="small", loc="outside upper left", ncols=3, frameon=False
+    )
     return figure

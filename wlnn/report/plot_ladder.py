@@ -42,5 +42,6 @@ def plot_rungs(landscape: Landscape, panels: Sequence[Axes]) -> None:
     difference = [np.nan if d is None else d for d in rungs["halves"]["difference"]]
     halves.plot(rungs["halves"]["x"], difference, color=COLOURS[0], linewidth=1.2)
     halves.axhline(0, **dashed)
-    halves.set(xlabel=landscape.grid.x.name, ylabel="S of the second half - first (nats)")
+    x_name = landscape.grid.x.name.replace("ln train loss", "ln(train loss)")
+    halves.set(xlabel=x_name, ylabel="S of second - first (nats)")
     halves.set_title("halves of the run", fontsize="medium")

@@ -73,8 +73,12 @@ def plot_advantage(
     known = [*legend.legend_handles]
     for handle, text in zip(known, legend.get_texts(), strict=True):
         handle.set_label(text.get_text())
-    corner = "lower left" if record != "ln-test-loss" else "best"
-    upper.legend(handles=[known[0], *handles, *known[1:]], loc=corner, fontsize="x-small")
+    look = {"handles": [known[0], *handles, *known[1:]], "fontsize": "x-small"}
+    if own:
+        legend.remove()
+        upper.figure.legend(**look, loc="outside upper left", ncols=2, frameon=False)
+    else:
+        upper.legend(**look, loc="lower left" if record != "ln-test-loss" else "best")
     _below(lower, upper.get_xlabel(), record)
     upper.set_xlabel("")
     if own:
@@ -256,5 +260,5 @@ def plot_tuning(tuning: Tuning) -> Figure:
     ax.set(xscale="log", xlabel="learning rate")
     ax.set_ylabel(f"{tuning.meta['y'].replace('-', ' ')} at the best epoch")
     ax.set_title(f"better: {_better(tuning.meta['y'])}", fontsize="x-small", loc="right")
-    ax.legend(fontsize="x-small")
+    figure.legend(fontsize="x-small", loc="outside upper left", ncols=4, frameon=False)
     return figure
