@@ -137,3 +137,21 @@ def test_the_command_places_files_and_trainings(tmp_path):
     several = CliRunner().invoke(command, [str(run), str(run / "zeros.npy"), str(trained)])
     assert several.exit_code == 0, several.exception
     assert "training 0" in several.output
+    assert "trained: was trained on other data" in several.output  # 40 points, not 8
+    np.save(tmp_path / "none.npy", np.zeros((0, theta.size)))
+    none = CliRunner().invoke(command, [str(run), str(tmp_path / "none.npy")])
+    assert "holds an array of shape (0, 12)" in str(none.exception)
+
+
+def test_neither_joint_runs_nor_contradictory_ladders_place_a_network(tmp_path):
+    joint, run = tmp_path / "joint", tmp_path / "run"
+    joint.mkdir()
+    made().save(joint / "landscape.npz")
+    found = CliRunner().invoke(command, [str(joint), "net.npz"])
+    assert "name one of its runs" in str(found.exception)
+    shutil.copytree(RUNS / "wlmc", run)
+    landscape = Landscape.load(run / "landscape.npz")
+    landscape.meta["rungs"] = {"starts": {"agree": False}}
+    landscape.save(run / "landscape.npz")
+    found = CliRunner().invoke(command, [str(run), "net.npz"])
+    assert "has no numbers to go on with" in str(found.exception)

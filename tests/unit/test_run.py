@@ -154,3 +154,19 @@ def test_examples_in_docstrings():
         found = doctest.testmod(sys.modules[module.__name__])
         assert found.attempted >= 1
         assert found.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"threads": None}, "threads must be 'all' or a number of 1 or more, not None"),
+        ({"threads": 1.5}, "threads must be 'all' or a number of 1 or more, not 1.5"),
+        ({"set": 5}, "set must be a mapping or a list of texts"),
+        ({"set": "wlmc.steps=4000"}, "set must be a mapping or a list of texts"),
+        ({"directory": 5}, "directory must be a path"),
+        ({"data": 5}, "data must be a path, not 5"),
+    ],
+)
+def test_arguments_of_other_types_are_named(wrong, said):
+    with pytest.raises(wlnn.UserError, match=said):
+        wlnn.run("spiral-classify", length="quick", progress=False, **wrong)

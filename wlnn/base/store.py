@@ -250,7 +250,12 @@ def read_run(directory) -> dict:
         newer = contents["format"] > FORMAT
         sound = isinstance(contents["identity"], dict) and "task" in contents["identity"]
     except OSError as error:
-        raise UserError(f"{directory}: is no run directory: no run.json can be read.") from error
+        joint = ""
+        if path.with_name("landscape.npz").exists():
+            joint = " It holds a landscape alone, as `wlnn merge` leaves it: name one of its runs."
+        raise UserError(
+            f"{directory}: is no run directory: no run.json can be read.{joint}"
+        ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: this is no run.json of wlnn, or a damaged one.") from error
     if newer:

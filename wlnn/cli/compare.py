@@ -34,11 +34,11 @@ def compare(results, every, file, out, style, width_cm):
     from wlnn.report.export import write_columns
     from wlnn.report.plot_compare import plot_compare
     from wlnn.report.plot_style import fitted, styled
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
 
     if file is not None and Path(file).exists():
         raise UserError(f"{file}: is there already; give another name with --csv.")
-    landscapes = [find_landscape(result) for result in results]
+    landscapes = [believable_landscape(result) for result in results]
     names = [str(result).rstrip("/") for result in results]
     found = overlap(landscapes, names)
     click.echo("\n".join(in_words.summary(landscapes, names, found, None if every else 12)))

@@ -36,25 +36,38 @@ def place(run, networks, out):
       wlnn place runs/spiral-classify-3x6-s0 checkpoints/
       wlnn place runs/spiral-classify-3x6-s0 runs/trained-spiral-classify-...
     """
+    import numpy as np
+
+    from wlnn.base.store import as_json, read_run
     from wlnn.landscape.places import place
     from wlnn.report.places import sentence, table
     from wlnn.report.plot import save
     from wlnn.report.plot_places import plot_places
-    from wlnn.runs.find import find_landscape
+    from wlnn.runs.find import believable_landscape
     from wlnn.runs.parameters import read_networks
     from wlnn.runs.recipe import read_recipe
     from wlnn.training.trained import is_trained
 
-    landscape = find_landscape(run)
+    landscape = believable_landscape(run)
     recipe = read_recipe(run)
     task = recipe.task()
     problem = recipe.problem(task)
     layout = getattr(getattr(task, "network", None), "layout", None)
     found = []
     for path in networks:
+        if Path(path).is_dir() and is_trained(path):
+            theirs, ours = read_run(path)["identity"].get("problem", {}), problem.about
+            if any(theirs.get(part) != as_json(ours.get(part)) for part in ("data", "loss")):
+                click.echo(
+                    f"{path}: was trained on other data, or another loss: x and y are those of "
+                    f"the data of {run}.",
+                    err=True,
+                )
         for name, theta in read_networks(path, layout, problem.n_parameters):
-            x, y = problem.observe(theta)
-            outside = int(((theta < problem.lo) | (theta > problem.hi)).sum())
+            with np.errstate(all="ignore"):  # what overflows lies nowhere, and that is told
+                x, y = problem.observe(theta)
+            walls = ~problem.periodic if problem.periodic.size else True
+            outside = int((((theta < problem.lo) | (theta > problem.hi)) & walls).sum())
             found.append((name, place(landscape, float(x), float(y)), outside))
     if len(found) == 1:
         click.echo(sentence(landscape, *found[0][1:]))

@@ -47,7 +47,8 @@ def resume(run, steps, threads, on, insecure, device):
     again = f"wlnn resume {run}" if len(folders) > 1 else ""
     for folder in folders if steps is not None else ():
         _, changed = lengthen(folder, steps)
-        click.echo(f"{folder}: from now on a run with {', '.join(changed)}", err=True)
+        if changed:
+            click.echo(f"{folder}: from now on a run with {', '.join(changed)}", err=True)
     with engine_of(on, insecure, device) as engine:
         for folder in folders:
             execute(read_recipe(folder), folder, threads, again, engine)

@@ -5,9 +5,11 @@ In a directory what is finished is read, what was interrupted goes on. Nothing n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
+from numbers import Integral
 from pathlib import Path
 
 from wlnn.base import store
@@ -83,10 +85,12 @@ def run(
     """
     recipe, made = _recipe(task, sampler, length, set, options)
     overrides = tuple(f"{name}={value}" for name, value in _by_section(set).items())
+    if not isinstance(directory, str | os.PathLike | None):
+        raise UserError(f"directory must be a path, 'usual' or None, not {directory!r}.")
     if directory == USUAL:
         directory = Path(folder) / directory_name(recipe, made, overrides)
     workers = default_processes() if threads == "all" else threads
-    if isinstance(workers, str) or workers < 1:
+    if isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 1:
         raise UserError(f"threads must be 'all' or a number of 1 or more, not {threads!r}.")
     name = made.name if directory is None else Path(directory).name
     shown = Progress(name) if progress is True else nullcontext()
@@ -125,6 +129,7 @@ def _searched(recipe: Recipe, task, directory, workers: int, report, methods, de
     from wlnn.canonical import optimisers, search
 
     problem, settings, found = recipe.problem(task), recipe.settings, []
+    methods = [methods] if isinstance(methods, str) else methods
     for method in methods:
         if method not in OF_A_SEARCH:
             raise UserError(f"there is no method '{method}'{nearest(method, OF_A_SEARCH)}")
@@ -157,6 +162,9 @@ def _recipe(task, sampler, length: str, changes, options: dict) -> tuple[Recipe,
     if sampler not in SAMPLERS:
         raise UserError(f"there is no sampler '{sampler}'{nearest(sampler, SAMPLERS)}")
     files = {name: options.pop(name) for name in FILES if name in options and named}
+    for name, path in files.items():
+        if not isinstance(path, str | os.PathLike):
+            raise UserError(f"{name} must be a path, not {path!r}.")
     values, words = _by_section(changes), {}
     for name, value in options.items():
         section = _home(name, sampler, named)
@@ -187,6 +195,11 @@ def _by_section(changes) -> dict[str, object]:
             if not all(str(name).partition(".")):
                 raise UserError(f"'{name}' is no setting; write 'section.option'.")
         return dict(changes)
+    if isinstance(changes, str) or not isinstance(changes, Sequence):
+        raise UserError(
+            f"set must be a mapping or a list of texts, as in set={{'wlmc.steps': 1e7}}, not "
+            f"{changes!r}."
+        )
     return {
         f"{section}.{name}": value
         for section, options in parse_overrides(changes).items()

@@ -36,6 +36,8 @@ def lengthen(directory, steps: float) -> tuple[Recipe, tuple[str, ...]]:
     none, learning goes on, if neither schedule nor step width depend on its end. ``wlnn md`` goes
     on as it was. The bits are those of one run with the settings of the recipe.
 
+    Nothing is changed in a run that has so many already.
+
     Raises:
         UserError: no run directory, or a run that cannot be lengthened; nothing is changed then.
     """
@@ -44,7 +46,9 @@ def lengthen(directory, steps: float) -> tuple[Recipe, tuple[str, ...]]:
     make = {"wlmc": _monte_carlo, "md": _motion}.get(name)
     if make is None:
         raise _refused(directory, OTHERS[name])
-    if steps != int(steps) or steps <= old.steps:
+    if steps == old.steps:  # lengthened before, and interrupted: it only goes on
+        return recipe, ()
+    if steps != int(steps) or steps < old.steps:
         raise UserError(
             f"{directory}: has {name}.steps = {old.steps}; give --steps a larger whole number."
         )

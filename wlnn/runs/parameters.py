@@ -73,7 +73,7 @@ def _read(path: Path, layout: Layout | None, n_parameters: int) -> list[Named]:
     arrays.pop(META, None)
     if "" in arrays or "theta" in arrays:
         vectors = np.atleast_2d(arrays.get("", arrays.get("theta")))
-        if vectors.ndim != 2 or vectors.shape[1] != n_parameters:
+        if vectors.ndim != 2 or vectors.shape[1] != n_parameters or not len(vectors):
             raise UserError(
                 f"{path}: holds an array of shape {vectors.shape}; this task's networks have "
                 f"{n_parameters} parameters."
