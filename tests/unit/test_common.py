@@ -261,3 +261,26 @@ def test_a_run_that_is_stopped_at_once_says_so(monkeypatch):
     monkeypatch.setattr(run, "run_units", lambda *rest, **_: (rest[5].fill(1), rest[2])[1])
     with pytest.raises(Interrupted):
         run.sample(ball(), settings())
+
+
+def test_walkers_that_sweep_alike_are_no_better_known_than_their_halves(rng):
+    """Every walker has seen both rows alike at the end, and one of them more in its first half."""
+    grid = Grid(Axis("x", 0, 2, 2), Axis("y", 0, 2, 2))
+    none = np.zeros(grid.shape)
+    parts = []
+    for _ in range(8):
+        early = rng.integers(200, 800, 2)[:, None] * [1, 2]
+        whole = np.array([[1000, 2000], [1000, 2000]]) + rng.integers(-5, 5, (2, 2))
+        parts.append(WalkerResult(none, whole, whole, None, early))
+    found = merge(grid, parts, pooled=True)
+    production = np.array([part.production for part in parts])
+    marginal = found.marginal_entropy()
+    half = 0.5 * np.array(found.meta["halves"]["error"])
+    np.testing.assert_allclose(marginal.error, half, rtol=0.02)
+    left = np.log((production.sum(axis=0) - production).sum(axis=2))
+    left -= np.log(np.exp(left).sum(axis=1))[:, None]
+    assert (half > 20 * jackknife_error(left)).all()
+    exact = np.log(production.sum(axis=0) / production.sum())
+    np.testing.assert_allclose(found.entropy - found.entropy[0, 0], exact - exact[0, 0], atol=5e-4)
+    inside = found.equilibrium_accuracy()  # what is known within a row stays as it is
+    assert (inside.error < 1e-3).all()

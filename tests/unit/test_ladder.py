@@ -319,7 +319,9 @@ def test_sound_ladders_have_no_warnings():
 def test_every_fault_has_its_sentence():
     hot = sound()
     hot["ladders"][1]["temperature"][2] = 1.05
-    assert "ladder 1: 1 of its rungs not at temperature 1, worst 1.050" in diagnostics.warnings(hot)[0]
+    assert (
+        "ladder 1: 1 of its rungs not at temperature 1, worst 1.050" in diagnostics.warnings(hot)[0]
+    )
     gap = sound()
     gap["ladders"][0]["overlap"][1] = 0.01
     assert "overlap by 0.010 only" in diagnostics.warnings(gap)[0]
