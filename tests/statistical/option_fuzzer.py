@@ -100,7 +100,7 @@ def once(arguments: list[str], patience: float):
     try:
         found = run(*arguments)
         status, said = found.status, found.err
-    except KeyboardInterrupt:  # on the way out
+    except (KeyboardInterrupt, click.Abort):  # on the way out
         status, said = 130, ""
     except Exception as error:
         status, said = 1, f"Traceback of {type(error).__name__}: {error}"

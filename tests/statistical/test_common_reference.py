@@ -98,7 +98,7 @@ def test_errors_by_a_jackknife_over_single_visits_are_caught(monkeypatch):
     def by_visit(entropy, production):
         total, rng = np.sum(production, axis=0), np.random.default_rng(0)
         parts = rng.multinomial(total, np.full(len(production), 1 / len(production)))
-        return left_out(entropy, list(np.moveaxis(parts, -1, 0)))
+        return left_out(entropy, np.moveaxis(parts, -1, 0))
 
     case = rare_corner.problem()
     mass = rare_corner.masses(case)

@@ -313,3 +313,14 @@ def test_a_task_of_ones_own_file_is_made_there(tmp_path):
     there = recipe.sample(problem, tmp_path / "far", 1, None, far)
     here = recipe.sample(problem, tmp_path / "near", 1, None)
     np.testing.assert_array_equal(there.entropies, here.entropies)
+
+
+def test_a_library_that_takes_ctrl_c_gives_it_back(tmp_path, monkeypatch):
+    """dask_jobqueue does so when it is imported."""
+    (tmp_path / "greedy_engine.py").write_text(
+        "import signal, sys\nsignal.signal(signal.SIGINT, lambda *_: sys.exit())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    engines._library("greedy_engine", "dask")
+    assert signal.getsignal(signal.SIGINT) is before

@@ -176,6 +176,7 @@ def processes(workers: int) -> Iterator[Engine]:
 def _library(name: str, extra: str) -> ModuleType:
     from importlib import import_module
 
+    ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return import_module(name)
     except ImportError as error:
@@ -185,6 +186,11 @@ def _library(name: str, extra: str) -> ModuleType:
         ) from error
     except RuntimeError as error:  # a library of the system that mpi4py does not find
         raise UserError(f"--on {extra}: {str(error).splitlines()[0]}.") from error
+    finally:  # dask_jobqueue makes Ctrl-C an exit without a word, when it is imported
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in ours.items():
+                if handler is not None:
+                    signal.signal(number, handler)
 
 
 @contextmanager
