@@ -301,7 +301,7 @@ def test_info_tells_the_bias_of_an_averaged_s():
     assert growth_bias(Landscape.load("run/landscape.npz")) == pytest.approx(bias)
     assert f"{trips:.1f} of a walker while S was measured" in told
     assert f"S grew while it was averaged: too deep by {bias:.1g} nats" in told
-    assert "wlnn sample ... --set wlmc.estimator=common" in told
+    assert "wlnn sample ... --out NEW --set wlmc.estimator=common" in told
     narrow = ("--steps", "80", "--set", "wlmc.step_width=0.001")
     run("sample", "--task", "ball.py:problem", *SHORT, *narrow, *AVERAGE, "--out", "short")
     assert growth_bias(Landscape.load("short/landscape.npz")) == np.inf
