@@ -88,26 +88,26 @@ def test_adam_by_hand():
 @pytest.mark.parametrize("cut", [False, True])
 def test_running_mean_of_the_epoch(cut):
     """ln of the mean of (w x + b - y)^2 over the rows, each before the step that it makes."""
-    settings = replace(EXACT, optimizer="sgd", batch_size=1, train_loss="running-mean")
-    plan = train.make_plan(line(), settings)
+    settings = replace(EXACT, optimizer="sgd", batch_size=2, train_loss="running-mean")
+    plan = train.make_plan(line(rows=3), settings)  # minibatches of two rows and of one
     state = train.start(plan, [0])
     w, b = state.theta[0]
     at_end = train.measure(plan, state.theta)["ln-train-loss"]
     assert state.records["ln-train-loss"][:, 0] == at_end  # nothing has run yet
-    order = train.generator(settings, 0, 1).permutation(2)
+    order = train.generator(settings, 0, 1).permutation(3)
     stops = iter([True, False])
     state = train.advance(plan, state, (lambda: next(stops)) if cut else (lambda: False))
     if cut:
         assert state.batch == 1
         state = train.advance(plan, train.copied(state))
     total = 0
-    for row in order:
-        x, y = ((1.0, 1.0), (2.0, -1.0))[row]
+    for rows in (order[:2], order[2:]):
+        x, y = np.array([1.0, 2.0, 3.0])[rows], np.array([1.0, -1.0, 0.5])[rows]
         error = w * x + b - y
-        total += error**2
-        w, b = w - 0.1 * 2 * error * x, b - 0.1 * 2 * error
+        total += (error**2).sum()
+        w, b = w - 0.1 * 2 * (error * x).mean(), b - 0.1 * 2 * error.mean()
     np.testing.assert_allclose(state.theta[0], [w, b], rtol=1e-13)
-    assert state.records["ln-train-loss"][0, 1] == pytest.approx(math.log(total / 2), rel=1e-13)
+    assert state.records["ln-train-loss"][0, 1] == pytest.approx(math.log(total / 3), rel=1e-13)
 
 
 @pytest.mark.parametrize("logits", [0, 1, 2, 3])
