@@ -16,6 +16,7 @@ FLOORS = {
     "landscape": 2,
     "networks": 2,
     "tasks": 3,
+    "torch": 4,
     "wlmc": 4,
     "wlmd": 4,
     "training": 4,
@@ -43,6 +44,7 @@ ONLY_IN = {
         "wlnn.reference.judges.",
     ),
     "cupy": ("wlnn.backend.device",),
+    "torch": ("wlnn.torch.",),
     **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.engines",)),
     "cloudpickle": ("wlnn.base.engines",),
 }
@@ -121,7 +123,9 @@ def test_a_file_fits_one_sitting_and_says_what_it_is(name):
     assert len(PATHS[name].read_text("utf-8").splitlines()) <= 400
     assert ast.get_docstring(TREES[name]) or not TREES[name].body
     if PATHS[name].name == "__init__.py" and name.count(".") and name != "wlnn.reference":
-        assert name == "wlnn.maxent" or len(TREES[name].body) == 1, "a docstring only"
+        assert name in ("wlnn.maxent", "wlnn.torch") or len(TREES[name].body) == 1, (
+            "a docstring only"
+        )
 
 
 def test_class_names_are_unique():

@@ -30,6 +30,8 @@ from wlnn.wlmc.rules import (
     Stage,
 )
 
+SEVERAL = ("gelu", "relu", "identity", "gelu-tanh", "silu", "tanh")
+
 
 def run(problem, system, n_steps, rule=(STEP_FIXED, NEW_BIN_NEARBY), ln_f=1e-3, seed=3, stop=0):
     """One stage of ``n_steps`` from a fixed start; rule: of the steps, of new bins."""
@@ -112,6 +114,10 @@ def network_tasks(rng):
         "tanh, squares": Task(
             "e", reals, FNN((3, 7, 1), "tanh"), Grid(x, z), "ln-test-loss", "squared-error"
         ),
+        "gelu": Task("f", two, FNN((3, 4, 3, 2), "gelu"), Grid(x, y)),
+        "several, ln test loss": Task(
+            "g", three, FNN((3, 4, 3, 5, 2, 4, 3, 3), SEVERAL), Grid(x, z), "ln-test-loss"
+        ),
     }  # fmt: skip
 
 
@@ -138,6 +144,11 @@ def test_incremental_evaluation_equals_the_full_forward_pass(name, precision, rn
         assert chain.drift < kinds[precision][0]
         if "squares" in name or "loss" in name:
             assert chain.y == pytest.approx(y, abs=kinds[precision][0] * 10)
+
+
+@pytest.mark.parametrize("name", ["gelu", "several, ln test loss"])
+def test_activations_of_every_layer_make_the_decisions_of_the_definition(name, rng):
+    same(network_tasks(rng)[name].problem(), 300)
 
 
 def test_float32_follows_the_definition_along_a_walk():

@@ -43,7 +43,7 @@ def test_products(inputs, samples, units):
     assert np.isnan(gradient[[0, 1, -1]]).all()
 
 
-@pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", "silu", "tanh", "gelu"])
 @pytest.mark.parametrize("sizes", [(70, 7, 3, 1), (331, 20, 2, 1)])
 def test_a_network_with_many_inputs_is_the_same_function(sizes, activation):
     rng = np.random.default_rng(0)

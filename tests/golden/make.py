@@ -4,8 +4,9 @@ Run once, with PyTorch, which the tests do not need:
 
     python tests/golden/make.py
 
-Everything is computed in float64 from fixed seeds and stored rounded to float32, in one file.
-The networks are written with PyTorch's modules, not with this package.
+Everything is computed in float64 from fixed seeds and stored rounded to float32, in one file; GELU,
+in a file of its own, in float64. The networks are written with PyTorch's modules, not with this
+package.
 """
 
 from __future__ import annotations
@@ -106,8 +107,22 @@ def layer(function, **tensors):
     }
 
 
+def activations() -> None:
+    """Write values and slopes of both forms of GELU."""
+    z = np.linspace(-9, 9, 73)
+    arrays = {"z": z}
+    for name, form in (("gelu", "none"), ("gelu-tanh", "tanh")):
+        inputs = torch.tensor(z, requires_grad=True)
+        value = functional.gelu(inputs, approximate=form)
+        value.sum().backward()
+        arrays[f"{name}.value"] = value.detach().numpy()
+        arrays[f"{name}.slope"] = inputs.grad.numpy()
+    np.savez_compressed(PATH.with_name("activations.npz"), **arrays)
+
+
 def main() -> None:
-    """Write the file."""
+    """Write the files."""
+    activations()
     rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
 

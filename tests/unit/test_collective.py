@@ -1,6 +1,8 @@
 """Collective variables: values against the losses, the whole force against finite differences,
 and the compiled network against both."""
 
+from itertools import cycle, islice
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks import losses
 from wlnn.networks.fnn import FNN
+from wlnn.networks.layers import ACTIVATIONS
 from wlnn.tasks.datasets import spiral_classify, spiral_regress
 from wlnn.tasks.smooth import NetworkVariables
 from wlnn.tasks.task import Task
@@ -67,11 +70,13 @@ def test_backward_is_the_gradient_of_the_mixture(name):
 
 
 @pytest.mark.parametrize("name", [name for name in CHAINS if name != "linear"])
-@pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "several"])
 def test_the_compiled_network_is_the_same_function(name, activation):
     from wlnn.wlmd import driver as wlmd_kernels
 
     task = CHAINS[name]().task
+    if activation == "several":
+        activation = tuple(islice(cycle(ACTIVATIONS), 2, len(task.network.sizes)))
     network = FNN(task.network.sizes, activation)
     task = Task("t", task.data, network, GRID, task.y, task.loss)
     variables = NetworkVariables(task, CHAINS[name]().axis_name)

@@ -1,8 +1,13 @@
 """Every layer pair against central differences and against its formula."""
 
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
+from wlnn.backend.normal import bell_and_tail
 from wlnn.networks.layers import ACTIVATIONS, dense, dense_back, dense_parameters_back
 
 H = 1e-6
@@ -65,6 +70,25 @@ def test_activation_values():
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(ACTIVATIONS["silu"][0](np, z), z / (1 + np.exp(-z)), atol=1e-15)
     assert ACTIVATIONS["relu"][1](np, np.ones(5), z, z)[2] == 0
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu-tanh"])
+def test_gelu_is_that_of_pytorch(name):
+    """Values and slopes; those of PyTorch are stored in double precision."""
+    with np.load(Path(__file__).parents[1] / "golden" / "activations.npz") as golden:
+        z, value, slope = (golden[key] for key in ("z", f"{name}.value", f"{name}.slope"))
+    function, back = ACTIVATIONS[name]
+    np.testing.assert_allclose(function(np, z), value, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(back(np, np.ones_like(z), z, value), slope, rtol=1e-12, atol=1e-14)
+
+
+def test_the_tail_of_the_normal_law_to_the_last_digits():
+    """Compiled, as a function of one number, for the loops that take a vector of them."""
+    a = np.linspace(0, 12.9, 200).astype(np.float32)
+    found = np.array([bell_and_tail(z) for z in a])
+    np.testing.assert_allclose(found[:, 0], np.exp(-(a.astype(float) ** 2) / 2), rtol=1.5e-5)
+    np.testing.assert_allclose(found, [[math.exp(-z * z / 2), ndtr(-z)] for z in a.astype(float)],
+                               atol=1.5e-7)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -1,10 +1,14 @@
 """Layout views, parameter counts of the paper's tables, and gradients of whole networks."""
 
+import json
+
 import numpy as np
 import pytest
 
 from wlnn.base.errors import UserError
 from wlnn.networks.fnn import FNN
+from wlnn.networks.images import network_from
+from wlnn.networks.layers import ACTIVATIONS
 from wlnn.networks.losses import cross_entropy, cross_entropy_back
 from wlnn.networks.parameters import Layout
 
@@ -54,8 +58,11 @@ def test_views_are_views_in_the_stated_order():
         np.testing.assert_array_equal(layout.pack(np, layout.views(theta)), theta)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
-@pytest.mark.parametrize("sizes", [(2, 5, 4, 3), (3, 4, 1), (2, 2)])
+@pytest.mark.parametrize(
+    ("sizes", "activation"),
+    [((2, 5, 4, 3), name) for name in ACTIVATIONS]
+    + [((3, 4, 1), "tanh"), ((2, 2), "relu"), ((2, 5, 4, 3), ("gelu", "tanh"))],
+)
 def test_backward_is_the_gradient(sizes, activation):
     rng = np.random.default_rng(0)
     network = FNN(sizes, activation)
@@ -102,6 +109,10 @@ def test_bounds():
         lambda: FNN((2,)),
         lambda: FNN((2, 0, 1)),
         lambda: FNN((2, 3, 1), "sine"),
+        lambda: FNN((2, 3, 3, 1), ("relu", "sine")),
+        lambda: FNN((2, 3, 1), ("relu", "tanh")),
+        lambda: FNN((2, 3, 1), names=("W", "b", "V", "V")),
+        lambda: FNN((2, 3, 1), names=("W", "b")),
         lambda: FNN((2, 3, 1)).bounds("fan_around"),
         lambda: FNN((2, 3, 1)).bounds("width", -1.0),
     ],
@@ -116,3 +127,7 @@ def test_describe_makes_the_same_network_again():
     about = network.describe()
     assert FNN(tuple(about["sizes"]), about["activation"]) == network
     assert about["family"] == "fnn"
+    network = FNN((2, 5, 4, 1), ["gelu", "tanh"], ["a", "b", "c", "d", "e", "f"])
+    assert network_from(json.loads(json.dumps(network.describe()))) == network
+    assert network.layout.names == ("a", "b", "c", "d", "e", "f")
+    assert FNN((2, 5, 4, 1), ("tanh", "tanh")) == FNN((2, 5, 4, 1), "tanh")

@@ -118,7 +118,7 @@ def test_values_of_overrides():
         ("wlmc.merge_every=sometimes", "wlmc.merge_every"),
         ("wlmc.seed=-1", "wlmc.seed must be 0 or more"),
         ("wlmc.keep_networks=1", "wlmc.keep_networks must be true or false"),
-        ("network.activation=gelu", "network.activation must be one of 'relu', 'tanh', 'silu'"),
+        ("network.activation=sine", "network.activation must be one of 'relu', 'tanh', 'silu'"),
         ("network.logits=3", "network.logits"),
         ("network.bound_factor=0", "network.bound_factor must be above 0"),
         ("grid.x_width=0", "grid.x_width must be above 0"),

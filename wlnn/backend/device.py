@@ -14,6 +14,15 @@ EXTRA = "pip install 'wlnn[cuda12]' or 'wlnn[cuda13]', by the driver's CUDA vers
 OLDEST_DRIVER = 12000  # CUDA 12.0, as the driver reports it
 
 
+def special_functions(xp):
+    """The special functions of an array library: of SciPy for NumPy, else of CuPy."""
+    if xp.__name__ == "numpy":
+        from scipy import special
+    else:
+        from cupyx.scipy import special
+    return special
+
+
 class DeviceError(RuntimeError):
     """A device cannot be used, in one sentence that says why and what to do."""
 

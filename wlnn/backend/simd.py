@@ -71,7 +71,7 @@ def _maximum(builder, kind, x, y):
     return builder.select(builder.fcmp_ordered(">", x, y), x, y)
 
 
-def _exp(builder, kind, x):
+def exponential(builder, kind, x):
     """exp x = 2^n p(r), n = rint(x / ln 2), r = x - n ln 2, p a Taylor polynomial.
 
     All of it is one chain of dependent instructions, so latency counts: adding 1.5 * 2^mantissa
@@ -184,7 +184,7 @@ def absolute(x):
     return np.abs(x)
 
 
-@vector_function(lambda b, kind, x: _exp(b, kind, x))
+@vector_function(lambda b, kind, x: exponential(b, kind, x))
 def exp(x):
     """e^x for x below 87 (float32) or 700 (float64); relative error 2e-7 or 4e-16."""
     return np.exp(x)

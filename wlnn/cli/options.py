@@ -97,7 +97,7 @@ task_options = options_of(
     ),
     click.option("--layers", **NUMBER, help="Hidden layers."),
     click.option("--width", **NUMBER, help="Units of each hidden layer."),
-    click.option("--activation", metavar="NAME", help="relu, tanh or silu."),
+    click.option("--activation", metavar="NAME", help="relu, tanh, silu, gelu, ..."),
     click.option("--logits", **NUMBER, help="Outputs of a classifier of two classes: 2 or 1."),
     click.option("--points", **NUMBER, help="Points in each of the two data sets."),
     click.option(

@@ -22,10 +22,13 @@ def place(run, networks, out):
     loss does as badly or worse, or as well or better; a network's own bin counts half to each.
     Intervals (±) are 95 %, over walkers. Parameters outside the box are counted.
 
-    NETWORKS are npy or npz files: the flat vector(s) "theta", or the tensors of one network in the
-    order of its layers, as a state_dict of PyTorch has them (weights are (out, in)):
+    NETWORKS are npy, npz or pt files: the flat vector(s) "theta", or the tensors of one network in
+    the order of its layers, as a state_dict of PyTorch has them (weights are (out, in)). A pt file
+    needs PyTorch, and tensors alone are read of it:
 
     \b
+      torch.save(model.state_dict(), "net.pt")
+      wlnn place runs/spiral-classify-3x6-s0 net.pt
       numpy.savez("net.npz", **{k: v.numpy() for k, v in model.state_dict().items()})
       wlnn place runs/spiral-classify-3x6-s0 net.npz
 

@@ -155,8 +155,9 @@ def networks(result, at, count, export):
 
     A run made with --keep-networks holds one network of every bin that walker 0 came to (Monte
     Carlo), or of every cell of x and y that a walker was in at the end of a round (molecular
-    dynamics). Where y is a smoothed accuracy, --at takes that accuracy, 0 to 1. The npz file has
-    the flat vector "theta" and its tensors by name: W0 (out, in), b0 (out,), conv0.W and so on.
+    dynamics). Where y is a smoothed accuracy, --at takes that accuracy, 0 to 1. An npz file has the
+    flat vector "theta" and its tensors by name: W0 (out, in), b0 (out,), conv0.W and so on, or as
+    in the state_dict of a network from PyTorch; a pt file (with PyTorch) has the tensors alone.
 
     \b
       wlnn networks runs/spiral-classify-3x6-s0 --at -3,0.9 --export network.npz

@@ -13,7 +13,7 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.networks.fnn import FNN
-from wlnn.networks.layered import LayerNetwork, Sketch
+from wlnn.networks.layered import LayerNetwork, ListedNetwork, Sketch
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,11 @@ def _check_counts(name, values):
 def network_from(about: dict):
     """The network of a description made by ``describe``, or None for a family not known here."""
     if about.get("family") == "fnn":
-        return FNN(tuple(about["sizes"]), about["activation"])
+        return FNN(tuple(about["sizes"]), about["activation"], about.get("names", ()))
     if about.get("family") == "cnn":
         return CNN(about["channels"], tuple(about["image"]), about["classes"])
     if about.get("family") == "resnet10":
         return ResNet10(tuple(about["channels"]), tuple(about["image"]), about["classes"])
+    if about.get("family") == "layers":
+        return ListedNetwork.described(about)
     return None

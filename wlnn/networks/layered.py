@@ -6,6 +6,7 @@ compiled sampler reads the same list (``compiled/layered.py``). No particular ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.networks import convolutions as conv
-from wlnn.networks.layers import dense, dense_back, relu, relu_back
+from wlnn.networks.layers import ACTIVATIONS, dense, dense_back
 from wlnn.networks.parameters import Layout, box
 
 # Of all layers' outputs at a time; more images than that come in parts. On a device, where every
@@ -27,7 +28,7 @@ class Layer(NamedTuple):
 
     kind: str  # "input", or a key of KINDS
     reads: tuple[int, ...]  # places in the list
-    shape: tuple[int, ...]  # of its output: (C, H, W), or (K,) after a dense layer
+    shape: tuple[int, ...]  # of its output: (C, H, W), or (K,) of rows of numbers
     tensors: tuple[int, ...] = ()  # places in the layout
     size: int = 0  # of a convolution's kernel, or of a pool's window
     stride: int = 1
@@ -35,9 +36,12 @@ class Layer(NamedTuple):
 
 
 class Sketch:
-    """A list of layers in the making; every method adds one and returns its place in the list."""
+    """A list of layers in the making; every method adds one and returns its place in the list.
 
-    def __init__(self, shape: tuple[int, int, int]):
+    It begins with the inputs, at place 0: images ``(C, H, W)``, or rows of ``(d,)`` numbers.
+    """
+
+    def __init__(self, shape: tuple[int, ...]):
         self.layers = [Layer("input", (), tuple(shape))]
         self.names: list[str] = []
         self.shapes: list[tuple[int, ...]] = []
@@ -57,19 +61,26 @@ class Sketch:
         self.layers.append(Layer(kind, reads, tuple(shape), places, size, stride, padding))
         return len(self.layers) - 1
 
-    def conv(self, at, channels, name, size=3, stride=1, bias=True) -> int:
-        """A convolution that keeps the size of the image (for stride 1 and an odd kernel)."""
+    def conv(self, at, channels, name, size=3, stride=1, bias=True, padding=None) -> int:
+        """A convolution; it keeps the size of the image for stride 1, an odd kernel and no padding
+        given."""
         below, H, W = self.layers[at].shape
-        padding = size // 2
+        padding = size // 2 if padding is None else padding
         places = ((length + 2 * padding - size) // stride + 1 for length in (H, W))
         tensors = [(f"{name}.W", (channels, below, size, size))]
         if bias:
             tensors.append((f"{name}.b", (channels,)))
         return self._add("conv", (at,), (channels, *places), tensors, size, stride, padding)
 
+    def activation(self, at, name) -> int:
+        """One of the functions of ``layers.ACTIVATIONS``."""
+        if name not in ACTIVATIONS:
+            raise UserError(f"activation '{name}' is unknown; use one of {', '.join(ACTIVATIONS)}.")
+        return self._add(name, (at,), self.layers[at].shape)
+
     def relu(self, at) -> int:
         """max(z, 0)."""
-        return self._add("relu", (at,), self.layers[at].shape)
+        return self.activation(at, "relu")
 
     def max_pool(self, at, window=2) -> int:
         """The largest of every window."""
@@ -82,7 +93,7 @@ class Sketch:
         return self._add("average_pool", (at,), (C, H // window, W // window), size=window)
 
     def norm(self, at, name) -> int:
-        """Layer normalisation over the channels of every pixel."""
+        """Layer normalisation over the channels of every pixel, or the numbers of a row."""
         shape = self.layers[at].shape
         return self._add(
             "norm", (at,), shape, [(f"{name}.scale", shape[:1]), (f"{name}.shift", shape[:1])]
@@ -97,11 +108,11 @@ class Sketch:
             )
         return self._add("add", (at, other), self.layers[at].shape)
 
-    def dense(self, at, units, name) -> int:
+    def dense(self, at, units, name, bias=True) -> int:
         """An affine map of all numbers of an image, channel by channel and row by row."""
         inputs = prod(self.layers[at].shape)
         tensors = [(f"{name}.W", (units, inputs)), (f"{name}.b", (units,))]
-        return self._add("dense", (at,), (units,), tensors)
+        return self._add("dense", (at,), (units,), tensors if bias else tensors[:1])
 
 
 def _conv(xp, layer, inputs, tensors):
@@ -118,23 +129,41 @@ def _geometry(layer):
     return {"stride": layer.stride, "padding": layer.padding}
 
 
+def _pixels(h, layer):
+    """Rows of numbers as images of one pixel; images as they are."""
+    return h if len(layer.shape) == 3 else h[..., None, None]
+
+
 def _norm(xp, layer, inputs, tensors):
-    return conv.channel_norm(xp, inputs[0], *tensors)
+    z, tape = conv.channel_norm(xp, _pixels(inputs[0], layer), *tensors)
+    return z.reshape((*z.shape[:2], *layer.shape)), tape
 
 
 def _norm_back(xp, layer, dz, inputs, tensors, tape):
-    dh, *dtensors = conv.channel_norm_back(xp, dz, tensors[0], tape)
-    return [dh], dtensors
+    dh, *dtensors = conv.channel_norm_back(xp, _pixels(dz, layer), tensors[0], tape)
+    return [dh.reshape(dz.shape)], dtensors
+
+
+def _activation(xp, layer, inputs, tensors):
+    h = ACTIVATIONS[layer.kind][0](xp, inputs[0])
+    return h, h
+
+
+def _activation_back(xp, layer, dz, inputs, tensors, tape):
+    return [ACTIVATIONS[layer.kind][1](xp, dz, inputs[0], tape)], ()
 
 
 def _dense(xp, layer, inputs, tensors):
-    return dense(xp, _flat(inputs[0], layer, tensors), *tensors), None
+    h, bias = _flat(inputs[0], layer, tensors), tensors[1:]
+    W = tensors[0]
+    return dense(xp, h, W, bias[0] if bias else xp.zeros(W.shape[:-1], W.dtype)), None
 
 
 def _dense_back(xp, layer, dz, inputs, tensors, tape):
     h = inputs[0]
     dh, *dtensors = dense_back(xp, dz, _flat(h, layer, tensors), tensors[0])
-    return [dh.reshape((*dh.shape[:2], *h.shape[-3:])) if h.ndim > 3 else dh], dtensors
+    dh = dh.reshape((*dh.shape[:2], *h.shape[-3:])) if h.ndim > 3 else dh
+    return [dh], dtensors[: len(tensors)]
 
 
 def _flat(h, layer, tensors):
@@ -148,13 +177,7 @@ KINDS = {
     "conv": (_conv, _conv_back),
     "norm": (_norm, _norm_back),
     "dense": (_dense, _dense_back),
-    "relu": (
-        lambda xp, layer, inputs, tensors: (relu(xp, inputs[0]), None),
-        lambda xp, layer, dz, inputs, tensors, tape: (
-            [relu_back(xp, dz, inputs[0], None)],
-            (),
-        ),
-    ),
+    **dict.fromkeys(ACTIVATIONS, (_activation, _activation_back)),
     "max_pool": (
         lambda xp, layer, inputs, tensors: (conv.max_pool(xp, inputs[0], layer.size), None),
         lambda xp, layer, dz, inputs, tensors, tape: (
@@ -177,7 +200,7 @@ KINDS = {
 
 
 class LayerNetwork:
-    """A network that is a list of layers; a family defines ``sketch`` and ``width``."""
+    """A network that is a list of layers; a family defines ``sketch``, ``width``, ``describe``."""
 
     sketch: Sketch
     width: int
@@ -201,36 +224,45 @@ class LayerNetwork:
     def scales(self) -> np.ndarray:
         """Mask ``(P,)`` of the scales of norms, which start at 1 where others start near 0."""
         counts = [prod(shape) for shape in self.layout.shapes]
-        return np.repeat([name.endswith(".scale") for name in self.layout.names], counts)
+        scales = {layer.tensors[0] for layer in self.layers if layer.kind == "norm"}
+        return np.repeat([k in scales for k in range(len(counts))], counts)
 
     def bounds(self, rule: str = "width", c: float = 2.0) -> np.ndarray:
         """Half width of the box of every parameter ``(P,)``, see ``parameters.box``."""
         return box(self.layout, self.width, rule, c)
 
     def forward(self, xp, theta, x):
-        """Outputs ``(R, N, K)`` for ``theta (R, P)`` and images ``x (N, C, H, W)``, and the tape.
+        """Outputs ``(R, N, K)`` for ``theta (R, P)`` and images ``x (N, C, H, W)``, or rows of
+        numbers ``(N, d)``, and the tape.
 
-        ``x (R, N, C, H, W)`` gives every walker images of its own. Where all layers' outputs would
+        ``x (R, N, ...)`` gives every walker inputs of its own. Where all layers' outputs would
         fill the memory, the images run in parts; nothing of them is kept then, and
         :meth:`backward` runs each part again.
 
         Raises:
-            ValueError: images of another shape.
+            ValueError: inputs of another shape.
         """
-        if x.shape[-3:] != self.layers[0].shape or x.ndim not in (4, 5):
-            wanted = " x ".join(map(str, self.layers[0].shape))
+        shape = self.layers[0].shape
+        if x.shape[-len(shape) :] != shape or x.ndim - len(shape) not in (1, 2):
+            wanted = " x ".join(map(str, shape))
+            if len(shape) == 1:
+                raise ValueError(f"rows of {wanted} numbers are needed")
             raise ValueError(f"images of {wanted} (channels, rows, columns) are needed")
         tensors = self.layout.views(theta)
         numbers = sum(prod(layer.shape) for layer in self.layers) * theta.shape[0]
         step = max(1, (NUMBERS_IN_MEMORY if xp is np else NUMBERS_ON_DEVICE) // numbers)
-        parts = [slice(first, first + step) for first in range(0, x.shape[-4], step)]
+        parts = [slice(first, first + step) for first in range(0, x.shape[-1 - len(shape)], step)]
         outputs, kept = [], None
         for part in parts:
-            kept = self._run(xp, tensors, x[..., part, :, :, :])
+            kept = self._run(xp, tensors, self._part(x, part))
             outputs.append(kept[0][-1])
         if len(parts) == 1:
             return outputs[0], (theta, x, parts, kept)
         return xp.concatenate(outputs, axis=1), (theta, x, parts, None)
+
+    def _part(self, x, part):
+        """Some rows of the inputs."""
+        return x[(..., part, *[slice(None)] * len(self.layers[0].shape))]
 
     def _run(self, xp, tensors, x):
         """Every layer's output, and its tape."""
@@ -250,7 +282,7 @@ class LayerNetwork:
         tensors = self.layout.views(theta)
         total = 0
         for part in parts:
-            values, tapes = kept or self._run(xp, tensors, x[..., part, :, :, :])
+            values, tapes = kept or self._run(xp, tensors, self._part(x, part))
             total = total + self._run_back(xp, doutputs[:, part], tensors, values, tapes)
         return total
 
@@ -274,3 +306,44 @@ class LayerNetwork:
             for k, gradient in zip(layer.reads, dinputs, strict=False):  # none by the images
                 waiting[k] = waiting[k] + gradient
         return self.layout.pack(xp, gradients)
+
+
+@dataclass(frozen=True)
+class ListedNetwork(LayerNetwork):
+    """A network by its list of layers alone."""
+
+    listed: tuple[Layer, ...]
+    tensors: Layout
+
+    @property
+    def sketch(self) -> Sketch:
+        """The layers."""
+        sketch = Sketch(self.listed[0].shape)
+        sketch.layers = list(self.listed)
+        sketch.names, sketch.shapes = list(self.tensors.names), list(self.tensors.shapes)
+        return sketch
+
+    @property
+    def width(self) -> int:
+        """Units or channels of the first layer with weights."""
+        return next(layer.shape[0] for layer in self.listed if layer.tensors)
+
+    def describe(self) -> dict:
+        """JSON description stored with every result."""
+        return {
+            "family": "layers",
+            "title": f"{len(self.listed) - 1} layers",
+            "layers": [list(layer) for layer in self.listed],
+            "names": list(self.tensors.names),
+            "shapes": list(self.tensors.shapes),
+        }
+
+    @classmethod
+    def described(cls, about: dict) -> ListedNetwork:
+        """The network of such a description."""
+        layers = [
+            Layer(kind, tuple(reads), tuple(shape), tuple(tensors), *geometry)
+            for kind, reads, shape, tensors, *geometry in about["layers"]
+        ]
+        shapes = tuple(tuple(shape) for shape in about["shapes"])
+        return cls(tuple(layers), Layout(tuple(about["names"]), shapes))

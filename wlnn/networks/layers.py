@@ -6,6 +6,13 @@ input without the walker axis is shared by all walkers.
 
 from __future__ import annotations
 
+import math
+
+from wlnn.backend.device import special_functions
+
+# of the tanh form of GELU: sqrt(2 / pi) (z + 0.044715 z^3)
+GELU_FACTOR, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+
 
 def dense(xp, h, W, b):
     """Affine map of every row, ``z = h W^T + b``.
@@ -64,8 +71,44 @@ def silu_back(xp, dh, z, h):
     return dh * s * (1 + z * (1 - s))
 
 
+def gelu(xp, z):
+    """``z Phi(z)``, Phi the distribution function of the normal law: PyTorch's default form."""
+    return z * special_functions(xp).ndtr(z)
+
+
+def gelu_back(xp, dh, z, h):
+    """dz of :func:`gelu`: ``dh (Phi(z) + z phi(z))``, phi the density of the normal law."""
+    density = xp.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
+    return dh * (special_functions(xp).ndtr(z) + z * density)
+
+
+def gelu_tanh(xp, z):
+    """``z sigmoid(2 u)``, u = sqrt(2 / pi) (z + 0.044715 z^3): GELU, approximate="tanh"."""
+    return z * _sigmoid(xp, 2 * GELU_FACTOR * (z + GELU_CUBE * z * z * z))
+
+
+def gelu_tanh_back(xp, dh, z, h):
+    """dz of :func:`gelu_tanh`: with s = sigmoid(2 u), ``dh s (1 + 2 z u' (1 - s))``."""
+    s = _sigmoid(xp, 2 * GELU_FACTOR * (z + GELU_CUBE * z * z * z))
+    slope = GELU_FACTOR * (1 + 3 * GELU_CUBE * z * z)
+    return dh * s * (1 + 2 * z * slope * (1 - s))
+
+
+def identity(xp, z):
+    """``z``: no activation."""
+    return z
+
+
+def identity_back(xp, dh, z, h):
+    """dz of :func:`identity`."""
+    return dh
+
+
 ACTIVATIONS = {
     "relu": (relu, relu_back),
     "tanh": (tanh, tanh_back),
     "silu": (silu, silu_back),
+    "gelu": (gelu, gelu_back),
+    "gelu-tanh": (gelu_tanh, gelu_tanh_back),
+    "identity": (identity, identity_back),
 }

@@ -72,3 +72,30 @@ def box(layout: Layout, width: int, rule: str, c: float) -> np.ndarray:
         features.append({"width": width, "fan_out": outputs, "fan_in": inputs}[rule])
     counts = [prod(shape) for shape in layout.shapes]
     return np.repeat(c / np.sqrt(np.array(features, dtype=float)), counts)
+
+
+def packed(layout: Layout, arrays: dict[str, np.ndarray], where) -> np.ndarray:
+    """The flat vector ``(P,)`` of one network's tensors, given by name.
+
+    By the names of ``layout`` if all of them are there, else in its order, whatever their names.
+    ``where`` they are from begins the sentences.
+
+    Raises:
+        UserError: another number of tensors, or other shapes.
+    """
+    if set(layout.names) <= set(arrays):
+        arrays = {name: arrays[name] for name in layout.names}
+    shapes = [array.shape for array in arrays.values()]
+    wanted = list(layout.shapes)
+    if shapes != wanted:
+        k = next((k for k, (a, b) in enumerate(zip(shapes, wanted, strict=False)) if a != b), -1)
+        if k < 0:
+            raise UserError(
+                f"{where}: holds {len(shapes)} tensors, this task's network has {len(wanted)}: "
+                f"{', '.join(layout.names)}."
+            )
+        raise UserError(
+            f"{where}: tensor '{list(arrays)[k]}' has shape {shapes[k]}, and '{layout.names[k]}' "
+            f"of this task's network has {wanted[k]}."
+        )
+    return layout.pack(np, list(arrays.values()))

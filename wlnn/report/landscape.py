@@ -69,7 +69,9 @@ def title_of(task: dict) -> str:
     title = [str(task.get("task", "landscape"))]
     network = task.get("network", {})
     if "sizes" in network:
-        title.append("-".join(str(size) for size in network["sizes"]) + f" {network['activation']}")
+        each = network["activation"]
+        said = each if isinstance(each, str) else "-".join(each)
+        title.append("-".join(str(size) for size in network["sizes"]) + f" {said}")
     elif "title" in network:
         title.append(network["title"])
     elif "channels" in network:

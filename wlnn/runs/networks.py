@@ -58,7 +58,13 @@ def nearest_networks(landscape: Landscape, x: float, y: float, count: int) -> li
 
 
 def export_network(landscape: Landscape, kept: Kept, path) -> Path:
-    """Write a stored network: "theta" ``(P,)``, and its tensors by name where they have names."""
+    """Write a stored network: "theta" ``(P,)``, and its tensors by name where they have names.
+
+    A pt file has the tensors alone, as ``load_state_dict`` takes them.
+
+    Raises:
+        UserError: a pt file without PyTorch, or of a network whose tensors have no names.
+    """
     arrays = {"theta": kept.theta}
     network = landscape.meta.get("task", {}).get("network", {})
     made = network_from(network)
@@ -68,5 +74,11 @@ def export_network(landscape: Landscape, kept: Kept, path) -> Path:
         made = ContextNetwork(*(network[name] for name in ContextNetwork._fields))
     if made is not None:
         arrays |= dict(zip(made.layout.names, made.layout.views(kept.theta), strict=True))
+    if Path(path).suffix in (".pt", ".pth"):
+        from wlnn.torch import save_state_dict
+
+        if made is None:
+            raise UserError(f"{path}: this network's tensors have no names; give an npz file.")
+        return save_state_dict(path, {name: arrays[name] for name in made.layout.names})
     meta = {"kind": "network", "x": kept.x, "y": kept.y, "network": network}
     return store.save(path, arrays, meta)

@@ -1,6 +1,6 @@
 """Networks that somebody has: parameter vectors out of the files that trainings leave.
 
-Reads npy and npz files, folders of them, and runs of ``wlnn train``. Evaluates nothing.
+Reads npy, npz and PyTorch's files, folders of them, and runs of ``wlnn train``. Evaluates nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.networks.parameters import Layout
+from wlnn.networks.parameters import Layout, packed
 from wlnn.tasks.readers.files import read_arrays
 from wlnn.training.trained import is_trained
 
 WANTED = (
-    "an npy or npz file of parameters (of PyTorch: numpy.savez(FILE, **{name: tensor.numpy() for "
-    "name, tensor in model.state_dict().items()}))"
+    "an npy, npz or pt file of parameters (without PyTorch here: numpy.savez(FILE, **{name: "
+    "tensor.numpy() for name, tensor in model.state_dict().items()}))"
 )
+TORCH = (".pt", ".pth", ".ckpt")  # a state_dict, of which tensors alone are read
 META = "wlnn_meta"  # of files of this package, beside the arrays
 
 
@@ -37,7 +38,7 @@ def read_networks(path, layout: Layout | None, n_parameters: int) -> list[Named]
 
     A file holds vectors ``(P,)`` or ``(m, P)`` (an npy file, or the array "theta" of an npz file),
     or the tensors of one network: by the names of ``layout``, or under any other names in its order
-    and of its shapes, as a ``state_dict`` of PyTorch has them.
+    and of its shapes, as a ``state_dict`` of PyTorch has them (npz, or pt where PyTorch is).
 
     Raises:
         UserError: no such file, nothing of that kind in it, other shapes, numbers not finite.
@@ -47,9 +48,9 @@ def read_networks(path, layout: Layout | None, n_parameters: int) -> list[Named]
         return _read(path, layout, n_parameters)
     if is_trained(path):
         return _trained(path, n_parameters)
-    files = [file for file in path.iterdir() if file.suffix in (".npy", ".npz")]
+    files = [file for file in path.iterdir() if file.suffix in (".npy", ".npz", *TORCH)]
     if not files:
-        raise UserError(f"{path}: the folder holds no npy or npz file of parameters.")
+        raise UserError(f"{path}: the folder holds no npy, npz or pt file of parameters.")
     files.sort(key=lambda file: [int(part) if part.isdigit() else part
                                  for part in re.split(r"(\d+)", file.name)])  # fmt: skip
     return [network for file in files for network in _read(file, layout, n_parameters)]
@@ -69,7 +70,12 @@ def _trained(path: Path, n_parameters: int) -> list[Named]:
 
 
 def _read(path: Path, layout: Layout | None, n_parameters: int) -> list[Named]:
-    arrays = read_arrays(path, WANTED)
+    if path.suffix in TORCH:
+        from wlnn.torch import read_state_dict
+
+        arrays = {name: tensor.numpy() for name, tensor in read_state_dict(path).items()}
+    else:
+        arrays = read_arrays(path, WANTED)
     arrays.pop(META, None)
     if "" in arrays or "theta" in arrays:
         vectors = np.atleast_2d(arrays.get("", arrays.get("theta")))
@@ -79,34 +85,16 @@ def _read(path: Path, layout: Layout | None, n_parameters: int) -> list[Named]:
                 f"{n_parameters} parameters."
             )
     else:
-        vectors = _packed(path, arrays, layout)[None]
+        if layout is None:
+            raise UserError(
+                f"{path}: this task has no tensors by name; give the vector as 'theta'."
+            )
+        vectors = packed(layout, arrays, path)[None]
     names = [path.name] if len(vectors) == 1 else [f"{path.name} {k}" for k in range(len(vectors))]
     return [
         Named(name, _checked(path, vector, n_parameters))
         for name, vector in zip(names, vectors, strict=True)
     ]
-
-
-def _packed(path: Path, arrays: dict[str, np.ndarray], layout: Layout | None) -> np.ndarray:
-    """The flat vector ``(P,)`` of the tensors of one network."""
-    if layout is None:
-        raise UserError(f"{path}: this task has no tensors by name; give the vector as 'theta'.")
-    if set(layout.names) <= set(arrays):
-        arrays = {name: arrays[name] for name in layout.names}
-    shapes = [array.shape for array in arrays.values()]
-    wanted = list(layout.shapes)
-    if shapes != wanted:
-        k = next((k for k, (a, b) in enumerate(zip(shapes, wanted, strict=False)) if a != b), -1)
-        if k < 0:
-            raise UserError(
-                f"{path}: holds {len(shapes)} tensors, this task's network has {len(wanted)}: "
-                f"{', '.join(layout.names)}."
-            )
-        raise UserError(
-            f"{path}: tensor '{list(arrays)[k]}' has shape {shapes[k]}, and '{layout.names[k]}' of "
-            f"this task's network has {wanted[k]}."
-        )
-    return layout.pack(np, list(arrays.values()))
 
 
 def _checked(path: Path, theta: np.ndarray, n_parameters: int) -> np.ndarray:

@@ -21,7 +21,9 @@ class NetworkSettings(Section):
     name = "network"
     layers: int = option(3, low=0, high=64)
     width: int = option(6, low=1, high=4096)
-    activation: str = option("relu", choices=("relu", "tanh", "silu"))
+    activation: str = option(
+        "relu", choices=("relu", "tanh", "silu", "gelu", "gelu-tanh", "identity")
+    )
     logits: int = option(2, choices=(1, 2))  # outputs of a classifier of two classes
     bound_rule: str = option("width", choices=("width", "fan_out", "fan_in"))
     bound_factor: float = option(2.0, above=0)  # c in b = c / sqrt(W)

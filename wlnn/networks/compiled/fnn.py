@@ -15,16 +15,20 @@ import numpy as np
 from numba import njit
 
 from wlnn.backend.buffers import Buffer
+from wlnn.backend.normal import bell_and_tail
 from wlnn.backend.operations import aligned
 from wlnn.base.workers import load_with_one_thread
 from wlnn.networks.compiled import gradients
 from wlnn.networks.compiled.dense_loops import BLOCK, in_blocks, wide_product, wide_product_back
 from wlnn.networks.compiled.gradients import FAST
 from wlnn.networks.compiled.losses import constants, coordinates, mean_loss, test_value
+from wlnn.networks.layers import ACTIVATIONS, GELU_CUBE, GELU_FACTOR
 
 FEW_INPUTS = 4  # up to so many, the first layer is faster by loops than by BLAS
 MANY_INPUTS, FEW_UNITS = 64, 128  # from so many, to up to so many units, too: dense_loops.py
-RELU, TANH, SILU = 0, 1, 2
+CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
+RELU, TANH, SILU, GELU, GELU_TANH, IDENTITY = range(len(CODES))  # in the order of ACTIVATIONS
+FACTOR, CUBE = np.float32(GELU_FACTOR), np.float32(GELU_CUBE)
 
 
 class FNNSystem(NamedTuple):
@@ -37,7 +41,9 @@ class FNNSystem(NamedTuple):
     dW: tuple  # noqa: N815 the same of gradient
     db: tuple
     h: tuple  # inputs (d, N), then D activations (width, N)
-    slope: tuple  # D slopes of the activations (width, N); (0, 0) for relu, whose h tells it
+    slope: (
+        tuple  # D slopes of the activations (width, N); (0, 0) where relu's h tells it, or it is 1
+    )
     dz: tuple  # D gradients by pre-activations (width, N)
     outputs: np.ndarray  # (K, N)
     errors: np.ndarray  # (K, N), per-sample gradients by the outputs, not yet scaled
@@ -48,7 +54,7 @@ class FNNSystem(NamedTuple):
     n_test: int
     wide: int  # 1: many inputs, which also lie in ...
     blocks: Buffer  # ... blocks for the loops of dense_loops.py
-    activation: int
+    activations: np.ndarray  # (D,) CODES
     loss: int
     y_axis: int
     alpha: float
@@ -75,8 +81,11 @@ def fnn_system(variables) -> FNNSystem:
     theta, gradient = np.zeros((2, network.n_parameters), np.float32)
     tensors, slots = network.layout.views(theta), network.layout.views(gradient)
 
-    def buffers(used=1):
-        return tuple(aligned(units * used, n_samples * used) for units in hidden)
+    def buffers(without=()):
+        used = [name not in without for name in network.activations]
+        return tuple(
+            aligned(units * k, n_samples * k) for units, k in zip(hidden, used, strict=True)
+        )
 
     outputs, errors = np.zeros((2, network.sizes[-1], n_samples), np.float32)
     return FNNSystem(
@@ -87,7 +96,7 @@ def fnn_system(variables) -> FNNSystem:
         slots[0::2],
         slots[1::2],
         (inputs, *buffers()),
-        buffers(0 if network.activation == "relu" else 1),
+        buffers(("relu", "identity")),
         buffers(),
         outputs,
         errors,
@@ -98,7 +107,7 @@ def fnn_system(variables) -> FNNSystem:
         len(data.y_test),
         int(wide),
         Buffer(in_blocks(inputs) if wide else aligned(BLOCK)),
-        {"relu": RELU, "tanh": TANH, "silu": SILU}[network.activation],
+        np.array([CODES[name] for name in network.activations]),
         *constants(variables),
     )
 
@@ -168,6 +177,35 @@ def _silu(z, slope, bias):
         slope[p] = s * (one + value * (one - s))
 
 
+@njit(forceinline=True, fastmath=FAST, error_model="numpy")
+def _gelu(z, slope, bias):
+    one, zero = np.float32(1), np.float32(0)
+    for p in range(z.shape[0]):
+        value = z[p] + bias
+        bell, tail = bell_and_tail(value)
+        z[p] = max(value, zero) - abs(value) * tail
+        below = tail if value < zero else one - tail
+        slope[p] = below + value * (np.float32(0.3989422804014327) * bell)
+
+
+@njit(forceinline=True, fastmath=FAST, error_model="numpy")
+def _gelu_tanh(z, slope, bias):
+    one, half, two = np.float32(1), np.float32(0.5), np.float32(2)
+    for p in range(z.shape[0]):
+        value = z[p] + bias
+        square = CUBE * value * value
+        s = half + half * _tanh_of(FACTOR * value * (one + square))
+        z[p] = value * s
+        by = FACTOR * (one + np.float32(3) * square)
+        slope[p] = s * (one + two * value * by * (one - s))
+
+
+@njit(forceinline=True, fastmath=FAST)
+def _shift(z, bias):
+    for p in range(z.shape[0]):
+        z[p] += bias
+
+
 @njit(cache=True)
 def _extent(W, h):
     """Inputs, units and samples of a layer."""
@@ -183,6 +221,7 @@ def _forward(system):
         system.outputs[k, :] = system.b[depth][k]
     for layer in range(depth):
         W, b, below, h = system.W[layer], system.b[layer], system.h[layer], system.h[layer + 1]
+        activation = system.activations[layer]
         shifted = below.shape[0] <= FEW_INPUTS
         if shifted:
             _affine(W, b, below, h)
@@ -193,12 +232,18 @@ def _forward(system):
             np.dot(W, below, h)
         for j in range(h.shape[0]):
             bias = np.float32(0) if shifted else b[j]
-            if system.activation == RELU:
+            if activation == RELU:
                 _relu(h[j], bias)
-            elif system.activation == TANH:
+            elif activation == TANH:
                 _tanh(h[j], system.slope[layer][j], bias)
-            else:
+            elif activation == SILU:
                 _silu(h[j], system.slope[layer][j], bias)
+            elif activation == GELU:
+                _gelu(h[j], system.slope[layer][j], bias)
+            elif activation == GELU_TANH:
+                _gelu_tanh(h[j], system.slope[layer][j], bias)
+            elif not shifted:
+                _shift(h[j], bias)
             if layer == depth - 1:
                 for k in range(n_outputs):
                     _add_row(system.outputs[k], system.W[depth][k, j], h[j])
@@ -269,6 +314,7 @@ def _backward(system, ux, uy):
             system.dW[depth][k, j] = _product(errors[k], system.h[depth][j])
     for layer in range(depth - 1, -1, -1):
         dz, h, below = system.dz[layer], system.h[layer + 1], system.h[layer]
+        activation = system.activations[layer]
         if layer < depth - 1:
             np.dot(system.W[layer + 1].T, system.dz[layer + 1], dz)
         for j in range(h.shape[0]):
@@ -276,8 +322,10 @@ def _backward(system, ux, uy):
                 _set_row(dz[j], system.W[depth][0, j], errors[0])
                 for k in range(1, errors.shape[0]):
                     _add_row(dz[j], system.W[depth][k, j], errors[k])
-            if system.activation == RELU:
+            if activation == RELU:
                 system.db[layer][j] = _through_relu(dz[j], h[j])
+            elif activation == IDENTITY:
+                system.db[layer][j] = dz[j].sum()
             else:
                 system.db[layer][j] = _through(dz[j], system.slope[layer][j])
             if below.shape[0] <= FEW_INPUTS:

@@ -5,18 +5,43 @@ Twins of ``convolutions.py`` (conv); see ``conv_loops.py``, which has the convol
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 from numba import cfunc, config, njit, typeof, types
 
 from wlnn.backend.buffers import BufferType, Rows, broadcast, load, splat, store
 from wlnn.backend.cache import drop_stale
+from wlnn.backend.normal import normal_tail
 from wlnn.backend.operations import equal, quick_total, square_root
-from wlnn.backend.simd import add, divide, fma, maximum, multiply, negative, subtract
+from wlnn.backend.simd import (
+    absolute,
+    add,
+    divide,
+    exp,
+    fma,
+    maximum,
+    multiply,
+    negative,
+    subtract,
+)
 from wlnn.networks.compiled import image_steps
 from wlnn.networks.compiled.conv_loops import correlate, products, put, sums
 from wlnn.networks.compiled.image_steps import LANES, Step
+from wlnn.networks.compiled.one_weight_activations import (
+    GELU,
+    GELU_TANH,
+    IDENTITY,
+    RELU,
+    TANH,
+    OneOf,
+    inline,
+)
+from wlnn.networks.compiled.one_weight_activations import activate as value_of
 from wlnn.networks.convolutions import NORM_EPSILON
+from wlnn.networks.layers import GELU_CUBE, GELU_FACTOR
+
+DENSITY = 1 / math.sqrt(2 * math.pi)
 
 
 @njit(cache=True)
@@ -190,7 +215,59 @@ def norm_back(cells, packed, s, gradient):
                 g = multiply(broadcast(packed, s.weights + o), load(cells, at + o * s.output_plane))
                 back = multiply(along, load(cells, u + o * s.input_plane))
                 left = subtract(subtract(g, mean), back)
-                store(cells, to + o * s.input_plane, multiply(inverse, left))
+                put(cells, to + o * s.input_plane, multiply(inverse, left), 0, s.more)
+
+
+@inline
+def _slope(cells, code, z, h):
+    """The slope of an activation at z, where its value is h."""
+    one, none = splat(cells, 1.0), splat(cells, 0.0)
+    if code == RELU:
+        return negative(subtract(none, z))
+    if code == TANH:
+        return subtract(one, multiply(h, h))
+    if code == GELU:
+        tail, below = normal_tail(absolute(z)), negative(z)
+        below = add(multiply(below, tail), multiply(subtract(one, below), subtract(one, tail)))
+        bell = exp(multiply(splat(cells, -0.5), multiply(z, z)))
+        return fma(multiply(splat(cells, DENSITY), bell), z, below)
+    if code == IDENTITY:
+        return one
+    u, by_z = z, one  # z sigmoid(u), and the slope of u
+    if code == GELU_TANH:
+        square = multiply(splat(cells, GELU_CUBE), multiply(z, z))
+        factor = splat(cells, 2 * GELU_FACTOR)
+        u = multiply(factor, fma(square, z, z))
+        by_z = multiply(factor, fma(splat(cells, 3.0), square, one))
+    e = exp(subtract(none, maximum(u, splat(cells, -80.0))))
+    s = divide(one, add(one, e))
+    return multiply(s, fma(multiply(z, by_z), subtract(one, s), one))
+
+
+@njit(cache=True)
+def activate(cells, s):
+    """Twin of the functions of ``layers.ACTIVATIONS``."""
+    code = OneOf(s.window)
+    for o in range(s.channels):
+        for i in range(s.rows):
+            a = s.input + o * s.input_plane + i * s.input_row
+            b = s.output + o * s.output_plane + i * s.output_row
+            for k in range(0, s.columns * LANES, LANES):
+                store(cells, b + k, value_of(code, cells, load(cells, a + k)))
+
+
+@njit(cache=True)
+def activate_back(cells, s):
+    """Twin of their backward passes."""
+    for o in range(s.channels):
+        for i in range(s.rows):
+            at = o * s.input_plane + i * s.input_row
+            b = o * s.output_plane + i * s.output_row
+            for k in range(0, s.columns * LANES, LANES):
+                z, h = load(cells, s.input + at + k), load(cells, s.output + b + k)
+                dh = load(cells, s.output_gradient + b + k)
+                dz = multiply(dh, _slope(cells, s.window, z, h))
+                put(cells, s.input_gradient + at + k, dz, 0, s.more)
 
 
 def run_steps(steps, first, end, places, packed, cells, images, shift, gradient):
@@ -225,6 +302,10 @@ def run_steps(steps, first, end, places, packed, cells, images, shift, gradient)
             norm(cells, packed, s)
         elif s.kind == image_steps.NORM_BACK:
             norm_back(cells, packed, s, gradient)
+        elif s.kind == image_steps.ACTIVATE:
+            activate(cells, s)
+        elif s.kind == image_steps.ACTIVATE_BACK:
+            activate_back(cells, s)
 
 
 @cache

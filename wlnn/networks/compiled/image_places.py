@@ -43,20 +43,35 @@ class Places:
         self.offsets, self.shapes = network.layout.offsets, network.layout.shapes
         self.zero = network.n_parameters  # index of a parameter that is 0
         self.readers = readers_of(self.layers)
-        self.border = max(layer.size // 2 for layer in self.layers if layer.kind == "conv")
+        self.border = max(  # as far as kernels look over the edge, forwards and backwards
+            (
+                max(layer.padding, layer.size - 1 - layer.padding)
+                for layer in self.layers
+                if layer.kind == "conv"
+            ),
+            default=0,
+        )
         self.size = 0  # numbers of the buffer
         self.places: list[int] = []  # offsets of channels and taps
         self.packed: list[int] = []  # indices of parameters in the order of the loops
+        self.relus = {k for k in range(len(self.layers)) if self.ends_in_relu(k)}
         self.makers = [
-            k for k, layer in enumerate(self.layers) if layer.kind not in ("input", "relu")
+            k
+            for k, layer in enumerate(self.layers)
+            if k and not (layer.kind == "relu" and layer.reads[0] in self.relus)
         ]
-        self.relus = {layer.reads[0] for layer in self.layers if layer.kind == "relu"}
         # by place in the list of layers; 0, the images, in their own buffer
         self.values = {0: self.room(self.layers[0].shape, images=True)}
         for k in self.makers[::-1]:  # from the outputs: a sum before what it adds up
             self.values[k] = self.room(self.layers[k].shape, self.shared_gradient(k))
             if k in self.relus:
                 self.values[self.readers[k][0]] = self.values[k]
+
+    def ends_in_relu(self, k: int) -> bool:
+        """Whether the loop of layer k takes the relu that follows along: nobody else reads it."""
+        return self.layers[k].kind in ("conv", "dense", "norm", "add") and [
+            self.layers[reader].kind for reader in self.readers[k]
+        ] == ["relu"]
 
     def users(self, k: int) -> list[int]:
         """The layers that read what layer k makes, behind its relu if there is one."""

@@ -14,6 +14,9 @@ from wlnn.networks.compiled import image_steps
 from wlnn.networks.compiled.image_places import Places, Value, readers_of
 from wlnn.networks.compiled.image_steps import LANES, Step
 from wlnn.networks.layered import Layer
+from wlnn.networks.layers import ACTIVATIONS
+
+CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
 
 
 class PassPlan(NamedTuple):
@@ -30,23 +33,15 @@ class PassPlan(NamedTuple):
 def runs(layers: tuple[Layer, ...]) -> bool:
     """Whether the loops can run such a list of layers.
 
-    A relu must be the only reader of a convolution, norm or sum; pools and norms the only readers
-    of what they read; a norm, which works in place, must read what nothing needs afterwards; the
-    images go into convolutions, and outputs come from one dense layer.
+    Pools must be the only readers of what they read; the inputs go into convolutions or dense
+    layers, and outputs come from one dense layer.
     """
     readers = readers_of(layers)
-    for place, layer in enumerate(layers):
-        kinds = {layers[k].kind for k in readers[place]}
-        alone = len(readers[place]) == 1
-        if not alone and kinds - {"conv", "add"}:
+    for place, those in enumerate(readers):
+        kinds = {layers[k].kind for k in those}
+        if len(those) > 1 and kinds & {"max_pool", "average_pool"}:
             return False
-        if "relu" in kinds and layer.kind not in ("conv", "norm", "add"):
-            return False
-        if "norm" in kinds and layer.kind in ("relu", "max_pool"):
-            return False
-        if place == 0 and kinds != {"conv"}:
-            return False
-        if layer.kind == "dense" and place != len(layers) - 1:
+        if place == 0 and kinds - {"conv", "dense"}:
             return False
     return layers[-1].kind == "dense"
 
@@ -55,7 +50,7 @@ def make_plan(network) -> PassPlan:
     """The table of a ``LayerNetwork`` for which :func:`runs` is true."""
     planner = _Planner(network)
     kinds = {k: KINDS[network.layers[k].kind] for k in planner.makers}
-    forward = [kinds[k][0](planner, k) for k in planner.makers]
+    forward = [step for k in planner.makers for step in kinds[k][0](planner, k)]
     backward = [
         step
         for k in planner.makers[::-1]
@@ -79,14 +74,14 @@ class _Planner(Places):
         self.begun: set[int] = set()  # gradients that some step has written
         self.norms: dict[int, dict] = {}
 
-    # --- forwards: one step a layer -------------------------------------------------------------
+    # --- forwards -------------------------------------------------------------------------------
 
-    def correlate(self, k: int) -> Step:
+    def correlate(self, k: int) -> list[Step]:
         """A convolution, whose taps are the pixels below the kernel, or a dense layer: one pixel,
         and all numbers of an image are taps."""
         layer, value = self.layers[k], self.values[k]
         outs, H, W = value.shape
-        return Step(
+        step = Step(
             image_steps.CORRELATE,
             H,
             W,
@@ -99,6 +94,7 @@ class _Planner(Places):
             bias=self.packed_pairs(self.parameters(k, 1)),
             relu=int(k in self.relus),
         )
+        return [step]
 
     def taps(self, k: int) -> dict:
         """Where the inputs of one pixel of layer k lie, in the order of its weights."""
@@ -122,27 +118,39 @@ class _Planner(Places):
         rest = {"relu": int(k in self.relus), "window": self.layers[k].size}
         return Step(kind, H, W, **places | rest | more)
 
-    def add(self, k: int) -> Step:
-        """A sum of two values."""
-        return self.over(image_steps.ADD, k, term=self.values[self.layers[k].reads[1]].at)
+    def activate(self, k: int) -> list[Step]:
+        """An activation that no other loop takes along."""
+        return [self.over(image_steps.ACTIVATE, k, window=CODES[self.layers[k].kind])]
 
-    def norm(self, k: int) -> Step:
-        """A norm."""
-        _, H, W = self.values[k].shape
+    def add(self, k: int) -> list[Step]:
+        """A sum of two values."""
+        return [self.over(image_steps.ADD, k, term=self.values[self.layers[k].reads[1]].at)]
+
+    def norm(self, k: int) -> list[Step]:
+        """A norm, which works in place: on a copy, where others need what it reads afterwards."""
+        C, H, W = self.values[k].shape
+        steps, below = [], self.below(k)
+        read = self.layers[k].reads[0]
+        maker = self.layers[read].kind
+        if maker == "max_pool" or maker in CODES or len(self.readers[read]) > 1:
+            own = self.room((C, H, W), gradient=0)
+            places = _operand("input", below) | _operand("output", own)
+            steps, below = [Step(image_steps.COPY, H, W, **places, channels=C)], own
         self.norms[k] = {
+            "input": below.at,
             "inverse": self.take(H * W * LANES),
             "weights": self.packed_pairs(self.parameters(k, 0)),
             "bias": self.packed_pairs(self.parameters(k, 1)),
         }
-        return self.over(image_steps.NORM, k, **self.norms[k])
+        return [*steps, self.over(image_steps.NORM, k, **self.norms[k])]
 
-    def max_pool(self, k: int) -> Step:
+    def max_pool(self, k: int) -> list[Step]:
         """The largest of every window."""
-        return self.over(image_steps.MAX_POOL, k)
+        return [self.over(image_steps.MAX_POOL, k)]
 
-    def average_pool(self, k: int) -> Step:
+    def average_pool(self, k: int) -> list[Step]:
         """The mean of every window."""
-        return self.over(image_steps.AVERAGE, k)
+        return [self.over(image_steps.AVERAGE, k)]
 
     # --- backwards: from the gradient of value k to those of its inputs and parameters ----------
 
@@ -230,6 +238,8 @@ class _Planner(Places):
 
     def dense_back(self, k: int) -> list[Step]:
         """Weights and bias, then the input: every number of it is an output channel."""
+        if self.layers[k].reads[0] == 0:
+            return self.parameters_back(k)
         below, value, weights = self.below(k), self.values[k], self.parameters(k, 0)
         inputs = self.taps(k)
         back = Step(
@@ -248,6 +258,12 @@ class _Planner(Places):
         )
         return [*self.parameters_back(k), back]
 
+    def activate_back(self, k: int) -> list[Step]:
+        """The input's gradient."""
+        more = self.begins(self.below(k).gradient)
+        code = CODES[self.layers[k].kind]
+        return [self.over_back(image_steps.ACTIVATE_BACK, k, window=code, more=more)]
+
     def add_back(self, k: int) -> list[Step]:
         """Copies to those terms that do not share the gradient of the sum."""
         value, steps = self.values[k], []
@@ -263,25 +279,29 @@ class _Planner(Places):
     def norm_back(self, k: int) -> list[Step]:
         """Input, scales and shifts, whose parameters follow one another."""
         first = self.offsets[self.layers[k].tensors[0]]
-        return [self.over_back(image_steps.NORM_BACK, k, **self.norms[k], parameter=first)]
+        more = self.begins(self.below(k).gradient)
+        options = self.norms[k] | {"parameter": first, "more": more}
+        return [self.over_back(image_steps.NORM_BACK, k, **options)]
 
     def max_pool_back(self, k: int) -> list[Step]:
         """The input's gradient."""
+        self.begins(self.below(k).gradient)
         relu = int(self.layers[self.layers[k].reads[0]].kind == "relu")
         return [self.over_back(image_steps.MAX_POOL_BACK, k, relu=relu)]
 
     def average_pool_back(self, k: int) -> list[Step]:
         """The input's gradient."""
+        self.begins(self.below(k).gradient)
         return [self.over_back(image_steps.AVERAGE_BACK, k)]
 
     def over_back(self, kind: int, k: int, **more) -> Step:
         """As :meth:`over`, with the gradients by what layer k reads and makes."""
         below, value = self.below(k).gradient, self.values[k].gradient
-        self.begins(below)
         return self.over(kind, k, input_gradient=below, output_gradient=value, **more)
 
 
-KINDS = {  # of a layer: its step forwards, its steps backwards
+KINDS = {  # of a layer: its steps forwards, its steps backwards
+    **dict.fromkeys(CODES, (_Planner.activate, _Planner.activate_back)),
     "conv": (_Planner.correlate, _Planner.conv_back),
     "dense": (_Planner.correlate, _Planner.dense_back),
     "add": (_Planner.add, _Planner.add_back),

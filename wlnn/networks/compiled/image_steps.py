@@ -10,8 +10,8 @@ from typing import NamedTuple
 LANES = 8
 (
     CORRELATE, PRODUCTS, SUMS, MASK, ADD, COPY, MAX_POOL, MAX_POOL_BACK, AVERAGE, AVERAGE_BACK,
-    NORM, NORM_BACK,
-) = range(12)  # fmt: skip
+    NORM, NORM_BACK, ACTIVATE, ACTIVATE_BACK,
+) = range(14)  # fmt: skip
 
 
 class Step(NamedTuple):
@@ -47,4 +47,4 @@ class Step(NamedTuple):
     images: int = 0  # 1: the input is the images of the block at hand
     relu: int = 0  # 1: negative results become 0
     more: int = 0  # 1: add to what is there
-    window: int = 0  # of a pool; 3: taps come in rows of three
+    window: int = 0  # of a pool; 3: taps come in rows of three; which function is the activation

@@ -18,14 +18,15 @@ from typing import NamedTuple
 from wlnn.backend.buffers import Buffer, broadcast, lanes, load, splat, store
 from wlnn.backend.simd import absolute, any_nonzero, fma, maximum, subtract
 from wlnn.networks.compiled import moves
-from wlnn.networks.compiled.one_weight_losses import (
+from wlnn.networks.compiled.one_weight_activations import (
     activate,
     call,
     hidden,
     inline,
     keep,
-    observables,
+    of_layer,
 )
+from wlnn.networks.compiled.one_weight_losses import observables
 
 
 class NetworkSystem(NamedTuple):
@@ -71,9 +72,9 @@ def _h(system, layer, buffer):
 
 
 @inline
-def _put(system, z_at, h_at, z00, z01, z10, z11):
+def _put(system, tag, z_at, h_at, z00, z01, z10, z11):
     """Store two rows of two vectors of pre-activations; returns their activations."""
-    rows, n, tag = system.rows, system.n, system.activation
+    rows, n = system.rows, system.n
     step = lanes(rows)
     store(rows, z_at, z00)
     store(rows, z_at + step, z01)
@@ -99,6 +100,7 @@ def _rank_one(system, layer, row, change_at, z_from, z_to, h_to, out):
     """
     rows, weights, n = system.rows, system.weights, system.n
     step = lanes(rows)
+    tag = of_layer(system.activation, layer)
     stride = system.inputs_of[layer] + 1
     n_rows = system.rows_of[layer]
     first = system.weight_start[layer] + row
@@ -116,7 +118,7 @@ def _rank_one(system, layer, row, change_at, z_from, z_to, h_to, out):
             z01 = fma(w_0, change_1, load(rows, z_from + at + step))
             z10 = fma(w_1, change_0, load(rows, z_from + at + n))
             z11 = fma(w_1, change_1, load(rows, z_from + at + n + step))
-            h00, h01, h10, h11 = _put(system, z_to + at, h_to + at, z00, z01, z10, z11)
+            h00, h01, h10, h11 = _put(system, tag, z_to + at, h_to + at, z00, z01, z10, z11)
             if out >= 0:
                 u_0 = broadcast(weights, last + r)
                 u_1 = broadcast(weights, last + r + 1)
@@ -137,7 +139,7 @@ def _affine(system, layer, z_in, h_in, z_to, h_to, out):
     """
     rows, weights, n = system.rows, system.weights, system.n
     step = lanes(rows)
-    tag = system.activation
+    tag = of_layer(system.activation, layer)
     n_in = system.inputs_of[layer]
     n_rows = system.rows_of[layer]
     last = system.weight_start[layer + 1]
@@ -166,7 +168,7 @@ def _affine(system, layer, z_in, h_in, z_to, h_to, out):
                 z11 = fma(v_c, q, z11)
                 z += n
                 h += n
-            h00, h01, h10, h11 = _put(system, z_to + at, h_to + at, z00, z01, z10, z11)
+            h00, h01, h10, h11 = _put(system, tag, z_to + at, h_to + at, z00, z01, z10, z11)
             if out >= 0:
                 u_0 = broadcast(weights, last + r)
                 u_1 = broadcast(weights, last + r + 1)
@@ -185,6 +187,7 @@ def _outputs(system, z_in, h_in, out):
     rows, weights, n = system.rows, system.weights, system.n
     step = lanes(rows)
     layer = system.depth
+    tag = of_layer(system.activation, layer - 1)
     n_in = system.inputs_of[layer]
     for r in range(system.rows_of[layer]):
         w = system.weight_start[layer] + r * (n_in + 1)
@@ -193,7 +196,7 @@ def _outputs(system, z_in, h_in, out):
             h = h_in + b
             s = broadcast(weights, w + n_in)
             for c in range(n_in):
-                p = load(rows, z) if layer == 0 else hidden(system.activation, rows, z, h)
+                p = load(rows, z) if layer == 0 else hidden(tag, rows, z, h)
                 s = fma(broadcast(weights, w + c), p, s)
                 z += n
                 h += n
@@ -224,9 +227,10 @@ def _refresh(system, theta):
 
 def _propose(system, theta, i, new):
     rows, n = system.rows, system.n
-    depth, tag = system.depth, system.activation
+    depth = system.depth
     step = lanes(rows)
     layer = system.layer[i]
+    tag = of_layer(system.activation, layer)
     row = system.row[i]
     column = system.column[i]
     delta = splat(rows, system.sign[i] * (new - theta[i]))
@@ -305,6 +309,7 @@ def _commit(system, theta, i, new):
     rows, n, depth = system.rows, system.n, system.depth
     step = lanes(rows)
     layer = system.layer[i]
+    tag = of_layer(system.activation, layer)
     row = system.row[i]
     system.weights[system.place[i]] += system.sign[i] * (new - theta[i])
     if layer < depth:
@@ -313,7 +318,7 @@ def _commit(system, theta, i, new):
         h = _h(system, layer, system.current[layer]) + row * n
         for b in range(0, n, step):
             store(rows, z + b, load(rows, scratch + b))
-            keep(system.activation, rows, h + b, load(rows, scratch + n + b))
+            keep(tag, rows, h + b, load(rows, scratch + n + b))
         if system.pending[0] == 0:
             return
     for k in range(layer + 1, depth):

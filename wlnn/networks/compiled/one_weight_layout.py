@@ -13,18 +13,14 @@ from wlnn.backend import simd
 from wlnn.backend.buffers import Buffer
 from wlnn.base.errors import UserError
 from wlnn.networks.compiled.one_weight import NetworkSystem
+from wlnn.networks.compiled.one_weight_activations import TAGS, Several
 from wlnn.networks.compiled.one_weight_losses import (
     Margin,
-    Relu,
-    Silu,
     Softmax,
     Squares,
-    Tanh,
     TestAccuracy,
     TestLoss,
 )
-
-_ACTIVATIONS = {"relu": Relu(), "tanh": Tanh(), "silu": Silu()}
 
 
 def network_system(network, data, loss: str, metric: str, precision: str) -> NetworkSystem:
@@ -38,14 +34,12 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
         precision: "float32" or "float64", the type of the rows.
 
     Raises:
-        UserError: for an activation, loss or metric that has no compiled form.
+        UserError: for a loss or metric that has no compiled form.
     """
     dtype = np.dtype(precision)
     width = simd.VECTOR_BYTES // dtype.itemsize
     sizes = list(network.sizes)
     outputs = sizes[-1]
-    if network.activation not in _ACTIVATIONS:
-        raise UserError(f"activation '{network.activation}': give {', '.join(_ACTIVATIONS)}.")
     if loss == "squared-error":
         if outputs != 1:
             raise UserError(f"squared error needs a network with 1 output, not {outputs}.")
@@ -129,7 +123,16 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
         n_targets=len(targets),
         ones=sizes[0],
         scratch=scratch,
-        activation=_ACTIVATIONS[network.activation],
+        activation=_activation(network),
         loss=tag,
         metric=TestAccuracy() if metric == "test-accuracy" else TestLoss(),
     )
+
+
+def _activation(network):
+    """The tag of the activations of a network."""
+    if isinstance(network.activation, str):
+        return TAGS[network.activation]
+    names = list(TAGS)
+    codes = [names.index(name) for name in network.activation]
+    return Several(Buffer(np.array([*codes, 0])))  # the outputs' is read, but not used

@@ -1,7 +1,7 @@
-"""Activations, losses and test metrics of the compiled network, each chosen by the type of a tag.
+"""Losses and test metrics of the compiled network, each chosen by the type of a tag.
 
-Definitions (what they must equal): ``networks/layers.py``, ``losses.py``. They read rows of the
-workspace of ``one_weight.py`` in vectors; where the rows lie is not known here.
+Definitions (what they must equal): ``networks/losses.py``. They read rows of the workspace of
+``one_weight.py`` in vectors; where the rows lie is not known here.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
-
-from wlnn.backend.buffers import lanes, load, splat, store
-from wlnn.backend.dispatch import by_type
+from wlnn.backend.buffers import lanes, load, splat
 from wlnn.backend.simd import (
     absolute,
     add,
-    divide,
     exp,
     fma,
     maximum,
@@ -26,23 +22,9 @@ from wlnn.backend.simd import (
     total,
     total_product,
 )
+from wlnn.networks.compiled.one_weight_activations import by_tag, inline
 
-inline = njit(error_model="numpy", forceinline=True)
-call = njit(error_model="numpy")
-_by_tag = by_type(error_model="numpy", forceinline=True)
 PRODUCT_BLOCKS = 4  # vectors of 1 + e multiplied before a logarithm is taken: 255^16 < 3e38
-
-
-class Relu(NamedTuple):
-    """Tag of max(z, 0)."""
-
-
-class Tanh(NamedTuple):
-    """Tag of tanh z."""
-
-
-class Silu(NamedTuple):
-    """Tag of z / (1 + e^-z)."""
 
 
 class Margin(NamedTuple):
@@ -65,72 +47,19 @@ class TestLoss(NamedTuple):
     """Tag of y = ln(test loss)."""
 
 
-@_by_tag
-def activate(tag, rows, z):
-    """The activation h of a vector of pre-activations z."""
-
-
-@_by_tag
-def hidden(tag, rows, z_at, h_at):
-    """Activations h at ``h_at``, or recomputed from the pre-activations at ``z_at``."""
-
-
-@_by_tag
-def keep(tag, rows, h_at, h):
-    """Store activations, if :func:`hidden` will load them."""
-
-
-@_by_tag
+@by_tag
 def mean_loss(tag, system, out, first, last, n_real):
     """Mean loss of the samples first..last, of which ``n_real`` are not padding."""
 
 
-@_by_tag
+@by_tag
 def right_answers(tag, system, out, first, last):
     """Number of samples first..last answered right."""
 
 
-@_by_tag
+@by_tag
 def test_value(tag, system, out):
     """y of the output rows that start at index ``out``."""
-
-
-@activate.register(Relu)
-def _relu(tag, rows, z):
-    return maximum(z, splat(rows, 0.0))
-
-
-@activate.register(Tanh)
-def _tanh(tag, rows, z):  # 1 - 2 / (e^2z + 1), clipped where it is 1 to the last digit
-    limit = splat(rows, 20.0)
-    e = exp(multiply(splat(rows, -2.0), maximum(subtract(splat(rows, 0.0), limit), z)))
-    return subtract(divide(splat(rows, 2.0), add(e, splat(rows, 1.0))), splat(rows, 1.0))
-
-
-@activate.register(Silu)
-def _silu(tag, rows, z):
-    e = exp(subtract(splat(rows, 0.0), maximum(z, splat(rows, -80.0))))
-    return divide(z, add(splat(rows, 1.0), e))
-
-
-@hidden.register(Relu)
-def _relu_hidden(tag, rows, z_at, h_at):  # one instruction: cheaper than to store and load h
-    return maximum(load(rows, z_at), splat(rows, 0.0))
-
-
-@keep.register(Relu)
-def _relu_keep(tag, rows, h_at, h):
-    pass
-
-
-@hidden.register(Tanh, Silu)
-def _stored_hidden(tag, rows, z_at, h_at):
-    return load(rows, h_at)
-
-
-@keep.register(Tanh, Silu)
-def _stored_keep(tag, rows, h_at, h):
-    store(rows, h_at, h)
 
 
 @inline

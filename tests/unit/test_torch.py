@@ -1,0 +1,202 @@
+"""Modules of PyTorch turned into networks: the same functions, names, and sentences of refusal."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from wlnn.base.errors import UserError
+from wlnn.networks.fnn import FNN
+from wlnn.networks.images import network_from
+from wlnn.networks.layered import ListedNetwork
+from wlnn.networks.losses import cross_entropy_back, squared_error_back
+from wlnn.runs.parameters import read_networks
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'wlnn[torch]'")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402, N812
+from torch_networks import NETWORKS, Block, LeNet, made  # noqa: E402
+
+from wlnn.torch import (  # noqa: E402
+    from_torch,
+    read_state_dict,
+    save_state_dict,
+    state_dict_from_theta,
+    theta_from_state_dict,
+)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_outputs_and_gradients_are_those_of_pytorch(name):
+    module, x = made(name)
+    module.eval()
+    before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
+    network = from_torch(module, x[:2])
+    assert isinstance(network, FNN if NETWORKS[name][2] else ListedNetwork)
+    assert set(network.layout.names) == set(before)
+    assert network_from(network.describe()) == network
+    outputs = module(x)
+    labels = torch.arange(13) % max(2, outputs.shape[1])
+    targets = torch.linspace(-1, 1, 13, dtype=torch.float64)[:, None]
+    classify = outputs.shape[1] > 1
+    (F.cross_entropy(outputs, labels) if classify else F.mse_loss(outputs, targets)).backward()
+    theta = theta_from_state_dict(network, module.state_dict())
+    found, tape = network.forward(np, theta[None], x.numpy())
+    np.testing.assert_allclose(found[0], outputs.detach(), rtol=1e-9, atol=1e-12)
+    back = cross_entropy_back if classify else squared_error_back
+    gradient = network.backward(
+        np, back(np, found, (labels if classify else targets).numpy()), tape
+    )
+    expected = {key: tensor.grad for key, tensor in module.named_parameters()}
+    expected = theta_from_state_dict(network, expected)
+    np.testing.assert_allclose(gradient[0], expected, atol=1e-9 * np.abs(expected).max())
+    for key, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[key])
+
+
+def test_parameters_there_and_back(tmp_path):
+    module, x = made("ResNet with LayerNorm")
+    network = from_torch(module, x)
+    theta = theta_from_state_dict(network, module.state_dict())
+    state = state_dict_from_theta(network, theta)
+    assert list(state) == list(network.layout.names)
+    other, _ = made("ResNet with LayerNorm")
+    nn.init.zeros_(other.fc.weight)
+    other.float().load_state_dict(state)
+    np.testing.assert_allclose(other.double()(x).detach(), module(x).detach(), atol=1e-5)
+    turned = dict(reversed(module.state_dict().items()))  # names count, not their order
+    np.testing.assert_array_equal(theta_from_state_dict(network, turned), theta)
+    plain = FNN((5, 8, 8, 3), "gelu")
+    module, _ = made("MLP with GELU")
+    state = state_dict_from_theta(plain, np.arange(147.0), like=module.state_dict())
+    module.load_state_dict(state)
+    np.testing.assert_array_equal(theta_from_state_dict(plain, module.state_dict()), np.arange(147))
+    for call in (
+        lambda: state_dict_from_theta(plain, np.zeros(3)),
+        lambda: state_dict_from_theta(plain, np.zeros(147), like={"a": torch.zeros(2)}),
+        lambda: theta_from_state_dict(network, module.state_dict()),
+    ):
+        with pytest.raises(UserError):
+            call()
+
+
+@pytest.mark.parametrize("suffix", ["pt", "pth", "ckpt", "npz"])
+def test_files_of_trainings_are_read(suffix, tmp_path):
+    module, x = made("LeNet")
+    network = from_torch(module, x)
+    path, state = tmp_path / f"net.{suffix}", module.state_dict()
+    if suffix == "npz":
+        np.savez(path, **{name: tensor.numpy() for name, tensor in state.items()})
+    elif suffix == "ckpt":  # as Lightning and training loops leave it
+        state = {f"model.{name}": tensor for name, tensor in state.items()}
+        torch.save({"epoch": 3, "state_dict": state}, path)
+    else:
+        save_state_dict(path, state)
+    (found,) = read_networks(path, network.layout, network.n_parameters)
+    np.testing.assert_array_equal(found.theta, theta_from_state_dict(network, module.state_dict()))
+    assert read_state_dict(path).keys() == state.keys()
+
+
+class Evil:
+    """What a file must not be able to do."""
+
+    def __reduce__(self):
+        return open, ("/nonexistent/evil", "w")
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        ({"w": Evil()}, "holds more than tensors"),
+        ({"lr": 0.1}, "'lr' is no tensor but a float"),
+        ([1, 2], "holds no tensors by name"),
+        (None, "no file of PyTorch"),
+    ],
+)
+def test_other_files_are_refused_and_nothing_in_them_runs(contents, words, tmp_path):
+    path = tmp_path / "net.pt"
+    path.write_bytes(b"nothing") if contents is None else torch.save(contents, path)
+    with pytest.raises(UserError, match=words) as told:
+        read_state_dict(path)
+    assert "net.pt" in str(told.value)
+    with pytest.raises(UserError, match="there is no such file"):
+        read_state_dict(tmp_path / "other.pt")
+
+
+class Doing(nn.Module):
+    """One layer, and a forward pass that is given."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.what, self.fc, self.factor = what, nn.Linear(4, 4), nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.what(self, x)
+
+
+IMAGES, ROWS = torch.randn(2, 3, 8, 8), torch.randn(2, 4)
+REFUSED = [
+    (nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2)), IMAGES, r"layer 1 \(BatchNorm2d\): its"),
+    (nn.Sequential(nn.Linear(4, 2), nn.LogSoftmax(1)), ROWS, r"layer 1 \(LogSoftmax\): leave it"),
+    (nn.Sequential(nn.Linear(4, 2), nn.ELU()), ROWS, r"layer 1 \(ELU\): this cannot be turned"),
+    (nn.Sequential(nn.Conv2d(3, 6, 3, groups=3)), IMAGES, r"layer 0 \(Conv2d\): kernels must"),
+    (nn.Sequential(nn.Conv2d(3, 6, (3, 1))), IMAGES, r"layer 0 \(Conv2d\): kernels must be sq"),
+    (nn.Sequential(nn.MaxPool2d(3, 2)), IMAGES, r"layer 0 \(MaxPool2d\): windows must be square"),
+    (nn.Sequential(nn.AdaptiveAvgPool2d(3)), IMAGES, r"layer 0 \(AdaptiveAvgPool2d\): images must"),
+    (nn.Sequential(nn.LayerNorm([3, 8, 8])), IMAGES, r"layer 0 \(LayerNorm\): it must go over"),
+    (nn.Sequential(nn.LayerNorm(4, eps=1e-6)), ROWS, r"layer 0 \(LayerNorm\): it must have eps"),
+    (nn.Sequential(nn.Linear(8, 2)), IMAGES, r"layer 0 \(Linear\): it must read rows"),
+    (nn.Sequential(nn.Linear(3, 2)), ROWS, r"Sequential: forward\(\) fails for inputs of shape"),
+    (nn.Sequential(nn.Conv2d(3, 2, 3)), IMAGES, r"return one tensor \(N, K\)"),
+    (Block(3, 4, 1), IMAGES, r"return one tensor \(N, K\)"),
+    (LeNet(), ROWS, r"LeNet: forward\(\) fails"),
+    (nn.Sequential(nn.Linear(4, 2)), torch.randn(3), "example_input: give rows"),
+    (Doing(lambda s, x: torch.sin(s.fc(x))), ROWS, r"operation sin \(sin, line \d+ of test_torch"),
+    (Doing(lambda s, x: s.fc(x) * s.factor), ROWS, r"operation factor .*outside of a layer"),
+    (Doing(lambda s, x: s.fc(s.fc(x))), ROWS, r"layer fc \(Linear\): it is used twice"),
+    (Doing(lambda s, x: s.fc(x) + 1), ROWS, r"operation add .*values of layers alone"),
+    (Doing(lambda s, x: s.fc(x) if x.sum() > 0 else x), ROWS, r"forward\(\) cannot be traced"),
+    (Doing(lambda s, x: s.fc(x)), ROWS, r"forward\(\) does not use: factor"),
+    (Doing(lambda s, x: F.dropout(s.fc(x))), ROWS, "write training=self.training"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("k", range(len(REFUSED)))
+def test_what_cannot_be_turned_is_named(k):
+    module, example, words = REFUSED[k]
+    with pytest.raises(UserError, match=words) as told:
+        from_torch(module, example)
+    assert "\n" not in str(told.value)
+
+
+class InPlace(nn.Module):
+    """Changes a value that it reads again."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = self.a(x)
+        return self.b(h.relu_() + h)
+
+
+def test_other_outputs_are_noticed():
+    with pytest.raises(UserError, match="InPlace: the turned network has other outputs"):
+        from_torch(InPlace(), ROWS)
+
+
+def test_tied_weights_are_told():
+    module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    module[1].weight = module[0].weight
+    with pytest.raises(UserError, match="tied weights"):
+        from_torch(module, ROWS)
+
+
+def test_without_pytorch_one_sentence_says_so(monkeypatch, tmp_path):
+    for name in [name for name in sys.modules if name.startswith("wlnn.torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UserError, match=r"pip install 'wlnn\[torch\]'"):
+        read_networks(tmp_path / "net.pt", FNN((2, 2)).layout, 6)

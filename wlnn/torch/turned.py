@@ -1,0 +1,120 @@
+"""A module of PyTorch turned into a network of this package: traced, read, and compared with it.
+
+What each layer becomes is in ``reader.py``.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from wlnn.base.errors import UserError
+from wlnn.networks.fnn import FNN
+from wlnn.networks.layered import ListedNetwork, Sketch
+from wlnn.networks.layers import ACTIVATIONS
+from wlnn.torch.reader import GraphReader
+from wlnn.torch.weights import theta_from_state_dict
+
+NEAR = 1e-9  # outputs in double precision, relative to the largest
+
+
+def from_torch(module: nn.Module, example_input) -> FNN | ListedNetwork:
+    """The network of this package that has the outputs and gradients of ``module.eval()``.
+
+    It is an ``FNN`` where the module is a chain of dense layers, else a ``ListedNetwork``; the
+    tensors keep the names that they have in the module's ``state_dict``.
+
+    Turned are Linear, Conv2d, ReLU, Tanh, SiLU, GELU, MaxPool2d, AvgPool2d and AdaptiveAvgPool2d,
+    LayerNorm over rows of numbers or the channels of every pixel (channels last), Flatten, sums of
+    two values, Identity and Dropout (which is none in ``eval``), as modules or functions. All
+    parameters are the network's, frozen ones too; their values are not kept.
+
+    Args:
+        module: one input, one output ``(N, K)``; it is not changed.
+        example_input: rows ``(N, d)`` or images ``(N, C, H, W)`` of the right shape, any numbers.
+
+    Raises:
+        UserError: what cannot be turned, by layer and place; a graph that depends on its data.
+    """
+    module = copy.deepcopy(module).double().eval().cpu()
+    example = torch.as_tensor(np.asarray(example_input), dtype=torch.float64)
+    if example.ndim not in (2, 4) or not len(example):
+        raise UserError(
+            f"example_input: give rows (N, d) or images (N, channels, rows, columns), not an array "
+            f"of shape {tuple(example.shape)}."
+        )
+    own = list(module.named_parameters(remove_duplicate=False))
+    if len({id(tensor) for _, tensor in own}) < len(own):
+        raise UserError("two layers of the module share a tensor: tied weights cannot be turned.")
+    with torch.no_grad():
+        graph = _traced(module, example)
+        sketch = GraphReader(graph, example).sketch_of_all()
+        network = _fnn(sketch) or ListedNetwork(tuple(sketch.layers), sketch.layout)
+        _check(network, module, example, {name for name, _ in own})
+    return network
+
+
+def _traced(module: nn.Module, example: torch.Tensor) -> fx.GraphModule:
+    try:
+        module(example)
+    except Exception as error:
+        raise UserError(
+            f"{type(module).__name__}: forward() fails for inputs of shape "
+            f"{tuple(example.shape)}: {_first_line(error)}."
+        ) from error
+    tracer = fx.Tracer()
+    tracer.record_stack_traces = True
+    try:
+        graph = tracer.trace(module)
+    except Exception as error:
+        raise UserError(
+            f"{type(module).__name__}: forward() cannot be traced ({_first_line(error)}): branches "
+            "and loops that depend on the data have no graph."
+        ) from error
+    traced = fx.GraphModule(module, graph)
+    traced.graph.eliminate_dead_code()
+    ShapeProp(traced).propagate(example)
+    return traced
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".:")
+
+
+def _check(network, module: nn.Module, example: torch.Tensor, own: set[str]) -> None:
+    """The turned network against the module itself, in double precision."""
+    unused = sorted(own - set(network.layout.names))
+    if unused:
+        raise UserError(f"parameters that forward() does not use: {', '.join(unused)}.")
+    theta = theta_from_state_dict(network, module.state_dict())
+    expected = module(example).numpy()
+    found = network.forward(np, theta[None], example.numpy())[0][0]
+    off = float(np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max())))
+    if not off < NEAR:
+        raise UserError(
+            f"{type(module).__name__}: the turned network has other outputs, by {off:.1e}; does "
+            "forward() change values in place that are read again, or draw random numbers?"
+        )
+
+
+def _fnn(sketch: Sketch) -> FNN | None:
+    """The list of layers as a fully connected network, if it is one."""
+    sizes, activations = list(sketch.layers[0].shape), []
+    for place, layer in enumerate(sketch.layers[1:], 1):
+        if len(sketch.layers[0].shape) > 1 or layer.reads != (place - 1,):
+            return None
+        if layer.kind == "dense" and len(layer.tensors) == 2:
+            sizes.append(layer.shape[0])
+            activations.append("identity")
+        elif layer.kind in ACTIVATIONS and sketch.layers[place - 1].kind == "dense":
+            activations[-1] = layer.kind
+        else:
+            return None
+    if sketch.layers[-1].kind != "dense":
+        return None
+    return FNN(tuple(sizes), tuple(activations[:-1]), tuple(sketch.names))
