@@ -27,6 +27,9 @@ def of_landscape(path: str) -> str:
     words = []
     for level in AT:
         below = np.flatnonzero((curve.x + half < level + 1e-9) & np.isfinite(curve.value))
+        if not below.size:
+            words.append("    none ")
+            continue
         top = below[-1]  # nearly all of what is below lies in the highest row
         words.append(f"{np.logaddexp.reduce(curve.value[below]):8.2f} ({curve.error[top]:.2f})")
     return " ".join(words)
