@@ -18,7 +18,7 @@ from command_line import AVERAGE, BALL, SHORT, run
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
-from wlnn.tasks.datasets import read_csv
+from wlnn.tasks.own_data import read_csv
 from wlnn.tasks.readers import cifar, mnist
 from wlnn.tasks.readers.files import read_arrays
 

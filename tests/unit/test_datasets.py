@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from wlnn.base.errors import UserError
-from wlnn.tasks.datasets import Dataset, read_csv, spiral_classify, spiral_regress
+from wlnn.tasks.datasets import Dataset, spiral_classify, spiral_regress
+from wlnn.tasks.own_data import read_csv
 
 
 def test_spirals_follow_their_law_without_noise():

@@ -116,7 +116,11 @@ task_options = options_of(
     ),
     click.option("--train", metavar="CSV", help="Your data: numbers, one header line."),
     click.option("--test", metavar="CSV", help="Its test set, with the same columns."),
-    click.option("--target", metavar="COLUMN", help="What is learnt; the rest are inputs."),
+    click.option(
+        "--target",
+        metavar="COLUMN",
+        help="What is learnt, or several quantities: a,b; the rest are inputs.",
+    ),
     click.option("--hidden", metavar="N,N,..", help="Hidden units with --train [8,8]."),
     click.option(
         "--kind", type=click.Choice(["classify", "regress"]), help="If the target leaves it open."

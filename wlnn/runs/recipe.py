@@ -318,10 +318,16 @@ def _is_sound(stored) -> bool:
     """Whether the recipe of a ``run.json`` is one that :meth:`Recipe.to_dict` could have given."""
     if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
         return False
-    source, texts = stored.get("source"), ("task", *PATHS, "target")
+    source, texts = stored.get("source"), ("task", *PATHS)
     if not isinstance(source, dict) or stored.get("sampler") not in tuple(SAMPLERS):
         return False
-    kinds = {**dict.fromkeys(texts, str), "hidden": list, "kind": str | None, "standardise": bool}
+    kinds = {
+        **dict.fromkeys(texts, str),
+        "target": str | list,
+        "hidden": list,
+        "kind": str | None,
+        "standardise": bool,
+    }
     return (
         isinstance(stored.get("preset"), str)
         and all(isinstance(part, dict) for part in stored["settings"].values())

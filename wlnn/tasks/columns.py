@@ -1,6 +1,6 @@
 """A user's CSV file as named columns: separator and decimal sign found, every cell accounted for.
 
-What a column means (an input, a quantity, classes) is decided in ``datasets.py``.
+What a column means (an input, a quantity, classes) is decided in ``own_data.py``.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.settings.tables import Settings, read_table
-from wlnn.tasks import datasets
 from wlnn.tasks.catalogue import _fnn_task, _with_options
 from wlnn.tasks.check import reason_of
 from wlnn.tasks.loaded import watched
+from wlnn.tasks.own_data import read_csv
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.task import Task
 
@@ -23,33 +23,34 @@ from wlnn.tasks.task import Task
 def task_from_csv(
     train,
     test,
-    target: str,
+    target: str | Sequence[str],
     hidden: Sequence[int] = (8, 8),
     kind: str | None = None,
     standardise: bool = True,
     settings: Settings | None = None,
     **options,
 ) -> Task:
-    """A fully connected network on two CSV files, see :func:`wlnn.tasks.datasets.read_csv`.
+    """A fully connected network on two CSV files, see :func:`wlnn.tasks.own_data.read_csv`.
 
     Args:
-        train, test, target, standardise: files and name of the target column.
+        train, test, target, standardise: files, and the target column or columns.
         hidden: units of the hidden layers.
         kind: "classify", "regress" or None to tell from the target.
         settings: from ``read_table("own", ...)``, which None stands for.
         options: as in :func:`load_task`, except those of generated data.
     """
-    data = datasets.read_csv(train, test, target, kind, standardise)
+    data = read_csv(train, test, target, kind, standardise)
     settings = _with_options("train", settings or read_table("own"), options)
     if any(not isinstance(units, int | np.integer) or units < 1 for units in hidden):
         raise UserError(f"hidden must be whole numbers of units, not {hidden}.")
-    outputs = max(2, data.classes) if data.classes else 1
+    outputs = max(2, data.classes) if data.classes else data.targets
     if data.classes == 2:
         outputs = settings.network.logits
     if not data.classes and settings.grid.y != "ln-test-loss":
         settings = settings.with_options(y="ln-test-loss")
     sizes = (data.x_train.shape[1], *hidden, outputs)
-    name = re.sub(r"[^\w-]+", "-", f"{Path(train).stem}-{target}")
+    named = target if isinstance(target, str) else ",".join(target)
+    name = re.sub(r"[^\w-]+", "-", f"{Path(train).stem}-{named}")
     return _fnn_task(name, data, sizes, settings)
 
 

@@ -39,7 +39,8 @@ class Task:
             ``bounds(rule, c) -> (P,)`` and ``describe() -> dict``.
         grid: macrostates of x and y.
         y: "test-accuracy", "smoothed-accuracy" (Eq. (2)) or "ln-test-loss".
-        loss: "cross-entropy" (labels; one output means binary) or "squared-error" (real targets).
+        loss: "cross-entropy" (labels; one output means binary) or "squared-error" (real targets:
+            the mean over rows and over targets).
         alpha: sharpness of the smoothed accuracy.
         bound_rule, bound_factor: the box, given to ``network.bounds``, ...
         lo, hi: ... or its limits ``(P,)`` themselves, both or none.
@@ -94,7 +95,7 @@ class Task:
                 f"task '{self.name}': the network cannot take inputs of {what} ({error})."
             ) from error
         found = outputs.shape[-1]
-        wanted = {classes} if classes > 2 else ({1, 2} if classes else {1})
+        wanted = {classes} if classes > 2 else ({1, 2} if classes else {self.data.targets})
         if found not in wanted:
             said = " or ".join(str(k) for k in sorted(wanted))
             raise UserError(f"task '{self.name}': the network needs {said} outputs, not {found}.")

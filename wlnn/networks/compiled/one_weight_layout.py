@@ -33,7 +33,7 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
     Args:
         network: an :class:`wlnn.networks.fnn.FNN`.
         data: a :class:`wlnn.tasks.datasets.Dataset`.
-        loss: "cross-entropy" (one, two or more logits) or "squared-error" (one output).
+        loss: "cross-entropy" (one, two or more logits) or "squared-error" (an output a target).
         metric: "test-accuracy" or "ln-test-loss".
         precision: "float32" or "float64", the type of the rows.
 
@@ -47,9 +47,11 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
     if network.activation not in _ACTIVATIONS:
         raise UserError(f"activation '{network.activation}': give {', '.join(_ACTIVATIONS)}.")
     if loss == "squared-error":
-        if outputs != 1:
-            raise UserError(f"squared error needs a network with 1 output, not {outputs}.")
-        tag, output_rows = Squares(), 1
+        if outputs != data.targets:
+            raise UserError(
+                f"squared error needs an output for each of {data.targets} targets, not {outputs}."
+            )
+        tag, output_rows = Squares(), outputs
     else:
         tag, output_rows = (Margin(), 1) if outputs <= 2 else (Softmax(), outputs)
     n_train, n_test = len(data.x_train), len(data.x_test)
@@ -61,11 +63,11 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
     real[places] = 1.0
     inputs = np.zeros((sizes[0], n))
     inputs[:, places] = np.concatenate([data.x_train, data.x_test]).T
-    labels = np.concatenate([np.ravel(data.y_train), np.ravel(data.y_test)])
+    labels = np.concatenate([data.y_train, data.y_test])
     if isinstance(tag, Squares):
-        target = np.zeros(n)
-        target[places] = labels
-        targets = np.stack([target, real])
+        targets = np.zeros((outputs + 1, n))
+        targets[:outputs, places] = labels.reshape(len(labels), outputs).T
+        targets[-1] = real
     elif isinstance(tag, Margin):
         minus_sign = np.zeros(n)
         minus_sign[places] = np.where(labels == 1, -1.0, 1.0)

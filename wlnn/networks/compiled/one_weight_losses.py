@@ -54,7 +54,7 @@ class Softmax(NamedTuple):
 
 
 class Squares(NamedTuple):
-    """Tag of the mean squared error of one output row."""
+    """Tag of the mean squared error over samples and output rows."""
 
 
 class TestAccuracy(NamedTuple):
@@ -225,12 +225,14 @@ def _softmax_right(tag, system, out, first, last):
 def _squares_loss(tag, system, out, first, last, n_real):
     rows, n = system.rows, system.n
     target = system.ones + 1
+    outputs = system.n_targets - 1
     squares = splat(rows, 0.0)
-    for b in range(first, last, lanes(rows)):
-        r = subtract(load(rows, out + b), load(rows, target * n + b))
-        r = multiply(r, load(rows, (target + 1) * n + b))
-        squares = fma(r, r, squares)
-    return total(squares) / n_real
+    for k in range(outputs):
+        for b in range(first, last, lanes(rows)):
+            r = subtract(load(rows, out + k * n + b), load(rows, (target + k) * n + b))
+            r = multiply(r, load(rows, (target + outputs) * n + b))
+            squares = fma(r, r, squares)
+    return total(squares) / (n_real * outputs)
 
 
 @test_value.register(TestAccuracy)
