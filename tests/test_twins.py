@@ -102,10 +102,12 @@ def network_tasks(rng):
     threefold = Dataset(inputs, rng.normal(size=(37, 3)), tests, rng.normal(size=(23, 3)), {})
     two = Dataset(inputs, labels % 2, tests, labels[:23] % 2, {})
     x, y = Axis("x", -3, 2, 20), Axis.counts("accuracy", 23)
-    z = Axis("ln test loss", -3, 5, 20)
+    z, w = Axis("ln test loss", -3, 5, 20), Axis.counts("train accuracy", 37)
     return {
         "tanh, one logit": Task("a", two, FNN((3, 4, 5, 1), "tanh"), Grid(x, y)),
         "relu, no hidden layer": Task("b", two, FNN((3, 2)), Grid(x, y)),
+        "relu, train accuracy": Task("g", two, FNN((3, 4, 5, 2)), Grid(w, y), x="train-accuracy"),
+        "softmax, train accuracy": Task("h", three, FNN((3, 5, 3)), Grid(w, y), x="train-accuracy"),
         "silu, ln test loss": Task(
             "c", two, FNN((3, 4, 4, 4, 2), "silu"), Grid(x, z), "ln-test-loss"
         ),
@@ -142,6 +144,16 @@ def test_incremental_evaluation_equals_the_full_forward_pass(name, precision, rn
         assert chain.drift < kinds[precision][0]
         if "squares" in name or "loss" in name:
             assert chain.y == pytest.approx(y, abs=kinds[precision][0] * 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["relu, train accuracy", "softmax, train accuracy"])
+def test_a_walk_in_train_accuracy_makes_the_decisions_of_the_definition(name):
+    task = network_tasks(np.random.default_rng(0))[name]
+    chain, theta, _, histogram, *_ = same(task.problem(), 2000, ln_f=0.02)
+    outputs, _ = task.network.forward(np, theta[None], task.data.x_train)
+    assert chain.x == pytest.approx((outputs[0].argmax(axis=1) == task.data.y_train).mean())
+    assert (histogram.any(axis=1)).sum() > 5
 
 
 @pytest.mark.slow

@@ -64,12 +64,24 @@ SETTINGS = {  # the setting that an option stands for, where a task or a run may
     "logits": "network.logits",
     "schedule": "wlmc.schedule",
     "step_rule": "wlmc.step_rule",
+    "x": "grid.x",
     "precision": "wlmc.precision",
 }
-PLAIN = ("width", "layers", "points", "activation", "logits", "schedule", "step_rule", "precision")
+PLAIN = (
+    "width",
+    "layers",
+    "points",
+    "activation",
+    "logits",
+    "schedule",
+    "step_rule",
+    "precision",
+    "x",
+)
 GOES_WITH = {  # options for some sources only, beside those whose setting the source does not read
     **dict.fromkeys(("data", "embedding", "y_axis"), ("task",)),
     "window": ("task", "train", "context"),
+    "x": ("task", "train"),
     **dict.fromkeys(("test", "target", "hidden", "kind", "raw"), ("train",)),
 }
 WINDOW = [f"{section}.x_{end}" for section in ("grid", "wlmd", "ladder") for end in ("low", "high")]
@@ -111,6 +123,9 @@ task_options = options_of(
     ),
     click.option("--scale", metavar="NAME", help="Inputs of images: raw, unit or standard."),
     click.option("--classes", metavar="A,B", help="cifar: 3,5 or cat,dog, say [deer,frog]."),
+    click.option(
+        "--x", metavar="NAME", help="ln-train-loss, or train-accuracy (Monte Carlo, classes)."
+    ),
     click.option(
         "--y-axis", metavar="NAME", help="Of a smoothed accuracy: logit, scaled or plain."
     ),
@@ -234,7 +249,7 @@ def recipe_of(
         if name in given and not _goes_with(name, kind):
             instead = INSTEAD.get((name, kind), "; set it in the file" if kind == "file" else "")
             raise UserError(f"{_option(name)} does not go with {KINDS[kind]}{instead}.")
-    values: dict[str, dict] = {"network": {}, "data": {}, "wlmc": {}}
+    values: dict[str, dict] = {"network": {}, "data": {}, "wlmc": {}, "grid": {}}
     values["sampler"] = _named(given, "seed", "walkers", "steps", "keep_networks")
     for name in PLAIN:
         section, _, key = SETTINGS[name].partition(".")
@@ -261,7 +276,8 @@ def recipe_of(
         low, high = numbers("--window", given["window"], 2)
         if not low < high:
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
-        values["grid"] = values["wlmd"] = {"x_low": low, "x_high": high}
+        values["grid"] |= {"x_low": low, "x_high": high}
+        values["wlmd"] = {"x_low": low, "x_high": high}
         values["ladder"] = {"x_low": low}
     words = {setting: _option(name) for name, setting in SETTINGS.items() if name in given}
     for setting, (option, value) in (own or {}).items():
@@ -287,6 +303,8 @@ def recipe_of(
     if given.get("data_seed") == "published":
         words = {"data.selection": "--data-seed published", **words}
     words |= {text.partition("=")[0].strip(): f"--set {text}" for text in options["overrides"]}
+    if "window" in given and recipe.settings.grid.x == "train-accuracy":
+        words["grid.x_low"] = "--window"
     refuse_unread(recipe, words)
     return recipe
 

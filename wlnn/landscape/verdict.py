@@ -13,6 +13,7 @@ from math import ceil, isfinite
 
 import numpy as np
 
+from wlnn.base.accuracy_axes import TRAIN_ACCURACY
 from wlnn.base.statistics import ln_sum, t_factor
 from wlnn.landscape import diagnostics
 from wlnn.landscape.landscape import Landscape
@@ -223,7 +224,12 @@ def _out_of_reach(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, st
     """Parts of the window where no walker was, and of the box that are not in the window."""
     visited = landscape.visits.any(axis=1) | np.isfinite(landscape.marginal_entropy().value)
     x, lowest, longer = landscape.grid.x, int(np.argmax(visited)), _longer(landscape)
-    if landscape.unit == "walker" and lowest > UNREACHED * x.n:
+    if x.name == TRAIN_ACCURACY:
+        highest = int(np.flatnonzero(visited)[-1])
+        if x.n - 1 - highest > UNREACHED * x.n:
+            reason = f"no walker came above a {x.name} of {x.centres[highest]:.2f}"
+            yield LOOK_AGAIN, reason, longer(4)
+    elif landscape.unit == "walker" and lowest > UNREACHED * x.n:
         reason = f"no walker came below {x.edges[lowest]:.2f}, the window begins at {x.lo:.2f}"
         window = _window(landscape, x.edges[lowest], x.hi)
         yield LOOK_AGAIN, reason, f"{longer(4)}, or {window} if nothing lies below"

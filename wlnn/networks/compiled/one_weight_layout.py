@@ -22,12 +22,16 @@ from wlnn.networks.compiled.one_weight_losses import (
     Tanh,
     TestAccuracy,
     TestLoss,
+    TrainAccuracy,
+    TrainLoss,
 )
 
 _ACTIVATIONS = {"relu": Relu(), "tanh": Tanh(), "silu": Silu()}
 
 
-def network_system(network, data, loss: str, metric: str, precision: str) -> NetworkSystem:
+def network_system(
+    network, data, loss: str, metric: str, precision: str, of_train: str = "ln-train-loss"
+) -> NetworkSystem:
     """Caches for one walker of a fully connected network.
 
     Args:
@@ -36,6 +40,7 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
         loss: "cross-entropy" (one, two or more logits) or "squared-error" (an output a target).
         metric: "test-accuracy" or "ln-test-loss".
         precision: "float32" or "float64", the type of the rows.
+        of_train: "ln-train-loss" or "train-accuracy".
 
     Raises:
         UserError: for an activation, loss or metric that has no compiled form.
@@ -133,5 +138,6 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
         scratch=scratch,
         activation=_ACTIVATIONS[network.activation],
         loss=tag,
+        of_train=TrainAccuracy() if of_train == "train-accuracy" else TrainLoss(),
         metric=TestAccuracy() if metric == "test-accuracy" else TestLoss(),
     )
