@@ -334,14 +334,17 @@ def _advice(landscape: Landscape, words: str, longer) -> str:
 
 
 def can_go_on(landscape: Landscape) -> bool:
-    """Whether `wlnn resume RUN --steps` makes this very run longer: one that counts visits."""
-    return landscape.resampling == "jackknife" and "merged" not in landscape.meta
+    """Whether `wlnn resume RUN --steps` makes this very run longer."""
+    goes_on = landscape.resampling == "jackknife" or landscape.unit in ("ladder", "table")
+    return goes_on and "merged" not in landscape.meta
 
 
 def _longer(landscape: Landscape):
     """The option for a run that is longer by a factor, at least 2 and at most 10."""
     steps, most = landscape.settings.get("steps", 0), 10
-    if can_go_on(landscape):  # what was learnt in a twentieth of a run is too little for it
+    if landscape.resampling == "jackknife" and can_go_on(
+        landscape
+    ):  # what was learnt in a twentieth of a run is too little for it
         most = max(int((1 - landscape.settings.get("production", 0.5)) / 0.05 + 1e-9), 2)
 
     def option(factor: float) -> str:
