@@ -5,7 +5,7 @@ import pytest
 
 from wlnn.base.errors import UserError
 from wlnn.tasks.datasets import Dataset, scaled, standardised
-from wlnn.tasks.own_data import read_csv
+from wlnn.tasks.own_data import read_own
 
 ROWS = [
     (-0.654416, 1.82162, 0), (1.33044, -2.30316, 1), (-0.0946441, 1.44637, 0),
@@ -28,7 +28,7 @@ def files(tmp_path):
     def read(train, test=None, target="label", **how):
         for name, text in (("train", train), ("test", train if test is None else test)):
             (tmp_path / f"{name}.csv").write_bytes(text.encode())
-        return read_csv(tmp_path / "train.csv", tmp_path / "test.csv", target, **how)
+        return read_own(tmp_path / "train.csv", tmp_path / "test.csv", target, **how)
 
     return read
 

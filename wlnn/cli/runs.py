@@ -17,7 +17,8 @@ import click
 from wlnn.backend.device import Host
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.options import NUMBER, STOPPED, engine_of, engine_options, tell, threads_option
+from wlnn.cli.numbers import NUMBER
+from wlnn.cli.options import STOPPED, engine_of, engine_options, tell, threads_option
 
 METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 
