@@ -1,15 +1,12 @@
 """`wlnn.run`: one door to every sampler, with the results of the functions behind it."""
 
-import doctest
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import wlnn
-from wlnn.runs import experiment
 
 SHORT = {"steps": 1000, "stages": 8, "walkers": 2, "step_width": 0.5, "anchor_draws": 0}
 
@@ -144,16 +141,6 @@ def test_arrays_of_a_program_need_no_source():
 
 def test_the_package_says_that_it_has_types():
     assert Path(wlnn.__file__).with_name("py.typed").exists()
-
-
-@pytest.mark.slow
-def test_examples_in_docstrings():
-    from wlnn import reference
-
-    for module in (experiment, reference):
-        found = doctest.testmod(sys.modules[module.__name__])
-        assert found.attempted >= 1
-        assert found.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,12 @@ SOON, SELDOM = 60.0, 1800.0  # ... and one after so many seconds, then one at le
 class Progress:
     """Call it with (done, total) as often as you like; close it at the end (or use ``with``).
 
+    Examples:
+        >>> import wlnn
+        >>> with wlnn.Progress("counting") as line:  # on stderr, where it takes two seconds or more
+        ...     for done in range(1, 1001):
+        ...         line(done, 1000)
+
     Args:
         what: leads the line.
         quiet: seconds before anything is shown; work that takes less passes in silence.

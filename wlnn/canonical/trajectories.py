@@ -48,6 +48,14 @@ class TimeCurve(NamedTuple):
 class Trajectories:
     """What independent walkers recorded.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> motion = wlnn.run("spiral-classify", "md", **small, steps=4000, walkers=2)
+        >>> motion.records.shape
+        (2, 20, 10)
+        >>> mean = motion.averages()["loss"]
+
     Attributes:
         records: ``(R, n, columns.N_COLUMNS)``; NaN from where a walker diverged on.
         walkers: their present state.

@@ -32,7 +32,18 @@ GAUGES = {
 
 
 class Curve(NamedTuple):
-    """A quantity per row of the x axis; NaN where the row was never visited."""
+    """A quantity per row of the x axis; NaN where the row was never visited.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> curve = landscape.equilibrium_accuracy()
+        >>> curve.x.shape == curve.value.shape == curve.error.shape == curve.reliable.shape
+        True
+        >>> bool(0.5 < curve.value[curve.reliable].max() <= 1)
+        True
+    """
 
     x: np.ndarray  # (nx,) row centres
     value: np.ndarray  # (nx,) mean over walkers
@@ -49,6 +60,17 @@ class Curve(NamedTuple):
 @dataclass(frozen=True)
 class Landscape:
     """Entropy over the macrostates of a grid.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> path = landscape.save("landscape.npz")
+        >>> landscape = wlnn.Landscape.load(path)
+        >>> landscape.entropy.shape == landscape.grid.shape
+        True
+        >>> landscape.n_walkers
+        4
 
     Attributes:
         grid: macrostates.

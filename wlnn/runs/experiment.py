@@ -229,6 +229,13 @@ def run_landscape(
 ) -> Landscape:
     """:func:`run` of the usual sampler of a task, in the directory of the command.
 
+    Examples:
+        >>> import wlnn
+        >>> changes = ("network.layers=1", "network.width=2", "data.points=8", "wlmc.steps=20000")
+        >>> landscape = wlnn.run_landscape("spiral-classify", *changes, preset="quick")
+        >>> wlnn.find_landscape("runs/spiral-classify-1x2-n8-s0-quick-steps-20000").n_walkers
+        4
+
     Args:
         task: one of `wlnn tasks`.
         overrides: settings, as after `--set`: "network.width=8", "data.seed=3", "wlmc.steps=1e7".
@@ -242,10 +249,26 @@ def run_landscape(
 def run_trainings(
     task: str, *overrides: str, preset: str = "default", folder="runs", **files: str
 ) -> Trained:
-    """:func:`run` of the trainings of a task; arguments as :func:`run_landscape`."""
+    """:func:`run` of the trainings of a task; arguments as :func:`run_landscape`.
+
+    Examples:
+        >>> import wlnn
+        >>> if __name__ == "__main__":  # of a script, which worker processes read again
+        ...     trained = wlnn.run_trainings("spiral-classify", "train.epochs=50", preset="quick")
+        ...     trained.records["ln-train-loss"].shape
+        (20, 51)
+    """
     return run(task, "train", preset, directory=USUAL, set=overrides, folder=folder, **files)
 
 
 def run_motion(task: str, *overrides: str, preset: str = "default", folder="runs", **files: str):
-    """:func:`run` of molecular dynamics on the training loss; arguments as above."""
+    """:func:`run` of molecular dynamics on the training loss; arguments as above.
+
+    Examples:
+        >>> import wlnn
+        >>> changes = ("network.layers=1", "network.width=2", "data.points=8", "md.steps=4000")
+        >>> motion = wlnn.run_motion("spiral-classify", *changes, preset="quick")
+        >>> motion.records.shape
+        (4, 20, 10)
+    """
     return run(task, "md", preset, directory=USUAL, set=overrides, folder=folder, **files)

@@ -32,6 +32,15 @@ def task_from_csv(
 ) -> Task:
     """A fully connected network on two CSV files, see :func:`wlnn.tasks.datasets.read_csv`.
 
+    Examples:
+        >>> import wlnn
+        >>> from pathlib import Path
+        >>> for name in ("a.csv", "b.csv"):
+        ...     _ = Path(name).write_text("first,second,kind\\n0,1,red\\n1,0,blue\\n")
+        >>> task = wlnn.task_from_csv("a.csv", "b.csv", "kind", hidden=(4,))
+        >>> task.network.sizes
+        (2, 4, 2)
+
     Args:
         train, test, target, standardise: files and name of the target column.
         hidden: units of the hidden layers.
