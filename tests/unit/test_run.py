@@ -1,6 +1,8 @@
 """`wlnn.run`: one door to every sampler, with the results of the functions behind it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +139,22 @@ def test_arrays_of_a_program_need_no_source():
     trained = wlnn.run(task, "train", epochs=2, runs=2, threads=1, progress=False)
     assert trained.meta["task"]["data"] == {}
     assert repr(trained).startswith("Trained: mine, 2-2-2 relu, 12 parameters")
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told(tmp_path):
+    """Worker processes read it again: once, and in silence."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('begun')\nimport wlnn\n"
+        "wlnn.run('spiral-classify', 'train', runs=4, epochs=5, threads=2, progress=False)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.stderr.count("Traceback") == 2  # the pool that broke, and the sentence
+    assert 'below the line if __name__ == "__main__":, or give threads=1' in done.stderr
+    text = script.read_text().replace("wlnn.run", "if __name__ == '__main__':\n    wlnn.run")
+    script.write_text(text)
+    assert subprocess.run([sys.executable, script], capture_output=True).returncode == 0
 
 
 def test_the_package_says_that_it_has_types():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wlnn.base import store
 from wlnn.base.claims import claimed
+from wlnn.base.engines import leave_a_script_read_again
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
 from wlnn.base.workers import default_processes
@@ -68,7 +69,8 @@ def run(
         length: preset of the task's table: "quick", "default" or "paper".
         directory: of the run, which goes on there; None keeps everything in memory, "usual" is the
             one of the command in ``folder``.
-        threads: walkers, or trainings, at a time; "all" the cores. It changes no bit.
+        threads: walkers, or trainings, at a time; "all" the cores. It changes no bit. Trainings use
+            processes: a script that makes some needs ``if __name__ == "__main__":``.
         progress: a line on stderr with the time left, or none, or a function that is called with
             each :class:`wlnn.base.running.Report`.
         set: settings by "section.option", as after `--set`: a mapping, or texts "wlmc.steps=1e7".
@@ -83,6 +85,7 @@ def run(
         DeviceError: a device that cannot be used here.
         Interrupted: on Ctrl-C; what is in a directory goes on with the same call.
     """
+    leave_a_script_read_again()
     recipe, made = _recipe(task, sampler, length, set, options)
     overrides = tuple(f"{name}={value}" for name, value in _by_section(set).items())
     if not isinstance(directory, str | os.PathLike | None):
