@@ -6,7 +6,7 @@ Moves nothing and draws nothing.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -264,6 +264,15 @@ class Trajectories:
         variables = {name: (("walker", "step"), each) for name, each in self._named().items()}
         notes = {"meta": json.dumps(self.meta)}
         return frames.data_set(variables, {"step": ("step", self.steps)}, notes)
+
+    def to_arviz(self):
+        """The records that averages use, for diagnostics of chains; UserError without arviz.
+
+        ``posterior`` has :data:`columns.NAMES` with dimensions chain (walkers that did not diverge)
+        and draw (records of the second half of the time).
+        """
+        half = replace(self, records=self.kept[:, self.records.shape[1] // 2 :])
+        return frames.chains(half._named(), {"meta": json.dumps(self.meta)})
 
     def save(self, path) -> Path:
         """Write to ``path``; see ``wlnn.store``."""

@@ -149,6 +149,18 @@ class Landscape:
         return trips if self.unit == "table" else np.cumsum(trips, axis=1)
 
     @property
+    def measured_from(self) -> int:
+        """First stage (or period) of the part of the run that S comes from."""
+        settings = self.settings
+        if self.unit == "table":
+            steps = np.concatenate([[0.0], self.history["t"].mean(axis=0)])
+            from_step = settings.get("average_from", 0.0) * steps[-1]
+            return min(int(np.searchsorted(steps, from_step)), len(steps) - 2)
+        if "measured_from" in self.meta or not settings.get("production"):
+            return self.meta.get("measured_from", 0)
+        return settings["stages"] - max(round(settings["production"] * settings["stages"]), 1)
+
+    @property
     def accuracy_axis(self):
         """Functions of y where it is one of a smoothed accuracy (``accuracy_axes``), else None."""
         name = self.meta.get("task", {}).get("y_axis")
@@ -287,6 +299,10 @@ class Landscape:
     def to_xarray(self):
         """All arrays with their dimensions, see :func:`wlnn.landscape.tables.to_xarray`."""
         return tables.to_xarray(self)
+
+    def to_arviz(self):
+        """Where walkers were while S was measured, see :func:`wlnn.landscape.tables.to_arviz`."""
+        return tables.to_arviz(self)
 
     def save(self, path):
         """Write to ``path`` (npz, see ``base.store``). The arrays "entropy" and "error" and the bin

@@ -16,7 +16,7 @@ from wlnn.base import store
 from wlnn.base.claims import claimed
 from wlnn.base.engines import leave_a_script_read_again
 from wlnn.base.errors import UserError
-from wlnn.base.progress import Progress
+from wlnn.base.progress import bar
 from wlnn.base.workers import default_processes
 from wlnn.landscape.landscape import Landscape
 from wlnn.runs.names import directory_name
@@ -71,8 +71,8 @@ def run(
             one of the command in ``folder``.
         threads: walkers, or trainings, at a time; "all" the cores. It changes no bit. Trainings use
             processes: a script that makes some needs ``if __name__ == "__main__":``.
-        progress: a line on stderr with the time left, or none, or a function that is called with
-            each :class:`wlnn.base.running.Report`.
+        progress: a line on stderr with the time left (a bar, where tqdm is installed), or none, or
+            a function that is called with each :class:`wlnn.base.running.Report`.
         set: settings by "section.option", as after `--set`: a mapping, or texts "wlmc.steps=1e7".
         device: "cuda" or "cuda:1": many walkers at once on a graphics card (docs/gpu.md); other
             bits, and a run of the CPU goes on there. None is the CPU.
@@ -96,7 +96,7 @@ def run(
     if isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 1:
         raise UserError(f"threads must be 'all' or a number of 1 or more, not {threads!r}.")
     name = made.name if directory is None else Path(directory).name
-    shown = Progress(name) if progress is True else nullcontext()
+    shown = bar(name) if progress is True else nullcontext()
     with shown as line:
         report = line.report if line else progress or None
         return _made(recipe, made, directory, workers, report, methods, device)
