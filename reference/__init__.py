@@ -149,7 +149,8 @@ def verify(*names: str, slow: bool = False, seed: int = 0):
     """Pairs of a :class:`Case` and its ``judges.verdict.Verdict``, one after another.
 
     Examples:
-        >>> [found.passed for case, found in verify("maxnorm-start")]
+        >>> import wlnn
+        >>> [found.passed for case, found in wlnn.verify("maxnorm-start")]
         [True]
 
     Raises:

@@ -45,6 +45,8 @@ ONLY_IN = {
     "cupy": ("wlnn.backend.device",),
     **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.engines",)),
     "cloudpickle": ("wlnn.base.engines",),
+    **dict.fromkeys(("arviz", "pandas", "xarray"), ("wlnn.base.frames",)),
+    "tqdm": ("wlnn.base.progress",),
 }
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}
 

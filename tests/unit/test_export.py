@@ -6,6 +6,7 @@ All on the runs of `tests/golden/runs`: nothing is sampled here.
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from wlnn.base import frames, store
 from wlnn.base.errors import UserError
 from wlnn.canonical import columns
 from wlnn.canonical.trajectories import Trajectories
+from wlnn.landscape import diagnostics
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.report import plot_small
@@ -76,8 +78,6 @@ def test_a_landscape_tells_what_matters(things):
 
 
 def test_the_verdict_comes_first(results):
-    from dataclasses import replace
-
     before = results["wlmc"]
     stored = {"word": "too short", "reason": "one trip", "change": "", "numbers": {}}
     landscape = replace(before, meta={**before.meta, "verdict": stored})
@@ -141,6 +141,25 @@ def test_xarray_has_the_dimensions(results):
     np.testing.assert_array_equal(moved.to_xarray()["loss"], moved.records[:, :, columns.LOSS])
 
 
+@pytest.mark.filterwarnings("ignore:.*ArviZ is undergoing:FutureWarning")
+def test_arviz_has_the_chains_and_agrees_on_them(results):
+    az = pytest.importorskip("arviz", reason=EXPORT)
+    landscape, _, moved = results.values()
+    x = np.random.default_rng(1).normal(size=(3, 410))
+    x[:, 1:] += x[:, :-1]
+    measured = {**landscape.meta, "measured_from": 10}
+    chains = replace(landscape, history={"x_mean": x}, meta=measured).to_arviz()
+    assert dict(chains["posterior"].sizes) == {"chain": 3, "draw": 400}
+    rhat, size = az.rhat(chains, method="split"), az.ess(chains, method="mean")
+    assert float(rhat["x"]) == pytest.approx(diagnostics.split_r_hat(x[:, 10:]))
+    assert float(size["x"]) == pytest.approx(diagnostics.effective_size(x[:, 10:]), rel=0.05)
+    half = moved.to_arviz()["posterior"]
+    assert dict(half.sizes) == {"chain": 2, "draw": 10}
+    assert float(half["loss"].mean()) == pytest.approx(moved.averages()["loss"].value)
+    with pytest.raises(UserError, match="no time series of its walkers: Monte Carlo records one"):
+        replace(landscape, history={}).to_arviz()
+
+
 def test_a_missing_library_is_named(monkeypatch):
     def gone(name):
         raise ImportError(name)
@@ -148,6 +167,8 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(frames, "import_module", gone)
     with pytest.raises(UserError, match=r"pandas is not installed; .* 'wlnn\[export\]'"):
         frames.data_frame({})
+    with pytest.raises(UserError, match=r"arviz is not installed; .* 'wlnn\[export\]'"):
+        frames.chains({}, {})
 
 
 def test_a_run_directory_is_loaded(results, tmp_path):

@@ -35,7 +35,16 @@ class Layer(NamedTuple):
 
 
 class Sketch:
-    """A list of layers in the making; every method adds one and returns its place in the list."""
+    """A list of layers in the making; every method adds one and returns its place in the list.
+
+    Examples:
+        >>> import wlnn
+        >>> sketch = wlnn.Sketch((1, 8, 8))  # channels, rows, columns of the images: place 0
+        >>> at = sketch.conv(0, 4, "conv")
+        >>> at = sketch.dense(sketch.max_pool(sketch.relu(at)), 3, "dense")
+        >>> [layer.kind for layer in sketch.layers]
+        ['input', 'conv', 'relu', 'max_pool', 'dense']
+    """
 
     def __init__(self, shape: tuple[int, int, int]):
         self.layers = [Layer("input", (), tuple(shape))]
@@ -177,7 +186,21 @@ KINDS = {
 
 
 class LayerNetwork:
-    """A network that is a list of layers; a family defines ``sketch`` and ``width``."""
+    """A network that is a list of layers; a family defines ``sketch`` and ``width``.
+
+    Examples:
+        >>> import wlnn
+        >>> class Small(wlnn.LayerNetwork):
+        ...     width = 4  # channels of the first layer, which the box may depend on
+        ...     sketch = wlnn.Sketch((1, 8, 8))
+        ...     at = sketch.relu(sketch.conv(0, 4, "conv"))
+        ...     at = sketch.dense(sketch.max_pool(at), 3, "dense")
+        ...
+        ...     def describe(self):
+        ...         return {"family": "small"}
+        >>> Small().n_parameters
+        235
+    """
 
     sketch: Sketch
     width: int

@@ -28,6 +28,12 @@ def plot_md(found: Trajectories, window: tuple[float, float] | None = None) -> F
     """Train loss and test quantity against time, and the latter in a window of the loss (Fig. 4).
 
     Means over walkers with 95 % intervals; ``window`` is of the loss, None the usual one.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> motion = wlnn.run("spiral-classify", "md", **small, steps=4000, walkers=2)
+        >>> figure = wlnn.plot_md(motion)
     """
     low, high = window or found.loss_window()
     figure = Figure(figsize=(8.8, 3.5), layout="constrained")

@@ -266,6 +266,14 @@ def make_recipe(
 def read_recipe(directory) -> Recipe:
     """The recipe that ``wlnn sample`` left in a run directory.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> made = wlnn.run("spiral-classify", **small, steps=2e4, directory="runs/small")
+        >>> recipe = wlnn.read_recipe("runs/small")
+        >>> recipe.sampler, recipe.settings.network.width, recipe.settings.wlmc.steps
+        ('wlmc', 2, 20000)
+
     Raises:
         UserError: no run directory, one made by another program, or a file of the user that has
             changed since.

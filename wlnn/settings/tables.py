@@ -31,7 +31,14 @@ VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.log
 
 @dataclass(frozen=True)
 class Settings(metaclass=KnownNames):
-    """Every section of one table."""
+    """Every section of one table.
+
+    Examples:
+        >>> import wlnn
+        >>> settings = wlnn.Settings(wlmc=wlnn.WLMCSettings(steps=1e6))
+        >>> settings.wlmc.steps
+        1000000
+    """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     data: DataSettings = field(default_factory=DataSettings)
@@ -113,6 +120,12 @@ def read_table(
 
     A table may have several ``[[train]]`` blocks, each with the ``width`` it was tuned for: the one
     of the nearest width (by its logarithm) is taken.
+
+    Examples:
+        >>> import wlnn
+        >>> settings = wlnn.read_table("spiral-classify", "quick", ["wlmc.steps=1e6"])
+        >>> settings.wlmc.steps, settings.network.layers, settings.network.width
+        (1000000, 3, 6)
 
     Args:
         task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.

@@ -38,6 +38,12 @@ def load_task(
 
     ``context-select`` has no test set: it is a :class:`Problem` in x = ln L alone.
 
+    Examples:
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-classify", seed=3, layers=2, width=8)
+        >>> task.network.sizes
+        (2, 8, 8, 2)
+
     Args:
         name: e.g. "spiral-classify".
         seed: data seed; None keeps that of the settings.

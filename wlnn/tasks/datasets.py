@@ -19,6 +19,15 @@ LEAST_STD, MOST_STD = 1e-140, 1e140  # of a column whose squares are ordinary nu
 class Dataset:
     """A training and a test set.
 
+    Examples:
+        >>> import numpy as np
+        >>> import wlnn
+        >>> rng = np.random.default_rng(0)
+        >>> x, y = rng.normal(size=(20, 2)), np.arange(20) % 2
+        >>> data = wlnn.Dataset(x[:10], y[:10], x[10:], y[10:], source={"law": "no law at all"})
+        >>> data.x_train.shape
+        (10, 2)
+
     Attributes:
         x_train, x_test: inputs, shapes ``(N, d)`` and ``(M, d)``, or images ``(N, C, H, W)``
             (channels, rows, columns), float64.

@@ -36,6 +36,15 @@ def task_from_csv(
 ) -> Task:
     """A fully connected network on tables of one's own, see :func:`wlnn.tasks.own_data.read_own`.
 
+    Examples:
+        >>> import wlnn
+        >>> from pathlib import Path
+        >>> for name in ("a.csv", "b.csv"):
+        ...     _ = Path(name).write_text("first,second,kind\\n0,1,red\\n1,0,blue\\n")
+        >>> task = wlnn.task_from_csv("a.csv", "b.csv", "kind", hidden=(4,))
+        >>> task.network.sizes
+        (2, 4, 2)
+
     Args:
         train, test, target, standardise, missing, split, split_seed: tables (paths of CSV, npz,
             Parquet or images, data frames), the target column or columns, what is made of them.

@@ -35,6 +35,17 @@ class Task:
 
     x may be the train accuracy instead, for Monte Carlo: accuracies have no gradient.
 
+    Examples:
+        >>> import numpy as np
+        >>> import wlnn
+        >>> x = np.random.default_rng(0).normal(size=(40, 2))
+        >>> label = (x[:, 0] * x[:, 1] > 0).astype(int)
+        >>> data = wlnn.Dataset(x[:20], label[:20], x[20:], label[20:])
+        >>> x_axis, y_axis = wlnn.Axis("ln train loss", -2, 1, 12), wlnn.Axis.counts("accuracy", 20)
+        >>> task = wlnn.Task("saddle", data, wlnn.FNN((2, 4, 2)), wlnn.Grid(x_axis, y_axis))
+        >>> settings = wlnn.WLMCSettings(steps=4000, stages=4, walkers=2)
+        >>> landscape = wlnn.sample(task.problem(), settings)
+
     Attributes:
         name: short name, used for the run directory.
         data: training and test set.

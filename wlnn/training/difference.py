@@ -98,6 +98,15 @@ def compare_trained(
 ) -> Difference:
     """The difference in every bin of ln(train loss) that trainings came to and walkers know.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> difference = wlnn.compare_trained(landscape, trained)
+        >>> difference.x.shape == difference.verdict.shape
+        True
+
     Raises:
         UserError: another task, no training left, or no loss in common.
     """

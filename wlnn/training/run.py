@@ -79,6 +79,13 @@ def train_many(
 ) -> Trained:
     """Train a task ``settings.runs`` times from independent initial parameters.
 
+    Examples:
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-classify", layers=1, width=2, points=8)
+        >>> trained = wlnn.train_many(task, wlnn.TrainSettings(runs=4, epochs=20))
+        >>> trained.records["test-accuracy"].shape
+        (4, 21)
+
     Args:
         task: any :class:`wlnn.tasks.task.Task`.
         settings: optimiser, rate, minibatch, lengths; see ``TrainSettings``.

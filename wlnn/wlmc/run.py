@@ -94,6 +94,17 @@ def sample(
 ) -> Landscape:
     """Sample the entropy landscape of a problem by Wang-Landau Monte Carlo.
 
+    Examples:
+        >>> import numpy as np
+        >>> import wlnn
+        >>> grid = wlnn.Grid(wlnn.Axis("r squared", 0.0, 2.0, 4), wlnn.Axis("first", -1.0, 1.0, 2))
+        >>> problem = wlnn.Problem(
+        ...     "ball", -np.ones(2), np.ones(2), grid, lambda theta: (theta @ theta, theta[0])
+        ... )
+        >>> settings = wlnn.WLMCSettings(steps=4000, stages=4, walkers=2)
+        >>> wlnn.sample(problem, settings, threads=2).n_walkers
+        2
+
     Args:
         problem: see :class:`wlnn.tasks.problem.Problem`; ``Task.problem()`` makes one.
         settings: lengths, schedule, walkers; every walker has a table of its own (or one per group
