@@ -10,7 +10,7 @@ however S was learnt they give the same:
             wlnn sample --seed $seed --set wlmc.c=$c --set wlmc.estimator=average --steps 1e8 \\
                 --set wlmc.production=0.5 --out runs/average-$c-$seed
         done
-        wlnn sample --seed $seed --set wlmc.ln_f0=0.5 --out runs/start-$seed
+        wlnn sample --seed $seed --set wlmc.ln_f0=0.01 --out runs/start-$seed
         wlnn sample --seed $seed --sampler ladder --out runs/ladder-$seed
     done
     python benchmarks/growth_bias.py runs/* [--out docs/growth_bias.png]
@@ -66,17 +66,19 @@ def main() -> None:
     ln_f = np.array([ln_f_of(one) for one in grown])
     s, error = np.array([s_at(one, options.at) for one in grown]).T
     slope, zero = np.polyfit(ln_f, s, 1, w=1 / error)
-    left.errorbar(ln_f, s, error, fmt="o", ms=4, color="tab:red", capsize=2)
+    left.errorbar(1e4 * ln_f, s, error, fmt="o", ms=4, color="tab:red", capsize=2)
     line = np.array([0, 1.05 * ln_f.max()])
-    left.plot(line, zero + slope * line, color="tab:red", lw=0.8)
-    left.set(xlabel="ln f while S is averaged", ylabel=f"S at ln L = {options.at:g} (nats)")
+    left.plot(1e4 * line, zero + slope * line, color="tab:red", lw=0.8)
+    left.set(xlabel="$10^4$ ln f while S is averaged", ylabel=f"S at ln L = {options.at:g} (nats)")
     left.set_xlim(0)
     left.set_title("(a) mean of an S that grows", fontsize=9, loc="left")
     for one, f, value, e in zip(grown, ln_f, s, error, strict=True):
         print(f"{label_of(one)}, averaged at ln f = {f:.2g}: S = {value:.2f} +- {e:.2f}")
     print(f"line to ln f = 0: {zero:.2f}, slope {slope:.0f}")
 
-    labels = sorted({label_of(one) for one in frozen}, key=lambda name: (name == "ladder", name))
+    labels = sorted(
+        {label_of(one) for one in frozen}, key=lambda name: (name == "ladder", len(name), name)
+    )
     values = np.array([s_at(one, options.at) for one in frozen])
     for k, label in enumerate(labels):
         rows = np.array([label_of(one) == label for one in frozen])
