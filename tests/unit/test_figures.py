@@ -173,5 +173,6 @@ def test_a_small_scale_of_each_figure_is_judged(name, tmp_path, monkeypatch):
         decided = [row for row in claim["ours"] if row["verdict"] != "undecided"]
         assert all(row["half"] is not None and not row["why"] for row in decided)
         assert claim["verdict"] in ("holds", "fails", "undecided")
-    assert list((tmp_path / "runs" / "figures").glob(f"{name}*.png"))
+    drawn = list((tmp_path / "runs" / "figures").glob(f"{name}*.png"))
+    assert drawn or record["left_out"]  # a run that was too short for a result, which is told
     assert run(*words).out.splitlines()[:-1] == done.out.splitlines()[:-1]  # found again

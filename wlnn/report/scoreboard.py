@@ -20,6 +20,8 @@ HEAD = ("claim", "published", "ours", "verdict", "made by", "core-minutes")
 def pictures(name: str, made) -> dict:
     """The pictures of a figure by the ends of their names, "" for the main one."""
     pairs, motions = made.pairs, made.motions
+    if not pairs and not motions:
+        return {}
     if motions:
         return {"": plot_md(motions[0])}
     record = record_of(pairs[0][0])

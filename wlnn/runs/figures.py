@@ -17,7 +17,7 @@ from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.runs.claims import judged_claim
-from wlnn.runs.experiment import USUAL, run
+from wlnn.runs.experiment import USUAL, _recipe, run
 from wlnn.runs.recipe import usual_sampler
 from wlnn.settings.section import nearest
 from wlnn.settings.tables import parse_overrides, read_table
@@ -46,12 +46,16 @@ class Wanted(NamedTuple):
     threads: int | str = "all"
 
 
+class TooShortError(Exception):
+    """A run that was shortened gave no result."""
+
+
 class Made(NamedTuple):
     """The runs of a figure."""
 
     pairs: list  # (landscape, [trainings])
     motions: list
-    left_out: list[str]  # sentences
+    left_out: list[str]  # sentences: no file, or too short a run
 
 
 def figure_table(name: str) -> dict:
@@ -74,19 +78,20 @@ def make(name: str, wanted: Wanted, follow: Callable[[str], AbstractContextManag
         Interrupted: on Ctrl-C; the same call goes on.
     """
     made = Made([], [], [])
-    for panel in figure_table(name)["panels"]:
+    panels = figure_table(name)["panels"]
+    for panel in panels:
         option = FILES.get(panel["task"])
         if option and not wanted.files.get(option):
             made.left_out.append(
                 f"{panel['task']} is left out: its file is not given, --{option} FILE (wlnn data "
                 f"{panel['task']} says where it comes from)"
             )
+            if len(panels) == 1:
+                raise UserError(f"{name}: {made.left_out[0]}.")
             continue
         for network in panel["networks"][: wanted.networks]:
             for seed in range(panel.get("data_sets", 1))[: wanted.data_sets]:
                 _one(panel, network, seed, wanted, follow, made)
-    if not (made.pairs or made.motions):
-        raise UserError(f"{name}: {'; '.join(made.left_out)}.")
     return made
 
 
@@ -102,13 +107,27 @@ def _one(panel: dict, network: dict, seed: int, wanted: Wanted, follow, made: Ma
         files["embedding"] = wanted.files.get("embedding") if task == "polymer" else None
         files = {key: path for key, path in files.items() if path}
         how = {"directory": USUAL, "folder": wanted.folder, "threads": wanted.threads}
-        with follow(f"{task}, {sampler}") as report:
-            return run(task, sampler, set=changes, progress=report, **how, **files)
+        _recipe(task, sampler, "default", changes, dict(files))  # a mistake is told and ends it
+        try:
+            with follow(f"{task}, {sampler}") as report:
+                return run(task, sampler, set=changes, progress=report, **how, **files)
+        except UserError as error:
+            if wanted.scale < 1:
+                raise TooShortError(f"{task}: {str(error).rstrip('.')}") from error
+            raise
 
+    try:
+        _add(panel, made_by, made)
+    except TooShortError as error:  # which decides nothing
+        made.left_out.append(str(error))
+
+
+def _add(panel: dict, made_by: Callable, made: Made) -> None:
+    """A landscape with its trainings, or motion."""
     if panel.get("motion"):
         made.motions.append(made_by("md"))
         return
-    landscape: Landscape = made_by(usual_sampler(task, "default"))
+    landscape: Landscape = made_by(usual_sampler(panel["task"], "default"))
     each = [(f"train.batch_size={size}",) for size in panel.get("batches", ())] or [()]
     found = [made_by("train", *size) for size in each]
     made.pairs.append((landscape, [best_of(found)] if len(found) > 1 else found))
