@@ -6,6 +6,8 @@ All on the runs of `tests/golden/runs`: nothing is sampled here.
 import csv
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,6 +272,20 @@ def test_the_reader_of_the_page_reads(monkeypatch, capsys, results):
     np.testing.assert_allclose(scope["S_of_x"][2:], marginal.value[2:], atol=0.01)
     np.testing.assert_array_equal(scope["x"], marginal.x)
     assert "ln train loss" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed")
+def test_the_reader_in_r_reads(tmp_path, results):
+    code = re.search(r"<!-- R reader -->\n```r\n(.*?)```", PAGE, re.DOTALL)[1]
+    (tmp_path / "read.r").write_text(code)
+    script = ["Rscript", "--vanilla", tmp_path / "read.r"]
+    done = subprocess.run(script, cwd=RUNS / "wlmc", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[1:] for line in done.stdout.splitlines()[1:]]
+    x, entropy = np.array(rows, float).T
+    mass = np.nansum(np.exp(results["wlmc"].entropy), axis=1)
+    np.testing.assert_allclose(x, results["wlmc"].grid.x.centres)
+    np.testing.assert_allclose(np.exp(entropy), mass, rtol=1e-12)
 
 
 def unnamed(name):

@@ -167,7 +167,8 @@ def options_of_task(task: str) -> set[str]:
 def _load(task: str) -> dict:
     """The table as TOML has it; UserError if there is none."""
     folder = resources.files("wlnn.tables")
-    known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
+    known = {file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")}
+    known = sorted(known - {"figures"})  # which is no task
     if task not in known:
         raise UserError(f"there is no task '{task}'{nearest(task, known)}")
     return tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
