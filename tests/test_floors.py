@@ -47,6 +47,8 @@ ONLY_IN = {
     "torch": ("wlnn.torch.",),
     **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.engines",)),
     "cloudpickle": ("wlnn.base.engines",),
+    **dict.fromkeys(("arviz", "pandas", "xarray"), ("wlnn.base.frames",)),
+    "tqdm": ("wlnn.base.progress",),
 }
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "cupy"}
 

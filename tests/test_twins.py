@@ -101,12 +101,15 @@ def network_tasks(rng):
     inputs, tests = rng.normal(size=(37, 3)), rng.normal(size=(23, 3))
     three = Dataset(inputs, labels, tests, labels[:23], {})
     reals = Dataset(inputs, real, tests, real[:23], {})
+    threefold = Dataset(inputs, rng.normal(size=(37, 3)), tests, rng.normal(size=(23, 3)), {})
     two = Dataset(inputs, labels % 2, tests, labels[:23] % 2, {})
     x, y = Axis("x", -3, 2, 20), Axis.counts("accuracy", 23)
-    z = Axis("ln test loss", -3, 5, 20)
+    z, w = Axis("ln test loss", -3, 5, 20), Axis.counts("train accuracy", 37)
     return {
         "tanh, one logit": Task("a", two, FNN((3, 4, 5, 1), "tanh"), Grid(x, y)),
         "relu, no hidden layer": Task("b", two, FNN((3, 2)), Grid(x, y)),
+        "relu, train accuracy": Task("g", two, FNN((3, 4, 5, 2)), Grid(w, y), x="train-accuracy"),
+        "softmax, train accuracy": Task("h", three, FNN((3, 5, 3)), Grid(w, y), x="train-accuracy"),
         "silu, ln test loss": Task(
             "c", two, FNN((3, 4, 4, 4, 2), "silu"), Grid(x, z), "ln-test-loss"
         ),
@@ -117,6 +120,9 @@ def network_tasks(rng):
         "gelu": Task("f", two, FNN((3, 4, 3, 2), "gelu"), Grid(x, y)),
         "several, ln test loss": Task(
             "g", three, FNN((3, 4, 3, 5, 2, 4, 3, 3), SEVERAL), Grid(x, z), "ln-test-loss"
+        ),
+        "relu, squares of three targets": Task(
+            "h", threefold, FNN((3, 5, 4, 3)), Grid(x, z), "ln-test-loss", "squared-error"
         ),
     }  # fmt: skip
 
@@ -149,6 +155,25 @@ def test_incremental_evaluation_equals_the_full_forward_pass(name, precision, rn
 @pytest.mark.parametrize("name", ["gelu", "several, ln test loss"])
 def test_activations_of_every_layer_make_the_decisions_of_the_definition(name, rng):
     same(network_tasks(rng)[name].problem(), 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["relu, train accuracy", "softmax, train accuracy"])
+def test_a_walk_in_train_accuracy_makes_the_decisions_of_the_definition(name):
+    task = network_tasks(np.random.default_rng(0))[name]
+    chain, theta, _, histogram, *_ = same(task.problem(), 2000, ln_f=0.02)
+    outputs, _ = task.network.forward(np, theta[None], task.data.x_train)
+    assert chain.x == pytest.approx((outputs[0].argmax(axis=1) == task.data.y_train).mean())
+    assert (histogram.any(axis=1)).sum() > 5
+
+
+@pytest.mark.slow
+def test_a_walk_of_several_targets_makes_the_decisions_of_the_definition():
+    task = network_tasks(np.random.default_rng(0))["relu, squares of three targets"]
+    chain, theta, *_ = same(task.problem(), 2000, ln_f=0.02)
+    outputs, _ = task.network.forward(np, theta[None], task.data.x_train)
+    loss = np.mean([(outputs[0, :, k] - task.data.y_train[:, k]) ** 2 for k in range(3)])
+    assert chain.x == pytest.approx(np.log(loss), abs=1e-10)
 
 
 def test_float32_follows_the_definition_along_a_walk():

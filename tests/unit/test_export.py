@@ -6,6 +6,9 @@ All on the runs of `tests/golden/runs`: nothing is sampled here.
 import csv
 import json
 import re
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from wlnn.base import frames, store
 from wlnn.base.errors import UserError
 from wlnn.canonical import columns
 from wlnn.canonical.trajectories import Trajectories
+from wlnn.landscape import diagnostics
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.report import plot_small
@@ -76,8 +80,6 @@ def test_a_landscape_tells_what_matters(things):
 
 
 def test_the_verdict_comes_first(results):
-    from dataclasses import replace
-
     before = results["wlmc"]
     stored = {"word": "too short", "reason": "one trip", "change": "", "numbers": {}}
     landscape = replace(before, meta={**before.meta, "verdict": stored})
@@ -141,6 +143,25 @@ def test_xarray_has_the_dimensions(results):
     np.testing.assert_array_equal(moved.to_xarray()["loss"], moved.records[:, :, columns.LOSS])
 
 
+@pytest.mark.filterwarnings("ignore:.*ArviZ is undergoing:FutureWarning")
+def test_arviz_has_the_chains_and_agrees_on_them(results):
+    az = pytest.importorskip("arviz", reason=EXPORT)
+    landscape, _, moved = results.values()
+    x = np.random.default_rng(1).normal(size=(3, 410))
+    x[:, 1:] += x[:, :-1]
+    measured = {**landscape.meta, "measured_from": 10}
+    chains = replace(landscape, history={"x_mean": x}, meta=measured).to_arviz()
+    assert dict(chains["posterior"].sizes) == {"chain": 3, "draw": 400}
+    rhat, size = az.rhat(chains, method="split"), az.ess(chains, method="mean")
+    assert float(rhat["x"]) == pytest.approx(diagnostics.split_r_hat(x[:, 10:]))
+    assert float(size["x"]) == pytest.approx(diagnostics.effective_size(x[:, 10:]), rel=0.05)
+    half = moved.to_arviz()["posterior"]
+    assert dict(half.sizes) == {"chain": 2, "draw": 10}
+    assert float(half["loss"].mean()) == pytest.approx(moved.averages()["loss"].value)
+    with pytest.raises(UserError, match="no time series of its walkers: Monte Carlo records one"):
+        replace(landscape, history={}).to_arviz()
+
+
 def test_a_missing_library_is_named(monkeypatch):
     def gone(name):
         raise ImportError(name)
@@ -148,6 +169,8 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(frames, "import_module", gone)
     with pytest.raises(UserError, match=r"pandas is not installed; .* 'wlnn\[export\]'"):
         frames.data_frame({})
+    with pytest.raises(UserError, match=r"arviz is not installed; .* 'wlnn\[export\]'"):
+        frames.chains({}, {})
 
 
 def test_a_run_directory_is_loaded(results, tmp_path):
@@ -249,6 +272,20 @@ def test_the_reader_of_the_page_reads(monkeypatch, capsys, results):
     np.testing.assert_allclose(scope["S_of_x"][2:], marginal.value[2:], atol=0.01)
     np.testing.assert_array_equal(scope["x"], marginal.x)
     assert "ln train loss" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed")
+def test_the_reader_in_r_reads(tmp_path, results):
+    code = re.search(r"<!-- R reader -->\n```r\n(.*?)```", PAGE, re.DOTALL)[1]
+    (tmp_path / "read.r").write_text(code)
+    script = ["Rscript", "--vanilla", tmp_path / "read.r"]
+    done = subprocess.run(script, cwd=RUNS / "wlmc", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[1:] for line in done.stdout.splitlines()[1:]]
+    x, entropy = np.array(rows, float).T
+    mass = np.nansum(np.exp(results["wlmc"].entropy), axis=1)
+    np.testing.assert_allclose(x, results["wlmc"].grid.x.centres)
+    np.testing.assert_allclose(np.exp(entropy), mass, rtol=1e-12)
 
 
 def unnamed(name):

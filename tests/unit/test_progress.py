@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import types
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,46 @@ from wlnn.base import progress
 from wlnn.base.progress import Progress, duration
 from wlnn.base.running import STOPPING, Clocks, stoppable
 from wlnn.base.signals import SIGNALS
+
+
+class Bars:
+    """What is used of tqdm's class."""
+
+    shown, written = [], []
+
+    def __init__(self, **how):
+        self.how = how
+
+    def set_postfix_str(self, text):
+        self.shown.append((self.how["desc"], self.n, text))
+
+    def close(self):
+        self.shown.append("closed")
+
+    @classmethod
+    def write(cls, text, file):
+        cls.written.append(text)
+
+
+def test_a_bar_where_tqdm_is_and_somebody_looks(clock, monkeypatch, capsys):
+    auto = types.SimpleNamespace(tqdm=Bars)
+    monkeypatch.setitem(sys.modules, "tqdm", types.SimpleNamespace(auto=auto))
+    monkeypatch.setitem(sys.modules, "tqdm.auto", auto)
+    assert type(progress.bar("work")) is Progress  # a log
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    with progress.bar("work") as line:
+        for k in range(5):
+            clock[0] = float(k)
+            line(k, 4, f"step {k}")
+        line.note("a note")
+    assert Bars.shown == [
+        ("work", 0.5, "2 s left  step 2"), ("work", 0.75, "1 s left  step 3"),
+        ("work", 1.0, "step 4"), "closed",
+    ]  # fmt: skip
+    assert Bars.written == ["a note"]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)  # not installed
+    assert type(progress.bar("work")) is Progress
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ COUNT_SECONDS = 5.0  # between two questions how many workers there are
 PARENT_SECONDS = 2.0  # between two looks of a worker process at its parent
 CONNECT_SECONDS = 20.0  # a scheduler that says nothing for so long is not there
 FORMS = "processes:N, dask:tls://HOST:PORT, dask:FILE.yaml or mpi"
+READ_AGAIN = 79  # exit status of a worker that found the script of its parent unguarded
 KINDS = {
     "slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster",
     "htcondor": "HTCondorCluster", "local": "LocalCluster",
@@ -150,10 +151,16 @@ def processes(workers: int) -> Iterator[Engine]:
     """Worker processes that end with this one, never see Ctrl-C, and are made again when killed."""
     import multiprocessing
 
+    leave_a_script_read_again()
     context = multiprocessing.get_context("spawn")  # a forked BLAS keeps its parent's threads
     ours: set = set()
 
     def make() -> ProcessPoolExecutor:
+        if any(worker.exitcode == READ_AGAIN for worker in ours):
+            raise UserError(
+                "worker processes read this script again: put what it runs below the line "
+                'if __name__ == "__main__":, or give threads=1.'
+            )
         others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),))
         with one_thread_each(), _without_interrupts():
@@ -171,6 +178,17 @@ def processes(workers: int) -> Iterator[Engine]:
             worker.terminate()
         raise
     engine.executor.shutdown()
+
+
+def leave_a_script_read_again() -> None:
+    """End this process without a word if it is a worker that still reads the script of its parent.
+
+    A script that runs something outside of ``if __name__ == "__main__":`` would run it again there.
+    """
+    import multiprocessing
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as CPython itself asks
+        os._exit(READ_AGAIN)
 
 
 def _library(name: str, extra: str) -> ModuleType:

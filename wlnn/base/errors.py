@@ -6,4 +6,12 @@ class UserError(ValueError):
 
     The command line prints the sentence and exits with status 2; library callers catch it as a
     ``ValueError``.
+
+    Examples:
+        >>> import wlnn
+        >>> try:
+        ...     wlnn.load_task("spirals")
+        ... except wlnn.UserError as mistake:
+        ...     print(mistake)
+        there is no task 'spirals'; use one of spiral-classify, spiral-regress, ...
     """

@@ -1,6 +1,6 @@
-"""Columns as a data frame of pandas, arrays as a data set of xarray: the only file that loads them.
+"""Columns as a data frame of pandas, arrays as a data set of xarray, series of walkers for ArviZ.
 
-Both are in the extra `export`; nothing else needs them.
+The only file that loads these libraries. They are in the extra `export`; nothing else needs them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,24 @@ def data_set(variables: Mapping[str, tuple], coordinates: Mapping[str, tuple], n
         UserError: xarray is not installed.
     """
     return _library("xarray").Dataset(dict(variables), dict(coordinates), dict(notes))
+
+
+def chains(series: Mapping[str, np.ndarray], notes: Mapping):
+    """What ArviZ calls ``InferenceData``, from version 1 on a ``DataTree``, with one group.
+
+    Args:
+        series: arrays ``(R, n)``; "posterior" has them with dimensions chain and draw.
+
+    Raises:
+        UserError: arviz is not installed.
+    """
+    arviz = _library("arviz")
+    posterior = data_set(
+        {name: (("chain", "draw"), each) for name, each in series.items()}, {}, notes
+    )
+    if hasattr(arviz, "convert_to_datatree"):
+        return arviz.convert_to_datatree(posterior)
+    return arviz.convert_to_inference_data(posterior)
 
 
 def _library(name: str) -> ModuleType:

@@ -1,6 +1,6 @@
 """Progress on stderr with the time left: one rewritten line on a terminal, few lines in a log.
 
-It computes and decides nothing.
+For runs from Python a bar of tqdm, where it is installed. It computes and decides nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import shutil
 import sys
 import time
+import warnings
 
 PATIENCE = 0.5  # seconds between two rewritings of the line
 PARTS = 10  # lines in a log, from nothing done to all ...
@@ -18,6 +19,12 @@ SOON, SELDOM = 60.0, 1800.0  # ... and one after so many seconds, then one at le
 
 class Progress:
     """Call it with (done, total) as often as you like; close it at the end (or use ``with``).
+
+    Examples:
+        >>> import wlnn
+        >>> with wlnn.Progress("counting") as line:  # on stderr, where it takes two seconds or more
+        ...     for done in range(1, 1001):
+        ...         line(done, 1000)
 
     Args:
         what: leads the line.
@@ -58,17 +65,15 @@ class Progress:
             return
         if math.isnan(left) and done > before:
             left = (now - begun) * (total - done) / (done - before)
-        words = f"{self.what}: " * bool(self.what) + f"{100 * done / total:.0f} %"
-        if not math.isnan(left) and done < total:
-            words += f", {duration(left)} left"
-        words += f"  {text}" if text else ""
+        rest = f", {duration(left)} left" if not math.isnan(left) and done < total else ""
+        rest += f"  {text}" if text else ""
         if self.terminal:
             if now - self.shown > PATIENCE or done == total:
                 self.shown = now
-                self._rewrite(words)
+                self._rewrite(done / total, rest)
         elif int(PARTS * done / total) > self.part or now > self.due:
             self.part, self.due = int(PARTS * done / total), now + SELDOM
-            _say(words)
+            _say(self._words(done / total, rest))
 
     def note(self, text: str) -> None:
         """A line of its own, at once."""
@@ -87,10 +92,50 @@ class Progress:
     def __exit__(self, *_):
         self.close()
 
-    def _rewrite(self, words: str) -> None:
+    def _words(self, part: float, rest: str) -> str:
+        return f"{self.what}: " * bool(self.what) + f"{100 * part:.0f} %{rest}"
+
+    def _rewrite(self, part: float, rest: str) -> None:
         width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be rewritten
-        _say(f"\r{words[:width]:<{width}}", end="")
+        _say(f"\r{self._words(part, rest)[:width]:<{width}}", end="")
         self.open_line = True
+
+
+class Bar(Progress):
+    """The same as a bar of tqdm, on a terminal or in a notebook; ``tqdm`` is its class."""
+
+    def __init__(self, what: str, tqdm, quiet: float = 2.0):
+        super().__init__(what, quiet)
+        self.tqdm, self.bar, self.terminal = tqdm, None, True
+
+    def note(self, text: str) -> None:
+        """A line of its own, above the bar."""
+        self.tqdm.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _rewrite(self, part: float, rest: str) -> None:
+        if self.bar is None:
+            form = "{desc}: {percentage:.0f} %|{bar}|{postfix}"
+            self.bar = self.tqdm(total=1.0, desc=self.what, bar_format=form, file=sys.stderr)
+        self.bar.n = part
+        self.bar.set_postfix_str(rest.lstrip(", "))
+
+
+def bar(what: str) -> Progress:
+    """A bar where tqdm is installed and somebody looks: a terminal or a notebook; else the line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a notebook without widgets gets a bar of characters
+            from tqdm.auto import tqdm
+    except ImportError:
+        return Progress(what)
+    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
+    return Bar(what, tqdm) if seen else Progress(what)
 
 
 def _say(words: str, end: str = "\n") -> None:

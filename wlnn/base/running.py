@@ -36,7 +36,18 @@ class Report(NamedTuple):
 
 
 class Interrupted(Exception):  # noqa: N818 - no error
-    """The run was stopped; ``result`` is what there is of it, or None."""
+    """The run was stopped; ``result`` is what there is of it, or None.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> try:
+        ...     found = wlnn.run("spiral-classify", **small, steps=2e4, directory="runs/small")
+        ... except wlnn.Interrupted as stopped:  # Ctrl-C; the same call goes on
+        ...     found = stopped.result
+        >>> found.n_walkers
+        4
+    """
 
     def __init__(self, result=None):
         super().__init__("interrupted")

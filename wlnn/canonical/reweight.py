@@ -70,6 +70,15 @@ def canonical(landscape: Landscape, temperatures) -> Averages:
     where the weight may be. The estimates are those of the mean of S(x) over walkers, the errors
     those of the jackknife over walkers.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> averages = wlnn.canonical_averages(landscape, [0.5, 1.0])
+        >>> loss, error = averages.of("loss")
+        >>> bool(loss[0] < loss[1])
+        True
+
     Raises:
         UserError: a temperature that is not positive, or no two neighbouring rows to trust.
     """
@@ -101,6 +110,7 @@ def trusted_rows(landscape: Landscape) -> slice:
     Raises:
         UserError: it is shorter than two rows.
     """
+    landscape.require_loss("averages at temperatures")
     been = ~np.isnan(landscape.entropies)
     if landscape.measure == "density":
         walls, x = landscape.settings, landscape.grid.x.centres

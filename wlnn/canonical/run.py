@@ -79,6 +79,14 @@ def simulate(
 ) -> Trajectories:
     """Molecular dynamics on the training loss of a problem: independent walkers from its start.
 
+    Examples:
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-regress", layers=1, width=4, points=8)
+        >>> problem = wlnn.NetworkVariables(task).problem()  # with its gradient
+        >>> motion = wlnn.simulate(problem, wlnn.MDSettings(steps=4000, walkers=2))
+        >>> motion.records.shape
+        (2, 20, 10)
+
     Args:
         problem: see :class:`Problem`, with its gradient; x must be ln(train loss).
         settings: temperature, steps, time step, friction, walkers.

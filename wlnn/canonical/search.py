@@ -117,6 +117,16 @@ def search(
 ) -> Search:
     """All runs of one of :data:`PLANS`.
 
+    Examples:
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-regress", layers=1, width=4, points=8)
+        >>> problem = wlnn.NetworkVariables(task).problem()  # with its gradient
+        >>> settings = wlnn.read_table("spiral-regress", "quick")
+        >>> found = wlnn.seek(problem, settings, "annealing")
+        >>> x, ln_test_loss = found.last()  # means of every run over its last tenth
+        >>> x.shape
+        (4,)
+
     Args:
         settings: the sections "seek" and "md" (time step, friction, start_x).
         metric: the test quantity, of :func:`metrics_of`; the first of them if None.

@@ -6,7 +6,7 @@ Moves nothing and draws nothing.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +47,14 @@ class TimeCurve(NamedTuple):
 @dataclass(frozen=True)
 class Trajectories:
     """What independent walkers recorded.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> motion = wlnn.run("spiral-classify", "md", **small, steps=4000, walkers=2)
+        >>> motion.records.shape
+        (2, 20, 10)
+        >>> mean = motion.averages()["loss"]
 
     Attributes:
         records: ``(R, n, columns.N_COLUMNS)``; NaN from where a walker diverged on.
@@ -256,6 +264,15 @@ class Trajectories:
         variables = {name: (("walker", "step"), each) for name, each in self._named().items()}
         notes = {"meta": json.dumps(self.meta)}
         return frames.data_set(variables, {"step": ("step", self.steps)}, notes)
+
+    def to_arviz(self):
+        """The records that averages use, for diagnostics of chains; UserError without arviz.
+
+        ``posterior`` has :data:`columns.NAMES` with dimensions chain (walkers that did not diverge)
+        and draw (records of the second half of the time).
+        """
+        half = replace(self, records=self.kept[:, self.records.shape[1] // 2 :])
+        return frames.chains(half._named(), {"meta": json.dumps(self.meta)})
 
     def save(self, path) -> Path:
         """Write to ``path``; see ``wlnn.store``."""

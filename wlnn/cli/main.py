@@ -40,6 +40,7 @@ COMMANDS = {  # in the order of the help
     "train": "wlnn.cli.train:train",
     "tune": "wlnn.cli.train:tune",
     "advantage": "wlnn.cli.advantage:advantage",
+    "reproduce": "wlnn.cli.reproduce:reproduce",
     "verify": "wlnn.cli.results:verify",
     "devices": "wlnn.cli.devices:devices",
     "maxent": "wlnn.cli.maxent:maxent",

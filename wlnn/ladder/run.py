@@ -75,6 +75,18 @@ def sample(
 ) -> Landscape:
     """Sample the entropy landscape of a problem by ladders of replicas.
 
+    Examples:
+        >>> import numpy as np
+        >>> import wlnn
+        >>> grid = wlnn.Grid(wlnn.Axis("ln loss", -2.2, 0.8, 15), wlnn.Axis("first", -1.0, 1.0, 2))
+        >>> problem = wlnn.Problem(  # loss = 0.01 + mean square
+        ...     "ball", -np.ones(4), np.ones(4), grid,
+        ...     lambda theta: (np.log(0.01 + theta @ theta / 4), theta[0]),
+        ... )
+        >>> settings = wlnn.LadderSettings(ladders=2, steps=2e4, x_low=-2.0, descent=500, heated=0)
+        >>> wlnn.sample_ladder(problem, settings).n_walkers
+        2
+
     Args:
         problem: with a gradient it is moved by Langevin motion, else by Monte Carlo.
         settings: ladders, steps, rungs, time step.
@@ -107,6 +119,7 @@ def sample(
         if (done := finished(directory)) is not None:
             return done
         found = [load_ladder(directory, k, problem.n_parameters) for k in range(settings.ladders)]
+        found = [ladder and units.lengthened(settings, ladder) for ladder in found]
     climbers = [Climber(number, ladder) for number, ladder in enumerate(found)]
     field = field_on(problem, device, directory=directory)
     if not field.compiled and not by_gradient(problem, settings):

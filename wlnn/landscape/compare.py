@@ -24,6 +24,15 @@ class Agreement(NamedTuple):
 def compare(first: Landscape, second: Landscape | np.ndarray) -> Agreement:
     """Difference of S in units of its error; ``second`` may be an exact table ``(nx, ny)``.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> other = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000, seed=1)
+        >>> agreement = wlnn.compare(landscape, other)
+        >>> bool(agreement.chi_square < 5 * agreement.expected)
+        True
+
     Raises:
         UserError: other grids, a single walker (no error), or no reliable bin in common.
     """

@@ -32,6 +32,12 @@ class Axis(_Axis):
     alone, as energies of a lattice do. ``hi`` lies in the last bin, as in ``numpy.histogram``; for
     whole numbers 0..3 take bins centred on them, ``Axis(name, -0.5, 3.5, 4)``.
 
+    Examples:
+        >>> import wlnn
+        >>> axis = wlnn.Axis("ln train loss", -4.0, 1.0, 10)
+        >>> axis.width, axis.centres[:3].tolist()
+        (0.5, [-3.75, -3.25, -2.75])
+
     Raises:
         UserError: no number of bins, or a window that is empty, not finite or too narrow for
             numbers of this size; +-infinity belongs to :meth:`single` alone.
@@ -132,7 +138,13 @@ def _check(name: str, lo: float, hi: float, n: int) -> None:
 
 
 class Grid(NamedTuple):
-    """Macrostates: the bins of two collective variables x and y."""
+    """Macrostates: the bins of two collective variables x and y.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.Grid(wlnn.Axis("ln train loss", -4, 1, 50), wlnn.Axis.counts("accuracy", 40)).shape
+        (50, 41)
+    """
 
     x: Axis
     y: Axis

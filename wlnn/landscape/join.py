@@ -69,6 +69,16 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
     aligned anew over the bins that every walker knows. Of runs with errors by jackknife, S is the
     mean over runs, each by its walkers. ``names`` are used in sentences.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> parts = [
+        ...     wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000, seed=seed)
+        ...     for seed in (0, 1)
+        ... ]
+        >>> wlnn.merge(parts, ("seed 0", "seed 1")).n_walkers
+        8
+
     Raises:
         UserError: another problem, grid or measure, or the same seed twice.
     """

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import frames, shown, store
-from wlnn.base.accuracy_axes import ACCURACY_AXES
+from wlnn.base.accuracy_axes import ACCURACY_AXES, TRAIN_ACCURACY
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import ln_sum, standard_error, t_factor
 from wlnn.landscape import tables
@@ -32,7 +32,18 @@ GAUGES = {
 
 
 class Curve(NamedTuple):
-    """A quantity per row of the x axis; NaN where the row was never visited."""
+    """A quantity per row of the x axis; NaN where the row was never visited.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> curve = landscape.equilibrium_accuracy()
+        >>> curve.x.shape == curve.value.shape == curve.error.shape == curve.reliable.shape
+        True
+        >>> bool(0.5 < curve.value[curve.reliable].max() <= 1)
+        True
+    """
 
     x: np.ndarray  # (nx,) row centres
     value: np.ndarray  # (nx,) mean over walkers
@@ -49,6 +60,17 @@ class Curve(NamedTuple):
 @dataclass(frozen=True)
 class Landscape:
     """Entropy over the macrostates of a grid.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> path = landscape.save("landscape.npz")
+        >>> landscape = wlnn.Landscape.load(path)
+        >>> landscape.entropy.shape == landscape.grid.shape
+        True
+        >>> landscape.n_walkers
+        4
 
     Attributes:
         grid: macrostates.
@@ -125,6 +147,18 @@ class Landscape:
         """
         trips = self.history["round_trips"]
         return trips if self.unit == "table" else np.cumsum(trips, axis=1)
+
+    @property
+    def measured_from(self) -> int:
+        """First stage (or period) of the part of the run that S comes from."""
+        settings = self.settings
+        if self.unit == "table":
+            steps = np.concatenate([[0.0], self.history["t"].mean(axis=0)])
+            from_step = settings.get("average_from", 0.0) * steps[-1]
+            return min(int(np.searchsorted(steps, from_step)), len(steps) - 2)
+        if "measured_from" in self.meta or not settings.get("production"):
+            return self.meta.get("measured_from", 0)
+        return settings["stages"] - max(round(settings["production"] * settings["stages"]), 1)
 
     @property
     def accuracy_axis(self):
@@ -224,6 +258,14 @@ class Landscape:
 
         return self._curve(highest(self.entropies))._replace(value=highest(self.entropy))
 
+    def require_loss(self, what: str) -> None:
+        """UserError where x is no logarithm of a loss, for ``what`` cannot do without it."""
+        if self.grid.x.name == TRAIN_ACCURACY:
+            raise UserError(
+                f"{what} need x = ln(train loss), and this landscape has x = {self.grid.x.name}; "
+                "sample the task without --x."
+            )
+
     def true_accuracy(self) -> Curve:
         """Mean true accuracy of all networks of a training loss, where y is a smoothed accuracy.
 
@@ -265,6 +307,10 @@ class Landscape:
     def to_xarray(self):
         """All arrays with their dimensions, see :func:`wlnn.landscape.tables.to_xarray`."""
         return tables.to_xarray(self)
+
+    def to_arviz(self):
+        """Where walkers were while S was measured, see :func:`wlnn.landscape.tables.to_arviz`."""
+        return tables.to_arviz(self)
 
     def save(self, path):
         """Write to ``path`` (npz, see ``base.store``). The arrays "entropy" and "error" and the bin

@@ -90,6 +90,17 @@ def overlap(landscapes: Sequence[Landscape], names: Sequence[str]) -> Overlap:
     row is that of its parts, by their masses, each on the slope of <y>(x). Windows of y that differ
     are cut to what they share, by the centres of bins.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> runs = [
+        ...     wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000, seed=seed)
+        ...     for seed in (0, 1)
+        ... ]
+        >>> both = wlnn.overlap(runs, ("seed 0", "seed 1"))
+        >>> both.entropy.verdict(1).differs
+        False
+
     Raises:
         UserError: other quantities x, windows that do not overlap, fewer than two landscapes.
     """

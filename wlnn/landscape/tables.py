@@ -107,3 +107,22 @@ def to_xarray(landscape):
     }
     notes = {"t_factor_95": landscape.t_factor(), "meta": json.dumps(landscape.meta)}
     return frames.data_set(variables, coordinates, notes)
+
+
+def to_arviz(landscape):
+    """The mean x of every stage of each walker while S was measured, for diagnostics of chains.
+
+    ``posterior["x"]`` has dimensions chain (walker) and draw (stage). ``arviz.rhat`` with method
+    "split" is that of the verdict, and so is ``arviz.ess`` with "mean" but for its last term.
+
+    Raises:
+        UserError: ladders, molecular dynamics and old runs, which record no such series; arviz is
+            not installed.
+    """
+    x = landscape.history.get("x_mean", np.zeros((0, 0)))[:, landscape.measured_from :]
+    if not x.size:
+        raise UserError(
+            "this landscape has no time series of its walkers: Monte Carlo records one, with "
+            "wlmc.estimator = 'common'."
+        )
+    return frames.chains({"x": x}, {"meta": json.dumps(landscape.meta)})

@@ -13,6 +13,7 @@ from math import ceil, isfinite
 
 import numpy as np
 
+from wlnn.base.accuracy_axes import TRAIN_ACCURACY
 from wlnn.base.statistics import ln_sum, t_factor
 from wlnn.landscape import diagnostics
 from wlnn.landscape.landscape import Landscape
@@ -88,30 +89,18 @@ def judge(landscape: Landscape, window: bool = False) -> Judgement:
     return Judgement(*found[0], numbers) if found else Judgement(PUBLISHABLE, numbers=numbers)
 
 
-def measured_from(landscape: Landscape) -> int:
-    """First stage (or period) of the part of the run that S comes from."""
-    settings, history = landscape.settings, landscape.history
-    if landscape.unit == "table":
-        steps = np.concatenate([[0.0], history["t"].mean(axis=0)])
-        from_step = settings.get("average_from", 0.0) * steps[-1]
-        return min(int(np.searchsorted(steps, from_step)), len(steps) - 2)
-    if "measured_from" in landscape.meta or not settings.get("production"):
-        return landscape.meta.get("measured_from", 0)
-    return settings["stages"] - max(round(settings["production"] * settings["stages"]), 1)
-
-
 def _trips(landscape: Landscape) -> float | None:
     if "round_trips" not in landscape.history:
         return None
     trips = landscape.round_trips.sum(axis=0)
-    first = measured_from(landscape)
+    first = landscape.measured_from
     before = trips[first - 1] if 0 < first <= len(trips) else 0.0
     return float(trips[-1] - before) / landscape.n_walkers
 
 
 def _mixing(landscape: Landscape) -> dict[str, float]:
     """R-hat and effective sample size of the walkers' mean x while S was measured."""
-    x = landscape.history.get("x_mean", np.zeros((0, 0)))[:, measured_from(landscape) :]
+    x = landscape.history.get("x_mean", np.zeros((0, 0)))[:, landscape.measured_from :]
     if x.shape[1] < 4 or not np.isfinite(x).all():
         return {}
     found = diagnostics.split_r_hat(x), diagnostics.effective_size(x)
@@ -223,7 +212,12 @@ def _out_of_reach(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, st
     """Parts of the window where no walker was, and of the box that are not in the window."""
     visited = landscape.visits.any(axis=1) | np.isfinite(landscape.marginal_entropy().value)
     x, lowest, longer = landscape.grid.x, int(np.argmax(visited)), _longer(landscape)
-    if landscape.unit == "walker" and lowest > UNREACHED * x.n:
+    if x.name == TRAIN_ACCURACY:
+        highest = int(np.flatnonzero(visited)[-1])
+        if x.n - 1 - highest > UNREACHED * x.n:
+            reason = f"no walker came above a {x.name} of {x.centres[highest]:.2f}"
+            yield LOOK_AGAIN, reason, longer(4)
+    elif landscape.unit == "walker" and lowest > UNREACHED * x.n:
         reason = f"no walker came below {x.edges[lowest]:.2f}, the window begins at {x.lo:.2f}"
         window = _window(landscape, x.edges[lowest], x.hi)
         yield LOOK_AGAIN, reason, f"{longer(4)}, or {window} if nothing lies below"
@@ -287,7 +281,7 @@ def growth_bias(landscape: Landscape) -> float:
     trips, history = _trips(landscape), landscape.history
     if not trips:
         return float("inf")
-    steps = history["steps"][:, measured_from(landscape) :].sum(axis=1).mean()
+    steps = history["steps"][:, landscape.measured_from :].sum(axis=1).mean()
     tau, bins = diagnostics.crossing_time(int(steps), trips), history["bins"][:, -1].mean()
     return diagnostics.GROWTH_BIAS * diagnostics.resolution(
         history["ln_f"][:, -1].mean(), tau, bins
@@ -301,7 +295,7 @@ def driven(landscape: Landscape) -> float:
     walkers across it faster than they go later. Infinite without a round trip there.
     """
     history, (x, y) = landscape.history, landscape.grid
-    first, t = measured_from(landscape), history["t"].mean(axis=0)
+    first, t = landscape.measured_from, history["t"].mean(axis=0)
     steps = t[-1] - (t[first - 1] if first else 0.0)
     tau = diagnostics.crossing_time(steps, _trips(landscape))
     area = history["cells"][:, -1].mean() * x.width * (y.width if isfinite(y.lo) else 1.0)
@@ -328,14 +322,17 @@ def _advice(landscape: Landscape, words: str, longer) -> str:
 
 
 def can_go_on(landscape: Landscape) -> bool:
-    """Whether `wlnn resume RUN --steps` makes this very run longer: one that counts visits."""
-    return landscape.resampling == "jackknife" and "merged" not in landscape.meta
+    """Whether `wlnn resume RUN --steps` makes this very run longer."""
+    goes_on = landscape.resampling == "jackknife" or landscape.unit in ("ladder", "table")
+    return goes_on and "merged" not in landscape.meta
 
 
 def _longer(landscape: Landscape):
     """The option for a run that is longer by a factor, at least 2 and at most 10."""
     steps, most = landscape.settings.get("steps", 0), 10
-    if can_go_on(landscape):  # what was learnt in a twentieth of a run is too little for it
+    if landscape.resampling == "jackknife" and can_go_on(
+        landscape
+    ):  # what was learnt in a twentieth of a run is too little for it
         most = max(int((1 - landscape.settings.get("production", 0.5)) / 0.05 + 1e-9), 2)
 
     def option(factor: float) -> str:

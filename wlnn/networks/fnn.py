@@ -19,6 +19,15 @@ class FNN:
     ``sizes`` are inputs, hidden widths, outputs; ``activation`` is one name for all hidden layers,
     or one for each. The parameters lie layer by layer, the weight ``W (out, in)`` row by row, then
     the bias ``b (out,)``; ``names`` are those of these tensors, if not W0, b0, W1, ...
+
+    Examples:
+        >>> import numpy as np
+        >>> import wlnn
+        >>> network = wlnn.FNN((2, 6, 6, 2), "tanh")
+        >>> theta = np.zeros((5, network.n_parameters))  # five networks at once
+        >>> outputs, _ = network.forward(np, theta, np.ones((8, 2)))
+        >>> outputs.shape
+        (5, 8, 2)
     """
 
     sizes: tuple[int, ...]

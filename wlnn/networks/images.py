@@ -23,6 +23,11 @@ class CNN(LayerNetwork):
     All convolutions have ``channels`` channels, a bias, stride 1 and padding 1; the pools follow
     the first, third and fifth: 28 x 28 -> 14 -> 7 -> 3. Parameters: 36 c^2 + 105 c + 10 for one
     input channel and 28 x 28 pixels, 362 for c = 2.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.CNN(2).n_parameters
+        362
     """
 
     channels: int
@@ -76,6 +81,11 @@ class ResNet10(LayerNetwork):
     convolution where its shape changes), ReLU; average pool over all pixels that are left of a
     32 x 32 image, 4 x 4; dense. Convolutions have no bias. The default has 43 604 parameters, as
     the paper says; the channels 6, 12, 12, 12 that it prints would give 8492.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.ResNet10().n_parameters
+        43604
     """
 
     channels: tuple[int, ...] = (6, 12, 24, 48)

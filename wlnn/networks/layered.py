@@ -39,7 +39,14 @@ class Sketch:
     """A list of layers in the making; every method adds one and returns its place in the list.
 
     It begins with the inputs, at place 0: images ``(C, H, W)``, or rows of ``(d,)`` numbers.
-    """
+
+    Examples:
+        >>> import wlnn
+        >>> sketch = wlnn.Sketch((1, 8, 8))  # channels, rows, columns of the images: place 0
+        >>> at = sketch.conv(0, 4, "conv")
+        >>> at = sketch.dense(sketch.max_pool(sketch.relu(at)), 3, "dense")
+        >>> [layer.kind for layer in sketch.layers]
+        ['input', 'conv', 'relu', 'max_pool', 'dense']"""
 
     def __init__(self, shape: tuple[int, ...]):
         self.layers = [Layer("input", (), tuple(shape))]
@@ -200,7 +207,21 @@ KINDS = {
 
 
 class LayerNetwork:
-    """A network that is a list of layers; a family defines ``sketch``, ``width``, ``describe``."""
+    """A network that is a list of layers; a family defines ``sketch``, ``width``, ``describe``.
+
+    Examples:
+        >>> import wlnn
+        >>> class Small(wlnn.LayerNetwork):
+        ...     width = 4  # channels of the first layer, which the box may depend on
+        ...     sketch = wlnn.Sketch((1, 8, 8))
+        ...     at = sketch.relu(sketch.conv(0, 4, "conv"))
+        ...     at = sketch.dense(sketch.max_pool(at), 3, "dense")
+        ...
+        ...     def describe(self):
+        ...         return {"family": "small"}
+        >>> Small().n_parameters
+        235
+    """
 
     sketch: Sketch
     width: int

@@ -49,6 +49,13 @@ def plot_landscape(
     the units of S along x and y, see ``Landscape.rescaled``; the curves do not depend on them.
     ``contours`` draws where S lies 1, 2, 4, 8 nats below the highest S of its x. In a figure of its
     own the legend stands beside the axes, never on them.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> axes = wlnn.plot_landscape(landscape)
+        >>> axes.figure.savefig("landscape.pdf")
     """
     own = ax is None
     if own:
@@ -128,6 +135,13 @@ def plot_diagnostics(landscape: Landscape) -> Figure:
     Of molecular dynamics f, and the kinetic temperature beside the one expected (dashed); of
     ladders exchanges, temperatures and the difference of the halves. Bands and bars are 95 %
     intervals over walkers; thin lines are single walkers.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> len(wlnn.plot_diagnostics(landscape).axes)
+        6
     """
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
     (a, b, c), (d, e, f) = figure.subplots(2, 3)
@@ -193,7 +207,15 @@ def _plot_history(landscape: Landscape, panels: Sequence[Axes]) -> None:
 
 
 def save(figure: Figure, path) -> Path:
-    """Write a figure as the suffix of ``path`` says (png, pdf, svg); UserError for another one."""
+    """Write a figure as the suffix of ``path`` says (png, pdf, svg); UserError for another one.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> wlnn.save_picture(wlnn.plot_diagnostics(landscape), "checks.svg").name
+        'checks.svg'
+    """
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:

@@ -28,6 +28,12 @@ def plot_md(found: Trajectories, window: tuple[float, float] | None = None) -> F
     """Train loss and test quantity against time, and the latter in a window of the loss (Fig. 4).
 
     Means over walkers with 95 % intervals; ``window`` is of the loss, None the usual one.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> motion = wlnn.run("spiral-classify", "md", **small, steps=4000, walkers=2)
+        >>> figure = wlnn.plot_md(motion)
     """
     low, high = window or found.loss_window()
     figure = Figure(figsize=(8.8, 3.5), layout="constrained")
@@ -122,27 +128,42 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
     """Mean path of each method in (ln L, test quantity), over the landscape if there is one.
 
     Lines: means over runs in bins of ln L of 0.2 that three runs or more came to; dots: where the
-    runs were on average at the end, with 95 % intervals. ``metric`` as of ``metric_for``; means of
+    runs were on average at the end, with 95 % intervals. Below, with a landscape: the lines minus
+    its equilibrium curve, with 95 % intervals over runs. ``metric`` as of ``metric_for``; means of
     a smoothed accuracy are drawn on the landscape's axis.
     """
 
     def place(values):
         return values if landscape is None else on_axis(landscape, np.asarray(values))
 
-    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
-    ax = figure.subplots()
-    if landscape is not None:
+    figure = Figure(figsize=(6.6, 4.6 if landscape is None else 6.4), layout="constrained")
+    if landscape is None:
+        ax, below = figure.subplots(), None
+    else:
+        ax, below = figure.subplots(2, sharex=True, height_ratios=(1.6, 1))
         plot_landscape(landscape, ax)
-    for search in searches:
+        known = landscape.equilibrium_accuracy()
+        below.axhline(0, color=MAGENTA, linewidth=2)
+        below.set(xlabel=ax.get_xlabel(), ylabel="minus equilibrium")
+        ax.set_xlabel("")
+    for number, search in enumerate(searches):
         color = METHOD_COLOURS[search.name]
         edges = np.arange(np.floor(search.x[np.isfinite(search.x)].min() * 5), 20) / 5
         rows = []
         for low in edges:
             values = search.near(low + 0.1, 0.1)
             if len(values) >= 3:
-                rows.append((low + 0.1, place(values.mean())))
-        ax.plot(*np.array(rows).reshape(-1, 2).T, color="white", linewidth=3.0)
-        ax.plot(*np.array(rows).reshape(-1, 2).T, color=color, linewidth=1.5, label=search.name)
+                half = t_factor(len(values)) * standard_error(values)
+                middle = values.mean()
+                rows.append((low + 0.1, *(place(middle + part) for part in (0, -half, half))))
+        path = np.array(rows).reshape(-1, 4).T
+        ax.plot(*path[:2], color="white", linewidth=3.0)
+        ax.plot(*path[:2], color=color, linewidth=1.5, label=search.name)
+        if below is not None:  # side by side, so that bars can be told apart
+            inside = np.interp(path[0], known.x, known.value, np.nan, np.nan)
+            bars, shifted = np.abs(path[2:] - path[1]), path[0] + 0.02 * (number - 2)
+            look = {"color": color, "fmt": "o-", "markersize": 3, "linewidth": 1.0}
+            below.errorbar(shifted, path[1] - inside, bars, **look)
         x, y = search.last()
         if landscape is not None and not ax.get_xlim()[0] <= x.mean() <= ax.get_xlim()[1]:
             continue  # ended outside the landscape; its path is drawn as far as the picture goes
@@ -150,8 +171,8 @@ def plot_seek(searches, metric: str, landscape: Landscape | None, title: str) ->
         if len(x) > 1:
             factor = t_factor(len(x))
             half = factor * standard_error(y)
-            below, above = middle - place(y.mean() - half), place(y.mean() + half) - middle
-            bars = {"xerr": factor * standard_error(x), "yerr": [[below], [above]]}
+            sides = [[middle - place(y.mean() - half)], [place(y.mean() + half) - middle]]
+            bars = {"xerr": factor * standard_error(x), "yerr": sides}
         ax.errorbar(
             x.mean(), middle, **bars, color=color, fmt="o", markersize=6,
             markeredgecolor="white", linewidth=1.2, zorder=5,

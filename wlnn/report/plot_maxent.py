@@ -1,4 +1,11 @@
-"""The figures of the maximum-entropy study; the only file here that draws, and it only draws."""
+"""The figures of the maximum-entropy study; the only file here that draws, and it only draws.
+
+Examples:
+    >>> import wlnn
+    >>> figure = wlnn.plot_maxent.specialisation([2, 3], [1.0])
+    >>> wlnn.save_picture(figure, "specialisation.png").exists()
+    True
+"""
 
 from __future__ import annotations
 

@@ -49,6 +49,15 @@ def plot_advantage(
     better, black where they are worse, grey where 95 % do not decide. Several sets of trainings
     that make one baseline (``best_of``) are one curve. ``motions``: white dots, see
     :func:`plot_motions`.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> figure = wlnn.plot_advantage(landscape, [trained])
+        >>> wlnn.save_picture(figure, "advantage.png").exists()
+        True
     """
     own = axes is None
     if own:
@@ -188,7 +197,15 @@ def _differences(ax: Axes, found: Difference, style, marker: str = "o") -> None:
 def plot_widths(
     pairs: Sequence[tuple[Landscape, Sequence[Trained]]], until: int | None = None
 ) -> Figure:
-    """One column per network: landscape and curves above, differences below (Figs. 3, 7, 8, 9)."""
+    """One column per network: landscape and curves above, differences below (Figs. 3, 7, 8, 9).
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> figure = wlnn.plot_widths([(landscape, [trained])])
+    """
     figure = Figure(figsize=(4.6 * len(pairs) + 0.4, 5.8), layout="constrained")
     axes = figure.subplots(2, len(pairs), squeeze=False, sharex="col", height_ratios=(2.4, 1))
     for (landscape, trained), column in zip(pairs, axes.T, strict=True):
@@ -200,6 +217,15 @@ def plot_endings(points: Sequence[tuple[str, Difference]], record: str) -> Figur
     """Equilibrium against trained at the loss where training ends, one point a network (Fig. 1(b)).
 
     Bars are standard errors of each side; above the diagonal equilibrium is higher.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> endings = wlnn.by_network([(landscape, [trained])])
+        >>> points = [(network, ending) for network, _, _, ending in endings]
+        >>> figure = wlnn.plot_endings(points, "test-accuracy")
     """
     figure = Figure(figsize=(4.8, 4.6), layout="constrained")
     ax = figure.subplots()
@@ -226,7 +252,17 @@ def plot_endings(points: Sequence[tuple[str, Difference]], record: str) -> Figur
 
 
 def plot_differences(points: Sequence[tuple[int, Difference]], record: str) -> Figure:
-    """Equilibrium minus trained where training ends, against the number of parameters."""
+    """Equilibrium minus trained where training ends, against the number of parameters.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> endings = wlnn.by_network([(landscape, [trained])])
+        >>> points = [(parameters, ending) for _, parameters, _, ending in endings]
+        >>> figure = wlnn.plot_differences(points, "test-accuracy")
+    """
     figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     ax = figure.subplots()
     ax.axhline(0, color=INK, linewidth=0.8)

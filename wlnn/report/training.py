@@ -95,7 +95,17 @@ def cells(one: Difference) -> list[str]:
 
 
 def advantage_in_words(one: Difference, record: str) -> str:
-    """The difference in one line of words."""
+    """The difference in one line of words.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> [(*_, ending)] = wlnn.by_network([(landscape, [trained])])
+        >>> print(wlnn.advantage_in_words(ending, "test-accuracy"))
+        test accuracy: equilibrium ..., trained ..., difference ... (95 %, ... standard errors): ...
+    """
     verdict = VERDICTS[int(one.verdict)]
     return (
         f"{record.replace('-', ' ')}: equilibrium {one.equilibrium:.3f}, trained "

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from wlnn.base import store
 from wlnn.base.claims import claimed
+from wlnn.base.engines import leave_a_script_read_again
 from wlnn.base.errors import UserError
-from wlnn.base.progress import Progress
+from wlnn.base.progress import bar
 from wlnn.base.workers import default_processes
 from wlnn.landscape.landscape import Landscape
 from wlnn.runs.names import directory_name
@@ -68,9 +69,10 @@ def run(
         length: preset of the task's table: "quick", "default" or "paper".
         directory: of the run, which goes on there; None keeps everything in memory, "usual" is the
             one of the command in ``folder``.
-        threads: walkers, or trainings, at a time; "all" the cores. It changes no bit.
-        progress: a line on stderr with the time left, or none, or a function that is called with
-            each :class:`wlnn.base.running.Report`.
+        threads: walkers, or trainings, at a time; "all" the cores. It changes no bit. Trainings use
+            processes: a script that makes some needs ``if __name__ == "__main__":``.
+        progress: a line on stderr with the time left (a bar, where tqdm is installed), or none, or
+            a function that is called with each :class:`wlnn.base.running.Report`.
         set: settings by "section.option", as after `--set`: a mapping, or texts "wlmc.steps=1e7".
         device: "cuda" or "cuda:1": many walkers at once on a graphics card (docs/gpu.md); other
             bits, and a run of the CPU goes on there. None is the CPU.
@@ -83,6 +85,7 @@ def run(
         DeviceError: a device that cannot be used here.
         Interrupted: on Ctrl-C; what is in a directory goes on with the same call.
     """
+    leave_a_script_read_again()
     recipe, made = _recipe(task, sampler, length, set, options)
     overrides = tuple(f"{name}={value}" for name, value in _by_section(set).items())
     if not isinstance(directory, str | os.PathLike | None):
@@ -93,7 +96,7 @@ def run(
     if isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 1:
         raise UserError(f"threads must be 'all' or a number of 1 or more, not {threads!r}.")
     name = made.name if directory is None else Path(directory).name
-    shown = Progress(name) if progress is True else nullcontext()
+    shown = bar(name) if progress is True else nullcontext()
     with shown as line:
         report = line.report if line else progress or None
         return _made(recipe, made, directory, workers, report, methods, device)
@@ -229,6 +232,13 @@ def run_landscape(
 ) -> Landscape:
     """:func:`run` of the usual sampler of a task, in the directory of the command.
 
+    Examples:
+        >>> import wlnn
+        >>> changes = ("network.layers=1", "network.width=2", "data.points=8", "wlmc.steps=20000")
+        >>> landscape = wlnn.run_landscape("spiral-classify", *changes, preset="quick")
+        >>> wlnn.find_landscape("runs/spiral-classify-1x2-n8-s0-quick-steps-20000").n_walkers
+        4
+
     Args:
         task: one of `wlnn tasks`.
         overrides: settings, as after `--set`: "network.width=8", "data.seed=3", "wlmc.steps=1e7".
@@ -242,10 +252,26 @@ def run_landscape(
 def run_trainings(
     task: str, *overrides: str, preset: str = "default", folder="runs", **files: str
 ) -> Trained:
-    """:func:`run` of the trainings of a task; arguments as :func:`run_landscape`."""
+    """:func:`run` of the trainings of a task; arguments as :func:`run_landscape`.
+
+    Examples:
+        >>> import wlnn
+        >>> if __name__ == "__main__":  # of a script, which worker processes read again
+        ...     trained = wlnn.run_trainings("spiral-classify", "train.epochs=50", preset="quick")
+        ...     trained.records["ln-train-loss"].shape
+        (20, 51)
+    """
     return run(task, "train", preset, directory=USUAL, set=overrides, folder=folder, **files)
 
 
 def run_motion(task: str, *overrides: str, preset: str = "default", folder="runs", **files: str):
-    """:func:`run` of molecular dynamics on the training loss; arguments as above."""
+    """:func:`run` of molecular dynamics on the training loss; arguments as above.
+
+    Examples:
+        >>> import wlnn
+        >>> changes = ("network.layers=1", "network.width=2", "data.points=8", "md.steps=4000")
+        >>> motion = wlnn.run_motion("spiral-classify", *changes, preset="quick")
+        >>> motion.records.shape
+        (4, 20, 10)
+    """
     return run(task, "md", preset, directory=USUAL, set=overrides, folder=folder, **files)

@@ -26,6 +26,13 @@ READ_BY = {  # what a run without a landscape is made by, and which commands sho
 def find_result(path) -> Landscape | Trained | Trajectories | Tuning:
     """What a run directory or a file holds: a landscape, trainings, motion or a table of tuning.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> made = wlnn.run("spiral-classify", "train", **small, runs=2, directory="runs/t")
+        >>> type(wlnn.find_result("runs/t")).__name__
+        'Trained'
+
     Raises:
         UserError: none of them, nothing yet, or the searches of `wlnn seek`, which are no table.
     """
@@ -49,6 +56,13 @@ def _is_tuning(path) -> bool:
 
 def find_landscape(path) -> Landscape:
     """The landscape of a run directory, in the state it is in now, or of a landscape file.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> made = wlnn.run("spiral-classify", **small, steps=2e4, directory="runs/small")
+        >>> wlnn.find_landscape("runs/small").n_walkers
+        4
 
     Raises:
         UserError: neither of the two, or nothing sampled yet.

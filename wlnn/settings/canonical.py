@@ -18,6 +18,11 @@ class MDSettings(Section):
     """Molecular dynamics on the training loss at a temperature (`wlnn md`).
 
     Units: mass 1, k_B = 1, temperature in units of the loss.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.MDSettings(temperature=0.003, steps=20_000).temperature
+        0.003
     """
 
     name = "md"
@@ -54,6 +59,11 @@ class SeekSettings(Section):
     """Ways to the equilibrium states (`wlnn seek`); time step, friction, start_x are those of "md".
 
     One gradient evaluation is that of the whole training set; an epoch of minibatches is one too.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.SeekSettings(evaluations=12_000, runs=4).runs
+        4
     """
 
     name = "seek"

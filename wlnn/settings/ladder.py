@@ -14,6 +14,11 @@ class LadderSettings(Section):
 
     A step is one evaluation: of the gradient over all rows in Langevin motion, of one move in Monte
     Carlo. The bins of the result are those of the section "grid".
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.LadderSettings(ladders=3, steps=1e5).ladders
+        3
     """
 
     name = "ladder"

@@ -10,7 +10,17 @@ from wlnn.settings.section import Section, option
 
 @dataclass(frozen=True)
 class WLMCSettings(Section):
-    """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run."""
+    """Wang-Landau Monte Carlo: length, schedule, moves and walkers of one run.
+
+    Examples:
+        >>> import wlnn
+        >>> settings = wlnn.WLMCSettings(steps=1e6, walkers=4)
+        >>> settings.steps
+        1000000
+        >>> wlnn.WLMCSettings(walkers=0)
+        Traceback (most recent call last):
+        wlnn.base.errors.UserError: wlmc.walkers must be 1 or more, not 0.
+    """
 
     name = "wlmc"
     steps: int = option(60_000_000, low=1)  # of one walker, adaptive part and production together
@@ -82,6 +92,11 @@ class WLMDSettings(Section):
 
     Units: x, y and everything along them in units of the axes, steps of one walker, mass 1 and
     temperature 1.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.WLMDSettings(steps=4e5, tables=2).tables
+        2
     """
 
     name = "wlmd"

@@ -31,7 +31,14 @@ VARIANTS = {"axis": "y axis", "scale": "scale of inputs"}  # subtables [axis.log
 
 @dataclass(frozen=True)
 class Settings(metaclass=KnownNames):
-    """Every section of one table."""
+    """Every section of one table.
+
+    Examples:
+        >>> import wlnn
+        >>> settings = wlnn.Settings(wlmc=wlnn.WLMCSettings(steps=1e6))
+        >>> settings.wlmc.steps
+        1000000
+    """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     data: DataSettings = field(default_factory=DataSettings)
@@ -114,6 +121,12 @@ def read_table(
     A table may have several ``[[train]]`` blocks, each with the ``width`` it was tuned for: the one
     of the nearest width (by its logarithm) is taken.
 
+    Examples:
+        >>> import wlnn
+        >>> settings = wlnn.read_table("spiral-classify", "quick", ["wlmc.steps=1e6"])
+        >>> settings.wlmc.steps, settings.network.layers, settings.network.width
+        (1000000, 3, 6)
+
     Args:
         task: table name, e.g. "spiral-classify"; "own" holds the values for everybody's own tasks.
         preset: a name below ``[preset]`` in the table; None is "default".
@@ -154,7 +167,8 @@ def options_of_task(task: str) -> set[str]:
 def _load(task: str) -> dict:
     """The table as TOML has it; UserError if there is none."""
     folder = resources.files("wlnn.tables")
-    known = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
+    known = {file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")}
+    known = sorted(known - {"figures"})  # which is no task
     if task not in known:
         raise UserError(f"there is no task '{task}'{nearest(task, known)}")
     return tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))

@@ -16,6 +16,11 @@ class NetworkSettings(Section):
 
     ``layers`` hidden layers of ``width`` units; the channels of the first layer, where the task has
     a convolutional network.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.NetworkSettings(layers=2, width=30).width
+        30
     """
 
     name = "network"
@@ -31,7 +36,16 @@ class NetworkSettings(Section):
 
 @dataclass(frozen=True)
 class DataSettings(Section):
-    """What a data set is drawn with, and how its inputs are scaled."""
+    """What a data set is drawn with, and how its inputs are scaled.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.DataSettings(seed=3, points=50).points
+        50
+        >>> wlnn.DataSettings(pionts=50)
+        Traceback (most recent call last):
+        wlnn.base.errors.UserError: there is no data.pionts; did you mean 'points'?
+    """
 
     name = "data"
     seed: int = option(0, low=0)
@@ -47,10 +61,18 @@ class DataSettings(Section):
 
 @dataclass(frozen=True)
 class GridSettings(Section):
-    """Macrostates: the x axis is ln(train loss), the y axis one of three test quantities."""
+    """Macrostates: x is ln(train loss) or, as y has it, an accuracy; y one of three quantities.
+
+    Examples:
+        >>> import wlnn
+        >>> settings = wlnn.GridSettings(x_low=-3.0, x_high=0.5, x_width=0.1)
+        >>> settings.x_low, settings.y
+        (-3.0, 'test-accuracy')
+    """
 
     name = "grid"
-    x_low: float = option(-7.0)
+    x: str = option("ln-train-loss", choices=("ln-train-loss", "train-accuracy"))
+    x_low: float = option(-7.0)  # x_low, x_high, x_width: ln(train loss) only
     x_high: float = option(1.0)
     x_width: float = option(0.05, above=0)  # of a bin
     y: str = option("test-accuracy", choices=("test-accuracy", "smoothed-accuracy", "ln-test-loss"))

@@ -15,7 +15,13 @@ INITIALISATIONS = ("fan-in", "xavier-uniform", "kaiming-normal", "kaiming-weight
 
 @dataclass(frozen=True)
 class TrainSettings(Section):
-    """Trainings by gradient descent, and how many of them."""
+    """Trainings by gradient descent, and how many of them.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.TrainSettings(optimizer="adam", learning_rate=1e-3, epochs=500).epochs
+        500
+    """
 
     name = "train"
     optimizer: str = option("adam", choices=("sgd", "adam"))
@@ -38,7 +44,13 @@ class TrainSettings(Section):
 
 @dataclass(frozen=True)
 class TuneSettings(Section):
-    """The grid of learning rates and batch sizes that `wlnn tune` tries."""
+    """The grid of learning rates and batch sizes that `wlnn tune` tries.
+
+    Examples:
+        >>> import wlnn
+        >>> wlnn.TuneSettings(rate_low=1e-4, rate_high=1e-1, rates=4).rates
+        4
+    """
 
     name = "tune"
     rate_low: float = option(1e-4, above=0)

@@ -38,6 +38,12 @@ def load_task(
 
     ``context-select`` has no test set: it is a :class:`Problem` in x = ln L alone.
 
+    Examples:
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-classify", seed=3, layers=2, width=8)
+        >>> task.network.sizes
+        (2, 8, 8, 2)
+
     Args:
         name: e.g. "spiral-classify".
         seed: data seed; None keeps that of the settings.
@@ -102,7 +108,8 @@ def _bound_task(name: str, data: Dataset, network, settings: Settings) -> Task:
         name=name,
         data=data,
         network=network,
-        grid=make_grid(settings.grid, len(data.y_test)),
+        grid=make_grid(settings.grid, len(data.y_test), len(data.y_train)),
+        x=settings.grid.x,
         y=settings.grid.y,
         loss="cross-entropy" if data.classes else "squared-error",
         alpha=settings.grid.alpha,

@@ -26,6 +26,17 @@ class Problem:
     Monte Carlo needs ``grid`` and ``observe``. Molecular dynamics needs ``evaluate``, ``backward``
     and ``start``, which come together, and makes its grid from its settings.
 
+    Examples:
+        >>> import numpy as np
+        >>> import wlnn
+        >>> grid = wlnn.Grid(wlnn.Axis("r squared", 0.0, 2.0, 4), wlnn.Axis("first", -1.0, 1.0, 2))
+        >>> problem = wlnn.Problem(
+        ...     "ball", -np.ones(2), np.ones(2), grid, lambda theta: (theta @ theta, theta[0])
+        ... )
+        >>> landscape = wlnn.sample(problem, wlnn.WLMCSettings(steps=20_000, stages=10, walkers=2))
+        >>> bool(abs(np.exp(landscape.marginal_entropy().value[:2]) - np.pi / 8).max() < 0.1)
+        True
+
     Attributes:
         name: short name, used for the run directory.
         lo, hi: box limits, shape ``(P,)``.

@@ -31,6 +31,15 @@ class NetworkVariables:
     Built from a :class:`wlnn.tasks.task.Task`. ``accuracy_axis`` says how the smoothed accuracy A
     becomes y: "logit" is ln(q / (1 - q)) with q = 1e-4 + (1 - 2e-4) A, "scaled" is 10 A, "plain" A
     itself, where a hill of the usual width would be as wide as the axis.
+
+    Examples:
+        >>> import numpy as np
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-regress", layers=1, width=4, points=8)
+        >>> variables = wlnn.NetworkVariables(task)
+        >>> x, y, accuracy, tape = variables.evaluate(np, np.zeros((3, task.network.n_parameters)))
+        >>> x.shape, accuracy  # of three networks; accuracies are of labels only
+        ((3,), None)
     """
 
     def __init__(
@@ -40,6 +49,11 @@ class NetworkVariables:
             raise UserError(
                 f"task '{task.name}': molecular dynamics needs a smooth y, 'ln-test-loss' or "
                 "'smoothed-accuracy'."
+            )
+        if task.x == "train-accuracy":
+            raise UserError(
+                f"task '{task.name}': x = train accuracy has no gradient and no temperature; take "
+                "Monte Carlo (wlmc), or x = 'ln-train-loss'."
             )
         if accuracy_axis not in ACCURACY_AXES:
             raise UserError(

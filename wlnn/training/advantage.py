@@ -56,6 +56,15 @@ def by_network(pairs, until: int | None = None) -> list[tuple[str, int, int, Dif
 
     Pairs whose tasks differ in the data alone are averaged by :func:`over_data_sets`. Left out are
     those whose trainings never come to losses that their landscape holds.
+
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> for network, parameters, data_sets, ending in wlnn.by_network([(landscape, [trained])]):
+        ...     print(network, parameters, data_sets)
+        2-2-2 12 1
     """
     groups: dict[tuple, list[Ending]] = {}
     for landscape, own in pairs:

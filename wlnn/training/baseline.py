@@ -102,6 +102,17 @@ class BestOf:
 def best_of(trained: Sequence[Trained], names: Sequence[str] = ()) -> BestOf:
     """One baseline of several sets of trainings that differ in their hyper-parameters.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> runs = [
+        ...     wlnn.run("spiral-classify", "train", **small, runs=6, epochs=20, batch_size=size)
+        ...     for size in (2, 8)
+        ... ]
+        >>> best = wlnn.best_of(runs, ("two rows", "eight rows"))
+        >>> best.words
+        'best of 2: Adam, learning rate 0.001, batch 2 or 8'
+
     Args:
         names: of the sets, for tables and sentences; what they were trained with if empty.
 

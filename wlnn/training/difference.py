@@ -98,6 +98,15 @@ def compare_trained(
 ) -> Difference:
     """The difference in every bin of ln(train loss) that trainings came to and walkers know.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> landscape = wlnn.run("spiral-classify", **small, steps=2e4, anchor_draws=1000)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> difference = wlnn.compare_trained(landscape, trained)
+        >>> difference.x.shape == difference.verdict.shape
+        True
+
     Raises:
         UserError: another task, no training left, or no loss in common.
     """
@@ -190,6 +199,7 @@ def same_task(result, trained: Trained) -> bool:
 
 def checked(landscape: Landscape, trained: Trained, until: int | None) -> Trained:
     """The trainings until an epoch; UserError if of another task, or if none is left."""
+    landscape.require_loss("comparisons with trainings, which are at equal train loss,")
     if not all(same_task(landscape, part) for part in trained.parts):
         raise UserError(
             "the landscape and the trainings are of different tasks: data, network and loss must "

@@ -55,6 +55,14 @@ class TrainedCurve(NamedTuple):
 class Trained:
     """What R trainings recorded.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> trained = wlnn.run("spiral-classify", "train", **small, runs=6, epochs=200)
+        >>> trained.records["test-accuracy"].shape
+        (6, 201)
+        >>> curve = trained.curve("test-accuracy")  # mean over trainings in bins of ln(train loss)
+
     Attributes:
         records: name -> ``(R, epochs + 1)``: "ln-train-loss" and "ln-test-loss" on the whole sets,
             and for labels "test-accuracy" and "smoothed-accuracy". The first column is the start.

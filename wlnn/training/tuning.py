@@ -34,6 +34,13 @@ COLUMNS = (
 class Tuning:
     """A table with one row per setting; ``meta`` names the record "y" and holds the settings.
 
+    Examples:
+        >>> import wlnn
+        >>> small = dict(length="quick", layers=1, width=2, points=8, threads=1, progress=False)
+        >>> tuning = wlnn.run("spiral-classify", "tune", **small, epochs=5, rates=2)
+        >>> len(tuning.columns["learning_rate"]) == len(tuning.columns["best"])
+        True
+
     Columns, each ``(n,)``: learning_rate, batch_size (0 = all rows); best, best_error: y at each
     training's best epoch, mean and standard error over trainings, best_x the ln(train loss) there;
     last, last_error, last_x: the same after the last epoch; diverged: how many trainings did.
@@ -124,6 +131,15 @@ def tune(
     """Train ``settings.tune.runs`` times with every setting of the grid; arguments as train_many.
 
     All settings are given the same number of epochs, ``settings.train.epochs``.
+
+    Examples:
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-classify", layers=1, width=2, points=8)
+        >>> changes = ("train.epochs=5", "tune.rates=2")
+        >>> settings = wlnn.read_table("spiral-classify", "quick", changes)
+        >>> tuning = wlnn.tune(task, settings)
+        >>> sorted(set(tuning.columns["learning_rate"].tolist()))
+        [0.0001, 0.1]
 
     Raises:
         UserError, Interrupted: as :func:`wlnn.training.run.train_many`.

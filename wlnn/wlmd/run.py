@@ -75,6 +75,15 @@ def sample(
 ) -> Landscape:
     """Sample the entropy landscape of a problem by Wang-Landau molecular dynamics.
 
+    Examples:
+        >>> import wlnn
+        >>> task = wlnn.load_task("spiral-regress", layers=1, width=4, points=8)
+        >>> problem = wlnn.NetworkVariables(task).problem()  # with its gradient
+        >>> changes = ("wlmd.steps=4e3", "wlmd.t1=500", "wlmd.t2=3e3", "wlmd.t3=1e3")
+        >>> settings = wlnn.read_table("spiral-regress", "quick", changes)
+        >>> wlnn.sample_wlmd(problem, settings.wlmd).measure
+        'density'
+
     Args:
         problem: see :class:`Problem`, with its gradient; its grid is that of the settings.
         settings: window, hills, schedule, time step; how many tables and walkers.
