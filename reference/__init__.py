@@ -61,6 +61,7 @@ CASES = (
         for name in ("maxnorm", "logistic", "ternary")
     ),
     Case("angle", "judges.wlmc_run:judge_angle"),
+    Case("accuracies", "judges.wlmc_run:judge_accuracies"),
     Case("common-rare", "judges.wlmc_run:judge_rare"),
     Case("convergence", "judges.wlmc_run:judge_convergence"),
     Case("canonical", "judges.wlmc_run:judge_canonical"),
@@ -121,6 +122,7 @@ LABELS = {  # as the documentation and the heads of ``cases/`` call them
     "R12": ("nested",),
     "R13": ("common-rare",),
     "R14": ("angle",),
+    "R15": ("accuracies",),
     "E": ("wlmd-start",),
     "F": ("wlmd-run",),
     "G": ("canonical",),

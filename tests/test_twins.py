@@ -99,18 +99,24 @@ def network_tasks(rng):
     inputs, tests = rng.normal(size=(37, 3)), rng.normal(size=(23, 3))
     three = Dataset(inputs, labels, tests, labels[:23], {})
     reals = Dataset(inputs, real, tests, real[:23], {})
+    threefold = Dataset(inputs, rng.normal(size=(37, 3)), tests, rng.normal(size=(23, 3)), {})
     two = Dataset(inputs, labels % 2, tests, labels[:23] % 2, {})
     x, y = Axis("x", -3, 2, 20), Axis.counts("accuracy", 23)
-    z = Axis("ln test loss", -3, 5, 20)
+    z, w = Axis("ln test loss", -3, 5, 20), Axis.counts("train accuracy", 37)
     return {
         "tanh, one logit": Task("a", two, FNN((3, 4, 5, 1), "tanh"), Grid(x, y)),
         "relu, no hidden layer": Task("b", two, FNN((3, 2)), Grid(x, y)),
+        "relu, train accuracy": Task("g", two, FNN((3, 4, 5, 2)), Grid(w, y), x="train-accuracy"),
+        "softmax, train accuracy": Task("h", three, FNN((3, 5, 3)), Grid(w, y), x="train-accuracy"),
         "silu, ln test loss": Task(
             "c", two, FNN((3, 4, 4, 4, 2), "silu"), Grid(x, z), "ln-test-loss"
         ),
         "relu, three classes": Task("d", three, FNN((3, 5, 3)), Grid(x, y)),
         "tanh, squares": Task(
             "e", reals, FNN((3, 7, 1), "tanh"), Grid(x, z), "ln-test-loss", "squared-error"
+        ),
+        "relu, squares of three targets": Task(
+            "f", threefold, FNN((3, 5, 4, 3)), Grid(x, z), "ln-test-loss", "squared-error"
         ),
     }  # fmt: skip
 
@@ -138,6 +144,25 @@ def test_incremental_evaluation_equals_the_full_forward_pass(name, precision, rn
         assert chain.drift < kinds[precision][0]
         if "squares" in name or "loss" in name:
             assert chain.y == pytest.approx(y, abs=kinds[precision][0] * 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["relu, train accuracy", "softmax, train accuracy"])
+def test_a_walk_in_train_accuracy_makes_the_decisions_of_the_definition(name):
+    task = network_tasks(np.random.default_rng(0))[name]
+    chain, theta, _, histogram, *_ = same(task.problem(), 2000, ln_f=0.02)
+    outputs, _ = task.network.forward(np, theta[None], task.data.x_train)
+    assert chain.x == pytest.approx((outputs[0].argmax(axis=1) == task.data.y_train).mean())
+    assert (histogram.any(axis=1)).sum() > 5
+
+
+@pytest.mark.slow
+def test_a_walk_of_several_targets_makes_the_decisions_of_the_definition():
+    task = network_tasks(np.random.default_rng(0))["relu, squares of three targets"]
+    chain, theta, *_ = same(task.problem(), 2000, ln_f=0.02)
+    outputs, _ = task.network.forward(np, theta[None], task.data.x_train)
+    loss = np.mean([(outputs[0, :, k] - task.data.y_train[:, k]) ** 2 for k in range(3)])
+    assert chain.x == pytest.approx(np.log(loss), abs=1e-10)
 
 
 def test_float32_follows_the_definition_along_a_walk():

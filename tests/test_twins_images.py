@@ -94,7 +94,8 @@ def variables_of(network, n=13, m=10, y="smoothed-accuracy", loss="cross-entropy
     shape, classes = network.layers[0].shape, max(2, network.layers[-1].shape[0])
     truth = [np.arange(n) % classes, np.arange(m) % classes]
     if loss == "squared-error":
-        truth = [rng.normal(size=n), rng.normal(size=m)]
+        outputs = network.layers[-1].shape[0]
+        truth = [rng.normal(size=(n, outputs)), rng.normal(size=(m, outputs))]
     data = Dataset(
         rng.normal(size=(n, *shape)), truth[0], rng.normal(size=(m, *shape)), truth[1], {}
     )
@@ -177,9 +178,9 @@ def same(variables, theta):
     np.testing.assert_allclose(system.gradient, gradient, atol=1e-4 * np.abs(gradient).max())
 
 
-def test_real_targets():
-    network = CASES["one output"][0]
-    variables = variables_of(network, y="ln-test-loss", loss="squared-error")
+@pytest.mark.parametrize("name", ["one output", "convolutions"])
+def test_real_targets_one_or_three(name):
+    variables = variables_of(CASES[name][0], y="ln-test-loss", loss="squared-error")
     same(variables, random_theta(variables))
 
 

@@ -330,7 +330,7 @@ class Cpp:
     def run(self, n: int) -> None:
         """``n`` steps."""
         problem, bins = self.start.problem, self.bins
-        grid = _Grid(bins.nx, bins.exp_edges.address, bins.guess.address, bins.guess_first)
+        grid = _Grid(bins.nx, bins.exp_limits.address, bins.guess.address, bins.guess_first)
         counters = np.zeros(4, np.int64)
         self.library.peer_run(
             self.walker, ctypes.c_int64(n), ctypes.c_double(LN_F),

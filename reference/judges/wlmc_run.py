@@ -20,6 +20,7 @@ from wlnn.reference.cases import (
     maxnorm,
     rare_corner,
     ternary_perceptron,
+    train_accuracy,
 )
 from wlnn.reference.judges.verdict import Verdict, verdict
 from wlnn.settings.samplers import WLMCSettings
@@ -156,6 +157,13 @@ def judge_logistic(**options) -> Verdict:
     mass = np.zeros((logistic.X_BINS, 6))
     mass[1:, 1:5] = logistic.TABLE
     return _judge(logistic.problem(), mass, 0.06, absolute=0.06, accuracy=0.01, **options)
+
+
+def judge_accuracies(**options) -> Verdict:
+    """R15: the real network code with train and test accuracy as axes; absolute, too."""
+    options = {"step_width": 0.5, **options}
+    case, mass = train_accuracy.problem(), train_accuracy.masses()
+    return _judge(case, mass, 0.06, absolute=0.06, **options)
 
 
 def judge_hidden_unit(activation: str = "tanh", **options) -> Verdict:

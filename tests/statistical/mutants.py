@@ -117,10 +117,10 @@ MUTANTS = [
     Mutant("x bins rounded", "A-R1 A-R2 R3", ((NBX, f"nbx = int(math.floor({PLACE} + 0.5))"),)),
     Mutant(
         "bins of a loss off by one",
-        "R4",
+        "R15 R4",
         ((NBX, f"{NBX} + 1"), (BX, BX.replace("x),", "x) + 1,"))),
     ),
-    Mutant("accuracy bins off by one", "A-R2 R5", ((NBY, f"{NBY} + 1"),)),
+    Mutant("accuracy bins off by one", "A-R2 R5 R15", ((NBY, f"{NBY} + 1"),)),
     Mutant(
         "accuracy of the previous state",
         "A-R2 R5",

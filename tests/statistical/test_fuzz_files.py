@@ -18,7 +18,7 @@ from command_line import AVERAGE, BALL, SHORT, run
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
-from wlnn.tasks.datasets import read_csv
+from wlnn.tasks.own_data import read_own
 from wlnn.tasks.readers import cifar, mnist
 from wlnn.tasks.readers.files import read_arrays
 
@@ -181,7 +181,7 @@ def test_tables_of_every_kind(tmp_path):
             (tmp_path / f"{name}.csv").write_bytes(text.encode())
         kind = (None, "classify", "regress")[k % 3]
         try:
-            data = read_csv(
+            data = read_own(
                 tmp_path / "train.csv", tmp_path / "test.csv", "label", kind, k % 2 == 0
             )
         except UserError as error:

@@ -17,6 +17,7 @@ JUDGES = {
     "R3": judge_run.judge_maxnorm,
     "R4": judge_run.judge_logistic,
     "R5": judge_run.judge_ternary,
+    "R15": judge_run.judge_accuracies,
     "C": judge_frozen.judge_flat,
     "D": judge_frozen.judge_cache,
 }

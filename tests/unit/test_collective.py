@@ -8,17 +8,20 @@ from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks import losses
 from wlnn.networks.fnn import FNN
-from wlnn.tasks.datasets import spiral_classify, spiral_regress
+from wlnn.tasks.datasets import Dataset, spiral_classify, spiral_regress
 from wlnn.tasks.smooth import NetworkVariables
 from wlnn.tasks.task import Task
 
 GRID = Grid(Axis("x", -5.0, 1.0, 10), Axis("y", -5.0, 3.0, 10))
 REGRESSION = spiral_regress(0, 11)
 CLASSES = spiral_classify(0, 10)
+X, Y = np.random.default_rng(0).normal(size=(2, 11, 3))
+THREEFOLD = Dataset(REGRESSION.x_train, X, REGRESSION.x_test, Y)
 
 
 def regression(sizes=(2, 5, 4, 1), activation="tanh"):
-    return Task("r", REGRESSION, FNN(sizes, activation), GRID, "ln-test-loss", "squared-error")
+    data = REGRESSION if sizes[-1] == 1 else THREEFOLD
+    return Task("r", data, FNN(sizes, activation), GRID, "ln-test-loss", "squared-error")
 
 
 def classification(y, logits=2, sizes=(2, 5, 4), activation="tanh"):
@@ -37,6 +40,7 @@ CHAINS = {  # every coordinate of the sampler
     "accuracy, one logit": lambda: NetworkVariables(classification("smoothed-accuracy", 1)),
     "deep, silu": lambda: NetworkVariables(regression((2, 3, 5, 4, 1), "silu")),
     "one hidden layer": lambda: NetworkVariables(regression((2, 7, 1), "relu")),
+    "three targets": lambda: NetworkVariables(regression((2, 5, 4, 3))),
     "linear": lambda: NetworkVariables(regression((2, 1))),
 }
 

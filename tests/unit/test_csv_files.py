@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wlnn.base.errors import UserError
-from wlnn.tasks.datasets import Dataset, read_csv, scaled, standardised
+from wlnn.tasks.datasets import Dataset, scaled, standardised
+from wlnn.tasks.own_data import read_own
 
 ROWS = [
     (-0.654416, 1.82162, 0), (1.33044, -2.30316, 1), (-0.0946441, 1.44637, 0),
@@ -27,7 +28,7 @@ def files(tmp_path):
     def read(train, test=None, target="label", **how):
         for name, text in (("train", train), ("test", train if test is None else test)):
             (tmp_path / f"{name}.csv").write_bytes(text.encode())
-        return read_csv(tmp_path / "train.csv", tmp_path / "test.csv", target, **how)
+        return read_own(tmp_path / "train.csv", tmp_path / "test.csv", target, **how)
 
     return read
 
@@ -122,12 +123,51 @@ def test_a_quantity_called_index_is_an_input_and_a_count_of_rows_is_told(files):
     assert found.notes[0].startswith("the input 't' rises by one from row to row of train.csv")
 
 
-def test_several_targets_are_refused_and_all_inputs_are_told(files):
-    text = table([(*row[:2], row[0] * 0.5, row[1] * 0.7) for row in ROWS], ("a", "b", "y1", "y2"))
-    with pytest.raises(UserError, match=r"no target column 'y1,y2'.*one target only"):
-        files(text, target="y1,y2")
-    found = files(text, target="y1")
-    assert found.notes == ("3 inputs 'a', 'b', 'y2'; the target 'y1' is a quantity",)
+def test_several_targets_are_quantities_each_by_its_own_mean_and_deviation(files):
+    rows = [(*row[:2], row[0] * 0.5, row[1] * 0.7 + 3) for row in ROWS]
+    text = table(rows, ("a", "b", "y1", "y2"))
+    found = files(text, target="y2, y1")
+    assert found.notes == ("2 inputs 'a', 'b'; the targets 'y2', 'y1' are quantities",)
+    assert found.source["target"] == ["y2", "y1"]
+    assert found.targets == 2
+    np.testing.assert_allclose(found.y_train, found.x_train[:, ::-1], atol=1e-12)
+    raw = np.array(rows)[:, 3:1:-1]
+    np.testing.assert_allclose(found.source["target_mean"], raw.mean(axis=0))
+    np.testing.assert_allclose(found.source["target_std"], raw.std(axis=0))
+    np.testing.assert_array_equal(files(text, target=["y2", "y1"], standardise=False).y_test, raw)
+    assert files(text, target="y1").notes == (
+        "3 inputs 'a', 'b', 'y2'; the target 'y1' is a quantity",
+    )
+    comma = table(rows, ("a", "b", '"y1,y2"', "c"))
+    assert files(comma, target="y1,y2").source["target"] == "y1,y2"  # one column of that name
+
+
+@pytest.mark.parametrize(
+    ("target", "how", "words"),
+    [
+        ("y,z", {}, "no target column 'z'; the columns are 'a', 'label', 'y'"),
+        ("y,y", {}, "the target column 'y' is named twice"),
+        ("a,y,label", {}, "every column is a target; at least one input is needed"),
+        ("label,k", {}, "hold whole numbers only; say --kind regress if they are quantities"),
+        ("label,y", {"task": "classify"}, "several are quantities, and classes come in one column"),
+        ("word,y", {}, "line 2, column 'word': 'no' is no finite number"),
+        ("y,c", {}, "the target 'c' is the same in every row"),
+    ],
+)
+def test_what_cannot_be_several_targets_is_told(files, target, how, words):
+    columns = {
+        "a": [row[0] for row in ROWS],
+        "label": [row[2] for row in ROWS],
+        "y": [row[1] for row in ROWS],
+        "k": [k % 3 for k in range(12)],
+        "c": [7.5] * 12,
+        "word": ["no", "yes"] * 6,
+    }
+    names = ["a", "label", "y"]
+    names += [name for name in target.split(",") if name in columns and name not in names]
+    text = table(zip(*(columns[name] for name in names), strict=True), names)
+    with pytest.raises(UserError, match=words):
+        files(text, target=target, **how)
 
 
 def test_whole_targets_that_may_be_quantities_are_told(files):
@@ -175,7 +215,7 @@ def test_what_lies_out_of_reach_of_training_is_told_by_column(files):
     with pytest.raises(UserError, match=r"test\.csv: column 'a' has numbers too far from those of"):
         files(table(rows), table([("1e300", 0, 1)]))
     targets = [(k * k, f"{k}.5e-300") for k in range(12)]
-    with pytest.raises(UserError, match=r"test\.csv: the target 'y' has numbers too far"):
+    with pytest.raises(UserError, match=r"test\.csv: column 'y' has numbers too far"):
         files(table(targets, ("a", "y")), table([(1, "1e300")], ("a", "y")), target="y")
 
 
@@ -200,7 +240,7 @@ Y = np.arange(24) % 2
         (np.array(["a", "b"])[Y], np.array(["a", "b"])[Y], "targets of type <U1; give real"),
         (Y + 0j, Y + 0j, "targets of type complex128"),
         (Y.astype(object), Y.astype(object), "targets of type object"),
-        (np.eye(2)[Y], np.eye(2)[Y], "has 2 targets a row; one target only"),
+        (np.eye(2, dtype=int)[Y], np.eye(2, dtype=int)[Y], "has 2 whole numbers a row as targets"),
     ],
 )
 def test_labels_of_arrays_follow_the_rule_of_the_files(train, test, words):

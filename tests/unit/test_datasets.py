@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from wlnn.base.errors import UserError
-from wlnn.tasks.datasets import Dataset, read_csv, spiral_classify, spiral_regress
+from wlnn.tasks.datasets import Dataset, spiral_classify, spiral_regress
+from wlnn.tasks.own_data import read_own
 
 
 def test_spirals_follow_their_law_without_noise():
@@ -108,7 +109,7 @@ TRAIN = "a,b,kind\n1,10,7\n2,20,3\n3,30,7\n"
 
 
 def test_integer_targets_become_labels_and_inputs_are_standardised_by_training(csv):
-    data = read_csv(*csv(TRAIN, "kind,b,a\n3,40,2\n"), "kind")  # other column order
+    data = read_own(*csv(TRAIN, "kind,b,a\n3,40,2\n"), "kind")  # other column order
     assert data.y_train.tolist() == [1, 0, 1]
     assert data.y_test.tolist() == [0]
     assert data.source["classes"] == [3, 7]
@@ -121,30 +122,30 @@ def test_integer_targets_become_labels_and_inputs_are_standardised_by_training(c
 
 def test_real_targets_are_standardised_or_left(csv):
     paths = csv("a,t\n1,0.5\n2,1.5\n4,2.5\n", "a,t\n1,4.5\n")
-    data = read_csv(*paths, "t")
+    data = read_own(*paths, "t")
     assert data.classes == 0
     np.testing.assert_allclose(data.y_test, [3 / np.sqrt(2 / 3)])
-    raw = read_csv(*paths, "t", standardise=False)
+    raw = read_own(*paths, "t", standardise=False)
     assert raw.x_train[:, 0].tolist() == [1, 2, 4]
     assert raw.y_test.tolist() == [4.5]
 
 
 def test_a_constant_input_becomes_zero(csv):
     assert (
-        read_csv(*csv("a,b,t\n1,0.1,0\n2,0.1,1\n3,0.1,1\n"), "t").x_train[:, 1].tolist() == [0] * 3
+        read_own(*csv("a,b,t\n1,0.1,0\n2,0.1,1\n3,0.1,1\n"), "t").x_train[:, 1].tolist() == [0] * 3
     )
 
 
 def test_the_kind_of_target_can_be_said(csv):
-    assert read_csv(*csv(TRAIN), "kind", task="regress").classes == 0
+    assert read_own(*csv(TRAIN), "kind", task="regress").classes == 0
     many = "a,t\n" + "".join(f"{k},{k}\n" for k in range(30))
     with pytest.raises(UserError, match="30 different whole numbers"):
-        read_csv(*csv(many), "t")
-    assert read_csv(*csv(many), "t", task="classify").classes == 30
+        read_own(*csv(many), "t")
+    assert read_own(*csv(many), "t", task="classify").classes == 30
 
 
 def test_windows_line_ends_quotes_and_a_byte_order_mark_are_read(csv):
-    data = read_csv(*csv('\ufeff"a", kind\r\n"1",0\r\n\r\n2e0,1\r\n'), "kind", standardise=False)
+    data = read_own(*csv('\ufeff"a", kind\r\n"1",0\r\n\r\n2e0,1\r\n'), "kind", standardise=False)
     assert data.x_train[:, 0].tolist() == [1, 2]
 
 
@@ -174,7 +175,7 @@ def test_windows_line_ends_quotes_and_a_byte_order_mark_are_read(csv):
 )
 def test_every_fault_of_a_file_is_one_sentence_that_names_it(csv, train, test, target, words):
     with pytest.raises(UserError) as error:
-        read_csv(*csv(train, test), target)
+        read_own(*csv(train, test), target)
     text = str(error.value)
     assert all(word in text for word in words), text
     assert text.endswith(".")
@@ -184,14 +185,14 @@ def test_every_fault_of_a_file_is_one_sentence_that_names_it(csv, train, test, t
 def test_unreadable_files_are_named(csv, tmp_path):
     train, test = csv(TRAIN)
     with pytest.raises(UserError, match=r"none.csv: cannot be read"):
-        read_csv(tmp_path / "none.csv", test, "kind")
-    with pytest.raises(UserError, match="cannot be read"):
-        read_csv(tmp_path, test, "kind")
+        read_own(tmp_path / "none.csv", test, "kind")
+    with pytest.raises(UserError, match=r"holds no images; a folder of them for each class"):
+        read_own(tmp_path, test, "kind")
     test.write_bytes(b"a,b,kind\n\xff\xfe,2,3\n")
     with pytest.raises(UserError, match=r"test.csv: cannot be read: no CSV text in UTF-8"):
-        read_csv(train, test, "kind")
+        read_own(train, test, "kind")
     with pytest.raises(UserError, match="'classify' or 'regress'"):
-        read_csv(train, train, "kind", task="guess")
+        read_own(train, train, "kind", task="guess")
     train.write_text("a,kind\n1,0.5\n2,1\n")
     with pytest.raises(UserError, match="no whole classes"):
-        read_csv(train, train, "kind", task="classify")
+        read_own(train, train, "kind", task="classify")

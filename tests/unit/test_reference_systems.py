@@ -10,6 +10,7 @@ from wlnn.reference.cases import (
     logistic,
     maxnorm,
     ternary_perceptron,
+    train_accuracy,
     twin_quadratic,
 )
 from wlnn.wlmc import driver as kernels
@@ -33,6 +34,7 @@ CASES = {  # name: problem, exact masses of its grid (tables are checked in test
     "relu": lambda: (hidden_unit.problem("relu"), hidden_unit.TABLE["relu"][:, None]),
     "twin": lambda: (twin_quadratic.problem(), twin_quadratic.masses()),
     "ising": lambda: (ising.problem(), ising.masses()),
+    "accuracies": lambda: (train_accuracy.problem(), train_accuracy.masses()),
 }
 
 

@@ -1,5 +1,6 @@
 """Every table of the exact cases is recomputed, and cross-checked by a second formula."""
 
+import itertools
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from wlnn.reference.cases import (
     logistic,
     maxnorm,
     ternary_perceptron,
+    train_accuracy,
     twin_quadratic,
 )
 
@@ -61,6 +63,22 @@ def test_hidden_unit_masses(activation):
     mass = hidden_unit.masses(activation)
     assert mass[:, 0] == pytest.approx(hidden_unit.TABLE[activation], rel=1e-3)
     assert mass.sum() == pytest.approx(1.0, rel=1e-9)
+
+
+def test_masses_of_accuracies_are_areas_of_the_square():
+    """Of every w the lengths in b, which are linear in w between kinks at 0 and +-2 / x."""
+    points = np.concatenate([train_accuracy.X_TRAIN, train_accuracy.X_TEST])
+    labels = np.concatenate([train_accuracy.Y_TRAIN, train_accuracy.Y_TEST])
+    kinks = np.unique(np.concatenate([[-2, 0, 2], -2 / points, 2 / points]).clip(-2, 2))
+    mass = np.zeros((6, 5))
+    for low, high in itertools.pairwise(kinks):
+        w = (low + high) / 2  # the mean of linear lengths
+        cuts = np.sort(np.concatenate([[-2, 2], (-w * points).clip(-2, 2)]))
+        for b, length in zip((cuts[1:] + cuts[:-1]) / 2, np.diff(cuts), strict=True):
+            right = (w * points + b > 0) == (labels == 1)
+            mass[right[:5].sum(), right[5:].sum()] += (high - low) * length / 16
+    assert train_accuracy.masses() == pytest.approx(mass, abs=1e-14)
+    assert (mass > 0).sum() >= 10
 
 
 def test_twin_quadratic_masses():

@@ -1,5 +1,7 @@
 """Canonical averages of landscapes whose averages are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,6 @@ def test_a_power_law_has_n_over_2_T_whatever_the_width_of_the_bins():
 
 def test_densities_of_molecular_dynamics_are_taken_as_such():
     """S(x) of the density at the bins' centres, n / 2 x + const: the same averages."""
-    from dataclasses import replace
 
     exact = power_law(40, width=0.2, sampler="wlmd",
                       wlmd={"x_low": -9.5, "x_high": 1.0, "sigma": 0.2})  # fmt: skip
@@ -143,3 +144,10 @@ def test_a_test_quantity_that_is_linear_in_x_is_felt_inside_the_bins():
     grid, seen = Grid(x, Axis.counts("test accuracy", 1)), np.ones((x.n, 2), int)
     found = canonical(Landscape(grid, np.log(mass)[None], seen, seen > 0, {"gauge": "box"}), [1e-5])
     assert found.values["y"][0] == pytest.approx(0.9 + 0.05 * found.values["ln_loss"][0], abs=2e-5)
+
+
+def test_a_landscape_of_train_accuracies_has_no_temperatures():
+    found = power_law(20)
+    x = Axis("train accuracy", *found.grid.x[1:])
+    with pytest.raises(UserError, match=r"need x = ln\(train loss\), and this landscape has x ="):
+        canonical(replace(found, grid=found.grid._replace(x=x)), [0.1])

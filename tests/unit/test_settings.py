@@ -95,7 +95,7 @@ def test_values_of_overrides():
     [
         ("wlmc.step=3", "wlmc.step; did you mean 'step"),
         ("wmc.steps=3", "'wmc'; did you mean 'wlmc'"),
-        ("grid.zzz=3", "grid.zzz; use one of x_low"),
+        ("grid.zzz=3", "grid.zzz; use one of x, x_low"),
         ("steps=3", "'steps=3'"),
         ("wlmc.steps", "section.option=value"),
         ("wlmc.=3", "section.option=value"),

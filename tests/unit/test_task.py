@@ -15,6 +15,7 @@ from wlnn.tasks.datasets import Dataset, spiral_regress
 from wlnn.tasks.own import task_from_csv, task_from_file
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.readers import catalogue
+from wlnn.tasks.smooth import NetworkVariables
 from wlnn.tasks.task import Task, accuracy_axis, make_grid
 
 GRID = Grid(Axis("x", -3.0, 1.0, 8), Axis.counts("y", 4))
@@ -150,6 +151,30 @@ def test_grids_of_the_three_test_quantities():
     assert smooth.index([0.0, 0.01999, 1.0]).tolist() == [0, 1, 50]
     loss = make_grid(GridSettings(y="ln-test-loss", y_low=-5, y_high=3), 40).y
     assert (loss.n, loss.lo, loss.name) == (80, -5.0, "ln test loss")
+
+
+def test_x_may_be_the_train_accuracy_in_bins_centred_on_it():
+    task = load_task("spiral-classify", layers=1, width=3, points=8, x="train-accuracy")
+    problem = task.problem()
+    assert problem.grid.shape == (9, 9)
+    assert problem.names == ("train accuracy", "test accuracy")
+    assert task.describe()["x"] == "train-accuracy"
+    theta = np.random.default_rng(0).uniform(problem.lo, problem.hi, (50, problem.n_parameters))
+    x, _ = task.observe(theta)
+    outputs, _ = task.network.forward(np, theta, task.data.x_train)
+    right = (outputs.argmax(axis=2) == task.data.y_train).sum(axis=1)
+    np.testing.assert_array_equal(problem.grid.x.index(x), right)
+    assert len(np.unique(right)) > 2
+    for wrong, words in (
+        ({"x": "accuracy"}, "x must be one of"),
+        ({"x": "train-accuracy", "y": "ln-test-loss", "loss": "squared-error",
+          "data": spiral_regress(0, 8), "network": FNN((2, 1))}, "with real targets x must be"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=words):
+            dataclasses.replace(task, **wrong)
+    smooth = dataclasses.replace(task, y="smoothed-accuracy")
+    with pytest.raises(UserError, match="x = train accuracy has no gradient"):
+        NetworkVariables(smooth)
 
 
 def test_options_and_settings_of_a_named_task():

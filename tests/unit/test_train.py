@@ -110,21 +110,24 @@ def test_running_mean_of_the_epoch(cut):
     assert state.records["ln-train-loss"][0, 1] == pytest.approx(math.log(total / 3), rel=1e-13)
 
 
-@pytest.mark.parametrize("logits", [0, 1, 2, 3])
+@pytest.mark.parametrize("logits", [-3, 0, 1, 2, 3])
 def test_gradient_with_rows_of_ones_own(logits, rng):
-    """Every training has its own rows: central differences of its own loss (0 logits: squares)."""
-    R, B, outputs = 3, 4, max(logits, 1)
+    """Every training has its own rows: central differences of its own loss.
+
+    0 logits: squares of one target; -3: of three.
+    """
+    R, B, outputs = 3, 4, abs(logits) or 1
     network = FNN((2, 5, outputs), "tanh")
     x = rng.normal(size=(R, B, 2))
     labels = rng.integers(0, max(outputs, 2), (R, B))
-    y = labels if logits else rng.normal(size=(R, B))
-    data = Dataset(x[0], np.arange(B) % max(outputs, 2) if logits else y[0], x[0],
-                   np.arange(B) % max(outputs, 2) if logits else y[0], {})  # fmt: skip
-    kind = ("test-accuracy", "cross-entropy") if logits else ("ln-test-loss", "squared-error")
+    y = labels if logits > 0 else rng.normal(size=(R, B, outputs)[: 3 if logits else 2])
+    truth = np.arange(B) % max(outputs, 2) if logits > 0 else y[0]
+    data = Dataset(x[0], truth, x[0], truth, {})
+    kind = ("test-accuracy", "cross-entropy") if logits > 0 else ("ln-test-loss", "squared-error")
     plan = train.make_plan(Task("t", data, network, GRID, *kind), EXACT)
     theta = rng.normal(size=(R, network.n_parameters))
     found, _ = train.gradient(plan, theta, x, y)
-    function = losses.cross_entropy if logits else losses.squared_error
+    function = losses.cross_entropy if logits > 0 else losses.squared_error
 
     def loss(r, values):
         outputs, _ = network.forward(np, values[None], x[r])

@@ -25,6 +25,7 @@ OPTIONS = {  # none has the value that any of the tasks below has anyway
     "step_rule": "log-uniform",
     "precision": "float64",
     "keep_networks": True,
+    "x": "train-accuracy",
 }
 OF_A_SAMPLER = list(OPTIONS)[list(OPTIONS).index("window") :]
 SETTINGS = {

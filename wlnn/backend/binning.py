@@ -6,6 +6,7 @@ Definition (what it must equal): ``grid.Axis.index``. The functions that read th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ class Binning(NamedTuple):
     guess_first: int  # leading bits of the first of them
 
 
+@lru_cache(16)  # asked for at every stage of every walker
 def binning(grid) -> Binning:
     """Numbers of a :class:`wlnn.landscape.grid.Grid` for the driver."""
     x, y = grid

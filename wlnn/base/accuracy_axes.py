@@ -1,4 +1,4 @@
-"""How a smoothed test accuracy becomes the y axis of a landscape; no network is known here."""
+"""Axes that are accuracies: their name, and how a smoothed one becomes y; knows no network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 LOGIT_MARGIN = 1e-4  # of the logit axis, published run of the digits task
 SCALE = 10.0  # of the scaled axis, published run of the photographs task
+TRAIN_ACCURACY = "train accuracy"  # name of an x axis along which no temperature is defined
 
 
 class Observable(NamedTuple):

@@ -20,6 +20,10 @@ from wlnn.base.archives import DamagedError, ObjectsError, read_members
 from wlnn.base.errors import UserError
 
 FORMAT = 1  # raise it when a reader of the old number would misunderstand the file
+LENGTHS = {  # what may grow in a run, and the option of `wlnn resume` that makes it grow
+    **{f"{section}.steps": "steps" for section in ("wlmc", "wlmd", "md", "ladder")},
+    "train.epochs": "epochs",
+}
 _META = "wlnn_meta"  # the name of the JSON text inside the archive
 
 
@@ -166,11 +170,11 @@ def open_run(directory, identity: dict, notes: dict | None = None) -> Path:
         contents = read_run(directory)
         found = difference(contents["identity"], identity)
         if found:
-            longer = found.partition(" ")[0] in ("wlmc.steps", "md.steps")
-            more = f"; `wlnn resume {directory} --steps N` lengthens a run" if longer else ""
+            unit = LENGTHS.get(found.partition(" ")[0])
+            more = f"; `wlnn resume {directory} --{unit} N` lengthens a run" if unit else ""
             raise UserError(
                 f"{directory}: belongs to another run: {found}; choose another directory"
-                f"{more}{'; other seeds add to it' * longer}."
+                f"{more}{'; other seeds add to it' * bool(unit)}."
             )
         enter(directory, versions())
         return directory

@@ -110,6 +110,7 @@ def trusted_rows(landscape: Landscape) -> slice:
     Raises:
         UserError: it is shorter than two rows.
     """
+    landscape.require_loss("averages at temperatures")
     been = ~np.isnan(landscape.entropies)
     if landscape.measure == "density":
         walls, x = landscape.settings, landscape.grid.x.centres

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import Number
+from wlnn.cli.numbers import Number
 
 
 @click.command(short_help="Equilibrium against trained networks.")

@@ -10,12 +10,10 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
+from wlnn.cli.numbers import NUMBER, Number, numbers
 from wlnn.cli.options import (
-    NUMBER,
-    Number,
     engine_of,
     engine_options,
-    numbers,
     options_of,
     recipe_of,
     task_options,

@@ -7,7 +7,8 @@ import click
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
 from wlnn.cli.maxent_options import is_given, out_option, print_table, seed_option, write_results
-from wlnn.cli.options import NUMBER, Number, options_of, threads_option
+from wlnn.cli.numbers import NUMBER, Number
+from wlnn.cli.options import options_of, threads_option
 
 
 @click.command(short_help="Wang-Landau sampling of ln g(ln L) beside the theory.")

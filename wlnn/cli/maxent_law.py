@@ -18,7 +18,8 @@ from wlnn.cli.maxent_options import (
     seed_option,
     write_results,
 )
-from wlnn.cli.options import Number, options_of
+from wlnn.cli.numbers import Number
+from wlnn.cli.options import options_of
 
 SHOWN = ("K", "sigma", "s", "alpha", "beta", "KL", "KL_g", "c_g", "R2", "frac_m", "N*L", "p")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wlnn.base.checks import MOST_CONTEXTS
-from wlnn.cli.options import number
+from wlnn.cli.numbers import number
 
 
 class Whole(click.ParamType):

@@ -15,7 +15,8 @@ from wlnn.cli.maxent_options import (
     scales_option,
     write_results,
 )
-from wlnn.cli.options import WORKERS, Number, options_of
+from wlnn.cli.numbers import Number
+from wlnn.cli.options import WORKERS, options_of
 
 COMPARE_FOLDER = "runs/maxent-compare"
 

@@ -5,45 +5,19 @@ It parses; what the settings can check, they check.
 
 from __future__ import annotations
 
-import math
+import os
 import re
 from contextlib import contextmanager
 
 import click
 
 from wlnn.base.errors import UserError
+from wlnn.cli.numbers import NUMBER, numbers, whole_number
 from wlnn.settings.unread import SAMPLERS, read_by, refuse_unread
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
 
 
-class Number(click.ParamType):
-    """A finite number, whole ones as int; 6e7 is one too, and the settings check the rest."""
-
-    name = "number"
-
-    def __init__(self, low: float = -math.inf, high: float = math.inf):
-        self.low, self.high = low, high
-
-    def convert(self, value, param, ctx):
-        """The number of a text."""
-        try:
-            found = int(value) if str(value).strip().lstrip("+-").isdecimal() else number(value)
-            if self.low <= found <= self.high:
-                return found
-            self.fail(f"{value} does not lie from {self.low:g} to {self.high:g}.", param, ctx)
-        except ValueError:
-            self.fail(f"'{value}' is no finite number; write 7, 0.01 or 1e6.", param, ctx)
-
-
-def number(text) -> float:
-    """The finite number that a text is; ValueError for anything else."""
-    if not math.isfinite(value := float(text)):
-        raise ValueError(text)
-    return value
-
-
-NUMBER = {"type": Number(), "metavar": "N"}
 MOST_WORKERS = 1024
 WORKERS = click.IntRange(1, MOST_WORKERS)
 KINDS = {  # where a task comes from
@@ -64,13 +38,27 @@ SETTINGS = {  # the setting that an option stands for, where a task or a run may
     "logits": "network.logits",
     "schedule": "wlmc.schedule",
     "step_rule": "wlmc.step_rule",
+    "x": "grid.x",
     "precision": "wlmc.precision",
 }
-PLAIN = ("width", "layers", "points", "activation", "logits", "schedule", "step_rule", "precision")
+PLAIN = (
+    "width",
+    "layers",
+    "points",
+    "activation",
+    "logits",
+    "schedule",
+    "step_rule",
+    "precision",
+    "x",
+)
 GOES_WITH = {  # options for some sources only, beside those whose setting the source does not read
     **dict.fromkeys(("data", "embedding", "y_axis"), ("task",)),
     "window": ("task", "train", "context"),
-    **dict.fromkeys(("test", "target", "hidden", "kind", "raw"), ("train",)),
+    "x": ("task", "train"),
+    **dict.fromkeys(
+        ("test", "target", "hidden", "kind", "raw", "missing", "split", "split_seed"), ("train",)
+    ),
 }
 WINDOW = [f"{section}.x_{end}" for section in ("grid", "wlmd", "ladder") for end in ("low", "high")]
 INSTEAD = {
@@ -112,11 +100,27 @@ task_options = options_of(
     click.option("--scale", metavar="NAME", help="Inputs of images: raw, unit or standard."),
     click.option("--classes", metavar="A,B", help="cifar: 3,5 or cat,dog, say [deer,frog]."),
     click.option(
+        "--x", metavar="NAME", help="ln-train-loss, or train-accuracy (Monte Carlo, classes)."
+    ),
+    click.option(
         "--y-axis", metavar="NAME", help="Of a smoothed accuracy: logit, scaled or plain."
     ),
-    click.option("--train", metavar="CSV", help="Your data: numbers, one header line."),
-    click.option("--test", metavar="CSV", help="Its test set, with the same columns."),
-    click.option("--target", metavar="COLUMN", help="What is learnt; the rest are inputs."),
+    click.option(
+        "--train", metavar="FILE", help="Your data: CSV, npz, Parquet, folders of images by class."
+    ),
+    click.option("--test", metavar="FILE", help="Its test set, with the same columns; or ..."),
+    click.option("--split", **NUMBER, help="... the part of --train's own rows that train: 0.5."),
+    click.option("--split-seed", **NUMBER, help="What draws them [0]."),
+    click.option(
+        "--missing",
+        type=click.Choice(["refuse", "mean"]),
+        help="Missing cells of inputs: refused, or the mean in training [refuse].",
+    ),
+    click.option(
+        "--target",
+        metavar="COLUMN",
+        help="What is learnt, or several quantities: a,b; the rest are inputs.",
+    ),
     click.option("--hidden", metavar="N,N,..", help="Hidden units with --train [8,8]."),
     click.option(
         "--kind", type=click.Choice(["classify", "regress"]), help="If the target leaves it open."
@@ -230,7 +234,7 @@ def recipe_of(
         if name in given and not _goes_with(name, kind):
             instead = INSTEAD.get((name, kind), "; set it in the file" if kind == "file" else "")
             raise UserError(f"{_option(name)} does not go with {KINDS[kind]}{instead}.")
-    values: dict[str, dict] = {"network": {}, "data": {}, "wlmc": {}}
+    values: dict[str, dict] = {"network": {}, "data": {}, "wlmc": {}, "grid": {}}
     values["sampler"] = _named(given, "seed", "walkers", "steps", "keep_networks")
     for name in PLAIN:
         section, _, key = SETTINGS[name].partition(".")
@@ -257,7 +261,8 @@ def recipe_of(
         low, high = numbers("--window", given["window"], 2)
         if not low < high:
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
-        values["grid"] = values["wlmd"] = {"x_low": low, "x_high": high}
+        values["grid"] |= {"x_low": low, "x_high": high}
+        values["wlmd"] = {"x_low": low, "x_high": high}
         values["ladder"] = {"x_low": low}
     words = {setting: _option(name) for name, setting in SETTINGS.items() if name in given}
     for setting, (option, value) in (own or {}).items():
@@ -283,6 +288,8 @@ def recipe_of(
     if given.get("data_seed") == "published":
         words = {"data.selection": "--data-seed published", **words}
     words |= {text.partition("=")[0].strip(): f"--set {text}" for text in options["overrides"]}
+    if "window" in given and recipe.settings.grid.x == "train-accuracy":
+        words["grid.x_low"] = "--window"
     refuse_unread(recipe, words)
     return recipe
 
@@ -305,9 +312,17 @@ def _kind(given: dict) -> str:
         return "file" if ".py" in name else "context" if name == "context-select" else "task"
     if "task" in given:
         raise UserError("--task and --train exclude each other: a CSV file is a task of its own.")
-    for name in ("test", "target"):
-        if name not in given:
-            raise UserError(f"--train needs --{name} as well.")
+    if "test" not in given and "split" not in given:
+        raise UserError("--train needs --test as well, or --split 0.5 for a part of its own rows.")
+    if "test" in given and "split" in given:
+        raise UserError("--test and --split exclude each other: the rest of the rows is the test.")
+    if "split_seed" in given and "split" not in given:
+        raise UserError("--split-seed goes with --split.")
+    if "target" not in given and not os.path.isdir(given["train"]):
+        from wlnn.tasks.own_files import columns_of
+
+        names = ", ".join(f"'{name}'" for name in columns_of(given["train"]).names[:30])
+        raise UserError(f"--train needs --target as well; the columns there are {names}.")
     return "train"
 
 
@@ -332,7 +347,10 @@ def _source(kind: str, given: dict) -> dict:
     hidden = given.get("hidden", "8,8").split(",")
     if not all(units.strip().isdigit() for units in hidden):
         raise UserError(f"--hidden {given['hidden']}: write whole numbers of units, as in 8,8.")
-    source = {**_named(given, "train", "test", "target", "kind"), "standardise": "raw" not in given}
+    source = _named(given, "train", "test", "target", "kind", "missing", "split")
+    if "split_seed" in given:
+        source["split_seed"] = whole_number("--split-seed", given["split_seed"])
+    source["standardise"] = "raw" not in given
     return {**source, "hidden": [int(units) for units in hidden]}
 
 
@@ -344,15 +362,3 @@ def tell(task) -> None:
 
 def _named(given: dict, *names: str) -> dict:
     return {name: given[name] for name in names if name in given}
-
-
-def numbers(option: str, text: str, count: int) -> list[float]:
-    """The ``count`` numbers of an option's value "a,b"; UserError for anything else."""
-    try:
-        found = [number(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if len(found) != count:
-        wanted = "a finite number" if count == 1 else f"{count} finite numbers, as in 1,2"
-        raise UserError(f"{option} must be {wanted}, not '{text}'.")
-    return found

@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import Number, numbers, options_of
+from wlnn.cli.numbers import Number, numbers
+from wlnn.cli.options import options_of
 
 UNITS = click.Choice(["bin", "axis", "exp"])
 per_x_option = click.option(

@@ -17,7 +17,8 @@ import click
 from wlnn.backend.device import Host
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
-from wlnn.cli.options import NUMBER, STOPPED, engine_of, engine_options, tell, threads_option
+from wlnn.cli.numbers import NUMBER
+from wlnn.cli.options import STOPPED, engine_of, engine_options, tell, threads_option
 
 METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 
@@ -25,9 +26,10 @@ METHODS = ("langevin", "annealing", "tempering", "sgd", "adam")
 @click.command(short_help="Go on with an interrupted run.")
 @click.argument("run", type=click.Path())
 @click.option("--steps", **NUMBER, help="Make the run so long, finished or not.")
+@click.option("--epochs", **NUMBER, help="The same of trainings, and of what `wlnn tune` tried.")
 @threads_option
 @engine_options
-def resume(run, steps, threads, on, insecure, device):
+def resume(run, steps, epochs, threads, on, insecure, device):
     """Go on with an interrupted run, or with all runs in a directory of runs.
 
     The task is rebuilt from run.json. What comes out is bit for bit what the run would have given
@@ -35,8 +37,9 @@ def resume(run, steps, threads, on, insecure, device):
 
     With --steps a run becomes longer, bit for bit as one run of that length: Monte Carlo measures
     on with what it learnt (without production it learns on, if --schedule is paper or halving and
-    --step-rule is not freeze), `wlnn md` moves on. Other runs say why they cannot. The result so
-    far is kept as landscape-STEPS.npz.
+    --step-rule is not freeze), and so does molecular dynamics; `wlnn md` moves on. Trainings go on
+    with --epochs. Ladders keep their rungs and samples and go on: as good as one run, not always
+    its bits. A search says why it cannot. The result so far is kept as landscape-STEPS.npz.
     """
     from wlnn.runs.lengthen import lengthen
     from wlnn.runs.recipe import read_recipe
@@ -45,8 +48,12 @@ def resume(run, steps, threads, on, insecure, device):
     if not (folders[0] / "run.json").exists():
         folders = sorted(path.parent for path in folders[0].glob("*/run.json")) or folders
     again = f"wlnn resume {run}" if len(folders) > 1 else ""
-    for folder in folders if steps is not None else ():
-        _, changed = lengthen(folder, steps)
+    given = {"steps": steps, "epochs": epochs}
+    lengths = [(length, unit) for unit, length in given.items() if length is not None]
+    if len(lengths) > 1:
+        raise UserError("--steps and --epochs exclude each other: a run has one of them.")
+    for folder, how in [(folder, how) for folder in folders for how in lengths]:
+        _, changed = lengthen(folder, *how)
         if changed:
             click.echo(f"{folder}: from now on a run with {', '.join(changed)}", err=True)
     with engine_of(on, insecure, device) as engine:

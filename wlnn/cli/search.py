@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
+from wlnn.cli.numbers import NUMBER, Number
 from wlnn.cli.options import (
-    NUMBER,
-    Number,
     engine_of,
     engine_options,
     options_of,

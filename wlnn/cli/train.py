@@ -10,15 +10,8 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import (
-    NUMBER,
-    WORKERS,
-    engine_of,
-    engine_options,
-    options_of,
-    recipe_of,
-    task_options,
-)
+from wlnn.cli.numbers import NUMBER
+from wlnn.cli.options import WORKERS, engine_of, engine_options, options_of, recipe_of, task_options
 from wlnn.cli.runs import execute
 
 TRAIN = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "initialisation")
@@ -82,7 +75,7 @@ def train(preset, out, processes, tuned, on, insecure, device, **options):
         for name, value in Tuning.load(tuned).best_settings.items():
             if options[name] is None:
                 options[name] = value
-    from wlnn.cli.options import numbers
+    from wlnn.cli.numbers import numbers
     from wlnn.runs.names import directory_name
 
     given = options.pop("batch_size")
@@ -122,7 +115,7 @@ def tune(preset, out, processes, on, insecure, device, rate_range, batch_range, 
 
     All settings get the same number of epochs. Ctrl-C loses nothing; the same command goes on.
     """
-    from wlnn.cli.options import numbers
+    from wlnn.cli.numbers import numbers
     from wlnn.runs.names import directory_name
 
     own = {}

@@ -183,6 +183,27 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
     return with_replicas(ladder, ladder.order[near])
 
 
+def lengthened(settings, ladder: Ladder) -> Ladder:
+    """The ladder with all stretches that there are steps for, if they were fewer when it began.
+
+    Its samples lie in as much longer slices then. A run whose steps are what they were has none
+    left.
+    """
+    if ladder.phase not in (RUN, DONE):
+        return ladder
+    cost = (ladder.rungs.n - 1) * settings.stretch + 1
+    more = (settings.steps - ladder.steps) // cost - (ladder.units - ladder.unit)
+    if more <= 0:
+        return ladder
+    units = int(ladder.units + more)
+
+    def resliced(part: Samples) -> Samples:
+        return part._replace(slice=(2 * part.slice + 1) * ladder.units // (2 * units))
+
+    parts = tuple(resliced(part) for part in ladder.parts)
+    return ladder._replace(phase=RUN, units=units, parts=parts)
+
+
 def _with_missing_rung(mover, settings, ladder: Ladder) -> Ladder:
     """A row inserted where exchanges along beta fail, if there is such a place; one at a time."""
     rungs = ladder.rungs

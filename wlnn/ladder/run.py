@@ -119,6 +119,7 @@ def sample(
         if (done := finished(directory)) is not None:
             return done
         found = [load_ladder(directory, k, problem.n_parameters) for k in range(settings.ladders)]
+        found = [ladder and units.lengthened(settings, ladder) for ladder in found]
     climbers = [Climber(number, ladder) for number, ladder in enumerate(found)]
     field = field_on(problem, device, directory=directory)
     if not field.compiled and not by_gradient(problem, settings):

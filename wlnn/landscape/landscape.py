@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wlnn.base import frames, shown, store
-from wlnn.base.accuracy_axes import ACCURACY_AXES
+from wlnn.base.accuracy_axes import ACCURACY_AXES, TRAIN_ACCURACY
 from wlnn.base.errors import UserError
 from wlnn.base.statistics import ln_sum, standard_error, t_factor
 from wlnn.landscape import tables
@@ -257,6 +257,14 @@ class Landscape:
             return np.where(never.all(axis=-1), np.nan, best)
 
         return self._curve(highest(self.entropies))._replace(value=highest(self.entropy))
+
+    def require_loss(self, what: str) -> None:
+        """UserError where x is no logarithm of a loss, for ``what`` cannot do without it."""
+        if self.grid.x.name == TRAIN_ACCURACY:
+            raise UserError(
+                f"{what} need x = ln(train loss), and this landscape has x = {self.grid.x.name}; "
+                "sample the task without --x."
+            )
 
     def true_accuracy(self) -> Curve:
         """Mean true accuracy of all networks of a training loss, where y is a smoothed accuracy.

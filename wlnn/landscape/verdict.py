@@ -13,6 +13,7 @@ from math import ceil, isfinite
 
 import numpy as np
 
+from wlnn.base.accuracy_axes import TRAIN_ACCURACY
 from wlnn.base.statistics import ln_sum, t_factor
 from wlnn.landscape import diagnostics
 from wlnn.landscape.landscape import Landscape
@@ -211,7 +212,12 @@ def _out_of_reach(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, st
     """Parts of the window where no walker was, and of the box that are not in the window."""
     visited = landscape.visits.any(axis=1) | np.isfinite(landscape.marginal_entropy().value)
     x, lowest, longer = landscape.grid.x, int(np.argmax(visited)), _longer(landscape)
-    if landscape.unit == "walker" and lowest > UNREACHED * x.n:
+    if x.name == TRAIN_ACCURACY:
+        highest = int(np.flatnonzero(visited)[-1])
+        if x.n - 1 - highest > UNREACHED * x.n:
+            reason = f"no walker came above a {x.name} of {x.centres[highest]:.2f}"
+            yield LOOK_AGAIN, reason, longer(4)
+    elif landscape.unit == "walker" and lowest > UNREACHED * x.n:
         reason = f"no walker came below {x.edges[lowest]:.2f}, the window begins at {x.lo:.2f}"
         window = _window(landscape, x.edges[lowest], x.hi)
         yield LOOK_AGAIN, reason, f"{longer(4)}, or {window} if nothing lies below"
@@ -316,14 +322,17 @@ def _advice(landscape: Landscape, words: str, longer) -> str:
 
 
 def can_go_on(landscape: Landscape) -> bool:
-    """Whether `wlnn resume RUN --steps` makes this very run longer: one that counts visits."""
-    return landscape.resampling == "jackknife" and "merged" not in landscape.meta
+    """Whether `wlnn resume RUN --steps` makes this very run longer."""
+    goes_on = landscape.resampling == "jackknife" or landscape.unit in ("ladder", "table")
+    return goes_on and "merged" not in landscape.meta
 
 
 def _longer(landscape: Landscape):
     """The option for a run that is longer by a factor, at least 2 and at most 10."""
     steps, most = landscape.settings.get("steps", 0), 10
-    if can_go_on(landscape):  # what was learnt in a twentieth of a run is too little for it
+    if landscape.resampling == "jackknife" and can_go_on(
+        landscape
+    ):  # what was learnt in a twentieth of a run is too little for it
         most = max(int((1 - landscape.settings.get("production", 0.5)) / 0.05 + 1e-9), 2)
 
     def option(factor: float) -> str:

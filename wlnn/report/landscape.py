@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from wlnn.base.accuracy_axes import TRAIN_ACCURACY
 from wlnn.base.text_table import INTERVAL, aligned
 from wlnn.ladder.diagnostics import in_words
 from wlnn.landscape.grid import Axis
@@ -34,8 +35,11 @@ def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> li
 def reached(landscape: Landscape) -> str:
     """How far a run came, in one line."""
     x, visited = landscape.grid.x, landscape.visits > 0
-    lowest = x.edges[np.flatnonzero(visited.any(axis=1))[0]]
-    words = f"{x.name} down to {lowest:.2f}, {visited.sum():,} bins ({visited.mean():.0%})"
+    rows = np.flatnonzero(visited.any(axis=1))
+    far = f"down to {x.edges[rows[0]]:.2f}"
+    if x.name == TRAIN_ACCURACY:
+        far = f"up to {x.centres[rows[-1]]:.2f}"
+    words = f"{x.name} {far}, {visited.sum():,} bins ({visited.mean():.0%})"
     if "round_trips" in landscape.history:
         words += f", {landscape.round_trips[:, -1].sum():.0f} round trips"
     return words

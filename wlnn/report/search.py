@@ -62,6 +62,7 @@ def metric_for(problem: Problem, landscape: Landscape | None, name: str = "") ->
             raise UserError(
                 f"{name}: its {word} is not that of the search; give a landscape of the same task."
             )
+    landscape.require_loss("searches")
     metric = its.get("y")
     if metric not in has or not np.isfinite(landscape.grid.y.lo):
         raise UserError(

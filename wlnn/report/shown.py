@@ -17,7 +17,7 @@ from wlnn.landscape.landscape import Curve, Landscape
 from wlnn.landscape.verdict import verdict_of
 from wlnn.report.landscape import describe, reached, title_of
 from wlnn.tasks.problem import Problem
-from wlnn.tasks.task import Task
+from wlnn.tasks.task import X_NAMES, Task
 from wlnn.training.trained import Trained, TrainedCurve
 
 ROWS = 4  # of a curve
@@ -55,11 +55,13 @@ def _(thing: Task) -> list[str]:
     data = thing.data
     inputs = " x ".join(str(n) for n in data.x_train.shape[1:])
     target = f"{data.classes} classes" if data.classes else "a real target"
+    if data.targets > 1:
+        target = f"{data.targets} real targets"
     return [
         f"Task: {title_of(thing.describe())}",
         f"  {len(data.x_train)} training and {len(data.x_test)} test points, {inputs} inputs, "
         f"{target}",
-        f"  x = ln(train loss), {thing.loss}; y = {thing.y.replace('-', ' ')}",
+        f"  x = {X_NAMES[thing.x]}, {thing.loss}; y = {thing.y.replace('-', ' ')}",
         f"  {_grid(thing.grid)}",
     ]
 

@@ -72,7 +72,8 @@ def _source(source: dict) -> list[str]:
         elif name == "hidden":
             words += ["--hidden", ",".join(str(units) for units in value)]
         elif value is not None:
-            words += [f"--{name}", str(value)]
+            said = ",".join(value) if isinstance(value, list) else str(value)
+            words += [f"--{name.replace('_', '-')}", said]
     return words
 
 

@@ -6,6 +6,7 @@ on. What cannot go on as one run of that length is refused, with the reason.
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,56 +15,63 @@ from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.runs.recipe import Recipe, read_recipe
-from wlnn.settings.canonical import MDSettings
-from wlnn.settings.samplers import WLMCSettings
+from wlnn.settings.samplers import WLMCSettings, WLMDSettings
 from wlnn.wlmc.walker import make_plan
 
-OTHERS = {  # why not, by sampler
-    "wlmd": "the average of its S began at a part of its steps, and its table was cut to them",
-    "ladder": "its rungs were spaced, and its samples counted, by its length",
-    "seek": "its temperatures fall along its whole length",
-    "train": "trainings have epochs, not steps",
-    "tune": "trainings have epochs, not steps",
+RESULT = {  # which says that a run is finished
+    **dict.fromkeys(("wlmc", "wlmd", "ladder"), "landscape.npz"),
+    "train": "trained.npz",
+    "tune": "tuning.npz",
 }
-RESULT = {"wlmc": "landscape.npz"}  # which says that a run is finished
+SECTIONS = {"tune": "train"}  # whose length is that of a section of another name
 
 
 @alone
-def lengthen(directory, steps: float) -> tuple[Recipe, tuple[str, ...]]:
-    """Make a run ``steps`` long, finished or not: its recipe from now on, and what that means.
+def lengthen(directory, length: float, unit: str = "steps") -> tuple[Recipe, tuple[str, ...]]:
+    """Make a run so many steps long, finished or not: its recipe from now on, and what that means.
 
     Monte Carlo: learning stays as it was and the stages that measure are more; where there are
-    none, learning goes on, if neither schedule nor step width depend on its end. ``wlnn md`` goes
-    on as it was. The bits are those of one run with the settings of the recipe.
+    none, learning goes on, if neither schedule nor step width depend on its end. Wang-Landau
+    molecular dynamics: the average begins, and S is frozen, at the step at which it did. ``wlnn
+    md`` and trainings, whose ``unit`` is "epochs", go on as they were. The bits are those of one
+    run with the settings of the recipe.
 
-    Nothing is changed in a run that has so many already.
+    Ladders keep rungs, replicas and samples, and make more stretches. One run of that length would
+    have looked for gaps between its rungs for longer, and have cut its samples into longer slices,
+    of which burn-in drops some: the bits are its own where it had found none and stretches are a
+    whole number of times as many.
+
+    Nothing is changed in a run that is so long already.
 
     Raises:
         UserError: no run directory, or a run that cannot be lengthened; nothing is changed then.
     """
     recipe, directory = read_recipe(directory), Path(directory)
-    name, old = recipe.sampler, getattr(recipe.settings, recipe.sampler)
-    make = {"wlmc": _monte_carlo, "md": _motion}.get(name)
-    if make is None:
-        raise _refused(directory, OTHERS[name])
-    if steps == old.steps:  # lengthened before, and interrupted: it only goes on
+    if recipe.sampler == "seek":
+        raise _refused(directory, "its temperatures fall along its whole length")
+    name = SECTIONS.get(recipe.sampler, recipe.sampler)
+    old, own = getattr(recipe.settings, name), "epochs" if name == "train" else "steps"
+    before = getattr(old, own)
+    if unit != own:
+        raise UserError(f"{directory}: has {name}.{own} = {before}; give --{own}, not --{unit}.")
+    if length == before:  # lengthened before, and interrupted: it only goes on
         return recipe, ()
-    if steps != int(steps) or steps < old.steps:
+    if length != int(length) or length < before:
         raise UserError(
-            f"{directory}: has {name}.steps = {old.steps}; give --steps a larger whole number."
+            f"{directory}: has {name}.{own} = {before}; give --{own} a larger whole number."
         )
-    new = make(directory, old, int(steps))
+    make = {"wlmc": _monte_carlo, "wlmd": _molecular_dynamics}.get(name)
+    new = make(directory, old, int(length)) if make else replace(old, **{own: int(length)})
     longer = replace(recipe, settings=replace(recipe.settings, **{name: new}))
     contents = store.read_run(directory)
     identity = contents["identity"]
-    before = [*contents.get("shorter", []), identity]
-    result = directory / RESULT.get(name, "")
+    result = directory / RESULT.get(recipe.sampler, "")
     if result.is_file():
-        os.replace(result, result.with_stem(f"{result.stem}-{old.steps}"))
+        os.replace(result, result.with_stem(f"{result.stem}-{before}"))
     notes = {
-        "identity": {**identity, name: asdict(new)},
+        "identity": {**identity, name: new.identity()},
         "recipe": longer.to_dict(),
-        "shorter": before,
+        "shorter": [*contents.get("shorter", []), identity],
     }
     store.change_notes(directory, notes)
     changed = tuple(
@@ -71,6 +79,8 @@ def lengthen(directory, steps: float) -> tuple[Recipe, tuple[str, ...]]:
         for key, value in asdict(new).items()
         if value != getattr(old, key)
     )
+    if name == "ladder":
+        changed += ("which keeps its rungs and samples where one run might have made other rungs",)
     return longer, changed
 
 
@@ -99,8 +109,24 @@ def _monte_carlo(directory: Path, old: WLMCSettings, steps: int) -> WLMCSettings
     return new
 
 
-def _motion(directory: Path, old: MDSettings, steps: int) -> MDSettings:
-    return replace(old, steps=steps)
+def _molecular_dynamics(directory: Path, old: WLMDSettings, steps: int) -> WLMDSettings:
+    """More steps after the same learning; the record of periods may have a cut one more."""
+    if old.steps % old.round:
+        raise _refused(directory, f"its last round of {old.round} steps was cut short")
+    learning = old.steps - round(old.steps * old.production)
+    production = 1 - learning / steps if old.production else 0.0
+    if production > 0.95:
+        raise UserError(
+            f"{directory}: learnt in {learning} steps, which is too little for a run above "
+            f"{20 * learning}; give --steps {20 * learning} or less, or sample anew."
+        )
+    begin = old.average_from * old.steps
+    new = replace(old, steps=steps, production=production, average_from=begin / steps)
+    while int(new.average_from * steps) < int(begin):  # rounded down across a step
+        new = replace(new, average_from=math.nextafter(new.average_from, 1))
+    if old.production and steps - round(steps * new.production) != learning:
+        raise _refused(directory, "no wlmd.production freezes S at the same step")
+    return new
 
 
 def _refused(directory: Path, why: str) -> UserError:

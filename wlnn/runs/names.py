@@ -67,6 +67,7 @@ def _unusual(settings: Settings, usual: Settings) -> list[str]:
         ("data", "scale", ""),
         ("network", "activation", ""),
         ("wlmd", "accuracy_axis", ""),
+        ("grid", "x", ""),
     ):
         value = getattr(getattr(settings, section), option)
         if value != getattr(getattr(usual, section), option):

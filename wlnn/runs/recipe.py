@@ -41,8 +41,8 @@ class Recipe:
     Attributes:
         source: {"task": name}, with "data" and "embedding" if it needs files; {"file":
             "path.py:name"}; or {"train": path, "test": path, "target": column, "hidden": [..],
-            "kind": .., "standardise": bool}. Paths are absolute. Empty where a program made the
-            task.
+            "kind": .., "standardise": bool, ...}, arguments of ``task_from_csv``. Paths are
+            absolute. Empty where a program made the task.
         settings: all sections; those that the source does not use are ignored.
         sampler: "wlmc" (Monte Carlo), "wlmd" (molecular dynamics) or "ladder"; "md", "seek",
             "train" or "tune" where no landscape is sampled.
@@ -326,23 +326,42 @@ def _is_sound(stored) -> bool:
     """Whether the recipe of a ``run.json`` is one that :meth:`Recipe.to_dict` could have given."""
     if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
         return False
-    source, texts = stored.get("source"), ("task", *PATHS, "target")
+    source, texts = stored.get("source"), ("task", *PATHS)
     if not isinstance(source, dict) or stored.get("sampler") not in tuple(SAMPLERS):
         return False
-    kinds = {**dict.fromkeys(texts, str), "hidden": list, "kind": str | None, "standardise": bool}
+    kinds = {
+        **dict.fromkeys(texts, str),
+        "target": str | list,
+        "hidden": list,
+        "kind": str | None,
+        "standardise": bool,
+        "missing": str,
+        "split": int | float,
+        "split_seed": int,
+    }
     return (
         isinstance(stored.get("preset"), str)
         and all(isinstance(part, dict) for part in stored["settings"].values())
         and all(name in kinds and isinstance(source[name], kinds[name]) for name in source)
         and all(type(units) is int for units in source.get("hidden", ()))
-        and (set(source) & {"task", "file"} or {"train", "test", "target"} <= set(source))
+        and (set(source) & {"task", "file"} or "train" in source)
         and source.get("task", "mnist") in TASKS
     )
 
 
 def fingerprint(path: Path) -> str:
-    """First 16 digits of the SHA-256 of a file; UserError if it cannot be read."""
+    """First 16 digits of the SHA-256 of a file, or of all files of a folder with their names.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path, found = Path(path), hashlib.sha256()
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+        if not path.is_dir():
+            found.update(path.read_bytes())
+        for part in sorted(path.rglob("*")) if path.is_dir() else ():
+            if part.is_file():
+                found.update(f"{part.relative_to(path).as_posix()} {fingerprint(part)}\n".encode())
+        return found.hexdigest()[:16]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {(error.strerror or '').lower()}.") from error

@@ -20,7 +20,8 @@ from wlnn.tasks.catalogue import TASKS
 
 OPTIONS = (  # of `wlnn sample`, that a study may name
     "task", "layers", "width", "activation", "logits", "points", "data_seed", "data", "embedding",
-    "scale", "classes", "y_axis", "train", "test", "target", "hidden", "kind", "raw", "window",
+    "scale", "classes", "y_axis", "train", "test", "target", "hidden", "kind", "raw", "missing",
+    "split", "split_seed", "x", "window",
     "sampler", "seed", "walkers", "steps", "schedule", "step_rule", "precision", "keep_networks",
     "preset",
 )  # fmt: skip

@@ -59,7 +59,7 @@ class DataSettings(Section):
 
 @dataclass(frozen=True)
 class GridSettings(Section):
-    """Macrostates: the x axis is ln(train loss), the y axis one of three test quantities.
+    """Macrostates: x is ln(train loss) or, as y has it, an accuracy; y one of three quantities.
 
     Examples:
         >>> import wlnn
@@ -69,7 +69,8 @@ class GridSettings(Section):
     """
 
     name = "grid"
-    x_low: float = option(-7.0)
+    x: str = option("ln-train-loss", choices=("ln-train-loss", "train-accuracy"))
+    x_low: float = option(-7.0)  # x_low, x_high, x_width: ln(train loss) only
     x_high: float = option(1.0)
     x_width: float = option(0.05, above=0)  # of a bin
     y: str = option("test-accuracy", choices=("test-accuracy", "smoothed-accuracy", "ln-test-loss"))

@@ -14,6 +14,7 @@ SAMPLERS = {  # what they are called, and what they read beside the task's
     "train": ("training", {"train"}),
     "tune": ("tuning", {"tune", "train"}),
 }
+X_BINS = ("grid.x_low", "grid.x_high", "grid.x_width")
 BINS = {"grid.x_low": "wlmd.x_low", "grid.x_high": "wlmd.x_high", "grid.x_width": "wlmd.spacing"}
 BINS |= {"grid.y_low": "wlmd.y_low", "grid.y_high": "wlmd.y_high", "grid.y_width": "wlmd.spacing"}
 
@@ -62,7 +63,18 @@ def refuse_unread(recipe, given: dict[str, str]) -> None:
     of_the_task = {name: words for name, words in given.items() if name not in of_samplers}
     if recipe.source:
         refuse_of_task(recipe.kind, of_the_task)
+    accuracy = recipe.source and recipe.settings.grid.x == "train-accuracy"
+    if accuracy and recipe.sampler != "wlmc":
+        raise UserError(
+            f"x = train accuracy goes with Monte Carlo alone and not with {sampler}; leave it out, "
+            "or sample with --sampler wlmc."
+        )
     for setting in of_the_task:
+        if accuracy and setting in X_BINS:
+            raise UserError(
+                f"{given[setting]} has no effect on x = train accuracy, whose bins are centred on "
+                "all possible accuracies; leave it out."
+            )
         if setting in BINS and recipe.sampler not in ("wlmc", "ladder"):
             instead = f"give {BINS[setting]}" if recipe.sampler == "wlmd" else "leave it out"
             raise UserError(f"{given[setting]} has no effect on {sampler}; {instead}.")

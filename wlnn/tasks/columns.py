@@ -1,6 +1,6 @@
 """A user's CSV file as named columns: separator and decimal sign found, every cell accounted for.
 
-What a column means (an input, a quantity, classes) is decided in ``datasets.py``.
+What a column means (an input, a quantity, classes) is decided in ``own_data.py``.
 """
 
 from __future__ import annotations
@@ -24,58 +24,78 @@ FEWEST_ROWS = 10  # three numbers in a row may be a quantity
 
 
 class Columns(NamedTuple):
-    """Cells of a CSV file as text."""
+    """The columns of a table, by name: cells of a file as text, or numbers of arrays."""
 
-    path: Path
+    path: Path | str
     names: list[str]
-    lines: list[int]  # line of the file of every row
-    cells: list[list[str]]  # [row][column], without the spaces around them
-    separator: str
-    decimal_comma: bool
+    cells: dict[str, list[str] | np.ndarray]  # without the spaces around them; NaN is missing
+    lines: list[int]  # line of the file of every row, or its number
+    note: str = ""  # what was found out about the file, where it is not the usual
+    decimal_comma: bool = False
+    row: str = "line"  # what ``lines`` counts
 
-    def texts(self, name: str) -> list[str]:
-        """The cells of one column; UserError where one is empty or stands for a missing value."""
-        at = self.names.index(name)
-        found = [row[at] for row in self.cells]
-        for line, cell in zip(self.lines, found, strict=True):
-            if cell.lower() in MISSING:
-                raise UserError(
-                    f"{self.path}: line {line}, column '{name}': "
-                    + (f"'{cell}' is no finite number" if cell else "the cell is empty")
-                    + "; write one, or leave the row out."
-                )
+    def texts(self, name: str, missing: str = "") -> list[str]:
+        """The cells of one column, "" for a missing one; UserError where one may not be.
+
+        ``missing`` is "mean" where it may, "refuse" where the user could allow it, "" elsewhere.
+        """
+        found = ["" if cell.lower() in MISSING else cell for cell in self.cells[name]]
+        if missing != "mean" and "" in found:
+            at = found.index("")
+            raise self._refused(name, at, self.cells[name][at], missing)
         return found
 
-    def numbers(self, name: str) -> np.ndarray:
-        """The finite numbers ``(N,)`` of one column; UserError names the first other cell."""
-        found = self.texts(name)
-        values = np.array([self._value(cell) for cell in found])
-        for wrong in np.flatnonzero(~np.isfinite(values)):
-            instead = "write one, or leave the row out"
+    def numbers(self, name: str, missing: str = "") -> np.ndarray:
+        """The finite numbers ``(N,)`` of one column; UserError names the first other cell.
+
+        With ``missing`` "mean" a missing one is NaN.
+        """
+        cells = self.cells[name]
+        if isinstance(cells, np.ndarray):
+            values, gone = cells, np.isnan(cells)
+        else:
+            found = self.texts(name, missing)
+            values = np.array([self._value(cell) for cell in found])
+            gone = np.array([not cell for cell in found])
+        allowed = gone if missing == "mean" else np.zeros(len(values), bool)
+        for wrong in np.flatnonzero(~np.isfinite(values) & ~allowed):
+            cell = str(cells[wrong])
             if self.is_text(name):
                 instead = "code the words of this column as numbers (0 and 1), or leave it out"
-            raise UserError(
-                f"{self.path}: line {self.lines[wrong]}, column '{name}': '{found[wrong]}' is no "
-                f"finite number; {instead}."
-            )
+                raise UserError(
+                    f"{self._at(name, wrong)}: '{cell}' is no finite number; {instead}."
+                )
+            raise self._refused(name, wrong, cell, missing if gone[wrong] else "")
         return values
 
     def is_text(self, name: str) -> bool:
         """Whether no cell of a column is a number: it holds names, then."""
-        at = self.names.index(name)
-        return not any(number(row[at].replace(",", ".")) is not None for row in self.cells)
+        cells = self.cells[name]
+        return not isinstance(cells, np.ndarray) and not any(
+            number(cell.replace(",", ".")) is not None for cell in cells
+        )
+
+    def of_rows(self, rows: np.ndarray) -> Columns:
+        """Some of the rows, in that order."""
+        cells = {
+            name: column[rows] if isinstance(column, np.ndarray) else [column[k] for k in rows]
+            for name, column in self.cells.items()
+        }
+        return self._replace(cells=cells, lines=[self.lines[k] for k in rows])
 
     def _value(self, cell: str) -> float:
         value = number(cell.replace(",", ".") if self.decimal_comma else cell)
         return np.nan if value is None else value
 
-    @property
-    def note(self) -> str:
-        """What was found out about the file, where it is not the usual."""
-        sign = " and decimal commas" * self.decimal_comma
-        if self.separator == ",":
-            return ""
-        return f"{self.path.name}: read with {SEPARATORS[self.separator]} between columns{sign}"
+    def _at(self, name: str, row: int) -> str:
+        return f"{self.path}: {self.row} {self.lines[row]}, column '{name}'"
+
+    def _refused(self, name: str, row: int, cell: str, missing: str) -> UserError:
+        what = f"'{cell}' is no finite number" if cell else "the cell is empty"
+        instead = "or leave the row out"
+        if missing:
+            instead = "leave the row out, or give --missing mean"
+        return UserError(f"{self._at(name, row)}: {what}; write one, {instead}.")
 
 
 def number(cell: str) -> float | None:
@@ -122,8 +142,14 @@ def read_columns(path) -> Columns:
         if len(cells) != len(names):
             raise UserError(f"{path}: line {line} has {len(cells)} cells, the header {len(names)}.")
     commas = separator != "," and _has_decimal_commas(path, names, rows)
-    lines, cells = [line for line, _ in rows], [cells for _, cells in rows]
-    return Columns(path, names, lines, cells, separator, commas)
+    note = ""
+    if separator != ",":
+        sign = " and decimal commas" * commas
+        note = f"{path.name}: read with {SEPARATORS[separator]} between columns{sign}"
+    cells = dict(
+        zip(names, map(list, zip(*(cells for _, cells in rows), strict=True)), strict=True)
+    )
+    return Columns(path, names, cells, [line for line, _ in rows], note, commas)
 
 
 def _separator(text: str) -> str:

@@ -1,21 +1,18 @@
-"""Data sets: spiral generators (Eqs. (5) and (6) of the paper) and a reader of CSV files.
+"""Data sets: a training and a test set, and the spiral generators (Eqs. (5), (6) of the paper).
 
-A reader returns arrays and a note of where they come from; nothing here knows networks or losses.
+Nothing here reads a file, or knows networks or losses.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.base.streams import generator
-from wlnn.tasks.columns import Columns, counts_rows, is_row_number, read_columns
 
 LEAST_STD, MOST_STD = 1e-140, 1e140  # of a column whose squares are ordinary numbers
-MOST_CLASSES = 20  # more distinct integers than this are probably not classes: ask
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,8 @@ class Dataset:
     Attributes:
         x_train, x_test: inputs, shapes ``(N, d)`` and ``(M, d)``, or images ``(N, C, H, W)``
             (channels, rows, columns), float64.
-        y_train, y_test: labels 0..K-1 as int64 ``(N,)``, or real targets as float64 ``(N,)``.
+        y_train, y_test: labels 0..K-1 as int64 ``(N,)``, or real targets as float64 ``(N,)``; of
+            T > 1 targets a row ``(N, T)``.
         source: JSON description that is stored with every result: law, seed, file names, scaling;
             empty where a program made the arrays and says no more.
         notes: sentences on how the files were understood, told when a run begins and not stored.
@@ -58,15 +56,19 @@ class Dataset:
                     )
             x = x.astype(np.float64)
             y = y.astype(np.int64 if y.dtype.kind in "iub" else np.float64)
-            if y.ndim == 2 and len(y) == len(x):
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = y[:, 0]
+            if y.ndim == 2 and len(y) == len(x) and y.dtype.kind == "i":
                 raise UserError(
-                    f"the {part} set has {y.shape[1]} targets a row; one target only, and a class "
-                    "as its number 0..K-1 (targets.argmax(axis=1) of one-hot rows)."
+                    f"the {part} set has {y.shape[1]} whole numbers a row as targets: give a class "
+                    "as its number 0..K-1 (targets.argmax(axis=1) of one-hot rows), and several "
+                    "quantities as targets.astype(float)."
                 )
-            if x.ndim not in (2, 4) or y.shape != (len(x),) or not x.size:
+            fitting = y.ndim in (1, 2) and len(y) == len(x)
+            if x.ndim not in (2, 4) or not fitting or not x.size * y.size:
                 raise UserError(
-                    f"the {part} set needs inputs (N, d), or images (N, C, H, W), and one target a "
-                    f"row, not shapes {x.shape} and {y.shape}."
+                    f"the {part} set needs inputs (N, d), or images (N, C, H, W), and targets (N,) "
+                    f"or (N, T), not shapes {x.shape} and {y.shape}."
                 )
             if not (np.isfinite(x).all() and np.isfinite(y).all()):
                 raise UserError(f"the {part} set holds NaN or infinite numbers; leave them out.")
@@ -84,6 +86,11 @@ class Dataset:
             )
         if self.y_train.dtype != self.y_test.dtype:
             raise UserError("one of the two sets has integer labels and the other real targets.")
+        if self.y_train.shape[1:] != self.y_test.shape[1:]:
+            raise UserError(
+                f"the training targets are of shape {self.y_train.shape}, the test targets of "
+                f"{self.y_test.shape}; both need as many a row."
+            )
         if self.classes and min(self.y_train.min(), self.y_test.min()) < 0:
             raise UserError("labels must be the integers 0..K-1; there is a negative one.")
         if self.classes and self.x_train.ndim == 2:  # images keep the numbers of their whole set
@@ -107,6 +114,11 @@ class Dataset:
         if self.y_train.dtype.kind != "i":
             return 0
         return int(max(self.y_train.max(), self.y_test.max())) + 1
+
+    @property
+    def targets(self) -> int:
+        """Number of targets T of a row; 1 where they are classes."""
+        return self.y_train.shape[1] if self.y_train.ndim == 2 else 1
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
@@ -207,153 +219,6 @@ def spiral_regress(seed: int | str = 0, points: int = 50) -> Dataset:
     return Dataset(x_train, surface(x_train), x_test, surface(x_test), source)
 
 
-def read_csv(
-    train, test, target: str, task: str | None = None, standardise: bool = True
-) -> Dataset:
-    """Training and test set from two CSV files of numbers with one and the same header.
-
-    Args:
-        train, test: paths; separated by commas, semicolons or tabs, first line = column names,
-            UTF-8. The columns of the test file may come in another order.
-        target: name of the target column; every other column is an input.
-        task: "classify" (integer classes or names, mapped in rising order to labels 0..K-1),
-            "regress", or None: classify when every target is an integer, or none is a number, and
-            there are at most 20 different ones.
-        standardise: subtract the training mean of each input (and of a real target) and divide by
-            its standard deviation (population; a constant input becomes 0). The numbers used are
-            in ``source``, as are the class values.
-
-    Raises:
-        UserError: a missing, empty or unreadable file, text or NaN in a cell, a row of another
-            length, a missing or doubled column, different columns in the two files, row numbers
-            among the inputs, a single class, a test class that training never shows, targets that
-            are no classes, numbers too far apart to be standardised.
-    """
-    if task not in (None, "classify", "regress"):
-        raise UserError(f"task must be 'classify' or 'regress', not {task!r}.")
-    files = {"train": read_columns(train), "test": read_columns(test)}
-    names = files["train"].names
-    _check_names(*files.values(), target)
-    inputs = [name for name in names if name != target]
-    x = {
-        part: np.stack([found.numbers(name) for name in inputs], axis=1)
-        for part, found in files.items()
-    }
-    notes = [found.note for found in files.values() if found.note]
-    notes += _row_numbers(files["train"], inputs, x["train"], x["test"])
-    source = {
-        "train": Path(train).name,
-        "test": Path(test).name,
-        "target": target,
-        "inputs": inputs,
-    }
-    if standardise:
-        x["train"], x["test"], mean, std = scaled(x["train"], x["test"])
-        source |= {"input_mean": mean, "input_std": std}
-        for part, found in x.items():
-            for at in np.flatnonzero(~np.isfinite(found).all(axis=0)):
-                raise UserError(
-                    f"{files[part].path}: column '{inputs[at]}' has numbers too far from those of "
-                    "training to be standardised; look for a wrong one, or take its logarithm."
-                )
-    names = task != "regress" and files["train"].is_text(target)
-    y = {
-        part: np.array(found.texts(target)) if names else found.numbers(target)
-        for part, found in files.items()
-    }
-    whole = names or all(_whole(part) for part in y.values())
-    classes = np.unique(y["train"])
-    if task == "classify" and not whole:
-        raise UserError(f"{train}: the target '{target}' has numbers that are no whole classes.")
-    if task is None and whole and len(classes) > MOST_CLASSES:
-        kind = "names" if names else "whole numbers"
-        raise UserError(
-            f"{train}: the target '{target}' has {len(classes)} different {kind}; say "
-            + ("--kind classify if they are classes." if names else "--kind classify or regress.")
-        )
-    told = f"{len(inputs)} input{'s' * (len(inputs) > 1)} {_named(inputs)}; the target '{target}' "
-    if task == "regress" or not whole:
-        if not np.ptp(y["train"] / 2):
-            raise UserError(f"{train}: the target '{target}' is the same in every row.")
-        if standardise:
-            parts = (y["train"][:, None], y["test"][:, None])
-            y["train"], y["test"], mean, std = scaled(*parts)
-            y = {part: found[:, 0] for part, found in y.items()}
-            source |= {"target_mean": mean[0], "target_std": std[0]}
-            if not np.isfinite(y["test"]).all():
-                raise UserError(
-                    f"{test}: the target '{target}' has numbers too far from those of training to "
-                    "be standardised; look for a wrong one."
-                )
-        notes.append(f"{told}is a quantity")
-        return Dataset(x["train"], y["train"], x["test"], y["test"], source, tuple(notes))
-    said = [str(name) if names else f"{name:.0f}" for name in classes]
-    if len(classes) < 2:
-        raise UserError(
-            f"{train}: the target '{target}' is {said[0]} in every row; two classes or more are "
-            "needed."
-        )
-    instead = "" if names or task else "; if it is a quantity, give --kind regress"
-    unknown = np.setdiff1d(y["test"], classes)
-    if unknown.size:
-        first = unknown[0] if names else f"{unknown[0]:.0f}"
-        raise UserError(
-            f"{test}: the target '{target}' has class {first}, which {train} never shows{instead}."
-        )
-    shown = ", ".join(said[:8]) + ", ..." * (len(said) > 8)
-    notes.append(f"{told}has {len(classes)} classes, {shown}{instead}")
-    source["classes"] = said if names else [int(c) for c in classes]
-    labels = {part: np.searchsorted(classes, found) for part, found in y.items()}
-    return Dataset(x["train"], labels["train"], x["test"], labels["test"], source, tuple(notes))
-
-
-def _whole(values: np.ndarray) -> bool:
-    """Whether all are whole numbers, and not merely too large to have digits after the point."""
-    return bool((values == np.round(values)).all() and np.abs(values).max() < 2**53)
-
-
-def _check_names(train: Columns, test: Columns, target: str) -> None:
-    """Both files need the same columns, the target and one input at least."""
-    for this, other in ((train, test), (test, train)):
-        for name in this.names:
-            if name not in other.names:
-                raise UserError(
-                    f"{other.path}: there is no column '{name}', which {this.path} has."
-                )
-    if target not in train.names:
-        several = [name.strip() for name in target.split(",")]
-        only = len(several) > 1 and set(several) <= set(train.names)
-        raise UserError(
-            f"{train.path}: there is no target column '{target}'; the columns are "
-            f"{_named(train.names)}"
-            + ("; one target only, and no other target among the inputs." if only else ".")
-        )
-    if len(train.names) < 2:
-        raise UserError(
-            f"{train.path}: '{target}' is the only column; at least one input is needed."
-        )
-
-
-def _row_numbers(train: Columns, inputs: list[str], x_train, x_test) -> list[str]:
-    """Notes on inputs that rise by one from row to row; UserError for an index by its name.
-
-    A network would learn the order of the file, from which nothing of the test set follows.
-    """
-    notes = []
-    for name, of_train, of_test in zip(inputs, x_train.T, x_test.T, strict=True):
-        if is_row_number(of_train, name) and is_row_number(of_test, name):
-            raise UserError(
-                f"{train.path}: the column '{name}' numbers the rows and is no input; leave it out "
-                "of both files (pandas: to_csv(..., index=False))."
-            )
-        if counts_rows(of_train):
-            notes.append(
-                f"the input '{name}' rises by one from row to row of {train.path.name}: leave it "
-                "out if it numbers the rows"
-            )
-    return notes
-
-
 def scaled(train: np.ndarray, test: np.ndarray):
     """Both sets standardised by the training columns, and the means and deviations as lists.
 
@@ -382,8 +247,3 @@ def standardised(values: np.ndarray) -> tuple[np.ndarray, float, float]:
         return (values - mean) / std, float(mean), float(std)
     found, _, mean, std = scaled(values[:, None], values[:, None])
     return found[:, 0], mean[0], std[0]
-
-
-def _named(columns: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in columns[:8])
-    return shown + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")

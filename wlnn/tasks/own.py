@@ -1,4 +1,4 @@
-"""Tasks of one's own: CSV files, or a Python file that defines a Task or a Problem."""
+"""Tasks of one's own: tables, or a Python file that defines a Task or a Problem."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.settings.tables import Settings, read_table
-from wlnn.tasks import datasets
 from wlnn.tasks.catalogue import _fnn_task, _with_options
 from wlnn.tasks.check import reason_of
 from wlnn.tasks.loaded import watched
+from wlnn.tasks.own_data import read_own
+from wlnn.tasks.own_files import is_frame
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.task import Task
 
 
 def task_from_csv(
     train,
-    test,
-    target: str,
+    test=None,
+    target: str | Sequence[str] = "",
     hidden: Sequence[int] = (8, 8),
     kind: str | None = None,
     standardise: bool = True,
     settings: Settings | None = None,
+    missing: str = "refuse",
+    split: float | None = None,
+    split_seed: int = 0,
     **options,
 ) -> Task:
-    """A fully connected network on two CSV files, see :func:`wlnn.tasks.datasets.read_csv`.
+    """A fully connected network on tables of one's own, see :func:`wlnn.tasks.own_data.read_own`.
 
     Examples:
         >>> import wlnn
@@ -42,23 +46,27 @@ def task_from_csv(
         (2, 4, 2)
 
     Args:
-        train, test, target, standardise: files and name of the target column.
+        train, test, target, standardise, missing, split, split_seed: tables (paths of CSV, npz,
+            Parquet or images, data frames), the target column or columns, what is made of them.
         hidden: units of the hidden layers.
         kind: "classify", "regress" or None to tell from the target.
         settings: from ``read_table("own", ...)``, which None stands for.
         options: as in :func:`load_task`, except those of generated data.
     """
-    data = datasets.read_csv(train, test, target, kind, standardise)
+    data = read_own(train, test, target, kind, standardise, missing, split, split_seed)
     settings = _with_options("train", settings or read_table("own"), options)
     if any(not isinstance(units, int | np.integer) or units < 1 for units in hidden):
         raise UserError(f"hidden must be whole numbers of units, not {hidden}.")
-    outputs = max(2, data.classes) if data.classes else 1
+    outputs = max(2, data.classes) if data.classes else data.targets
     if data.classes == 2:
         outputs = settings.network.logits
     if not data.classes and settings.grid.y != "ln-test-loss":
         settings = settings.with_options(y="ln-test-loss")
     sizes = (data.x_train.shape[1], *hidden, outputs)
-    name = re.sub(r"[^\w-]+", "-", f"{Path(train).stem}-{target}")
+    named = data.source["target"]
+    named = named if isinstance(named, str) else ",".join(named)
+    stem = "frame" if is_frame(train) else Path(train).stem
+    name = re.sub(r"[^\w-]+", "-", f"{stem}-{named}")
     return _fnn_task(name, data, sizes, settings)
 
 

@@ -50,6 +50,11 @@ class NetworkVariables:
                 f"task '{task.name}': molecular dynamics needs a smooth y, 'ln-test-loss' or "
                 "'smoothed-accuracy'."
             )
+        if task.x == "train-accuracy":
+            raise UserError(
+                f"task '{task.name}': x = train accuracy has no gradient and no temperature; take "
+                "Monte Carlo (wlmc), or x = 'ln-train-loss'."
+            )
         if accuracy_axis not in ACCURACY_AXES:
             raise UserError(
                 f"accuracy axis '{accuracy_axis}': use one of {', '.join(ACCURACY_AXES)}."

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wlnn.base import shown
+from wlnn.base.accuracy_axes import TRAIN_ACCURACY
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks import losses
@@ -18,6 +19,7 @@ from wlnn.settings.task import GridSettings
 from wlnn.tasks.datasets import Dataset
 from wlnn.tasks.problem import Problem
 
+X_NAMES = {"ln-train-loss": "ln train loss", "train-accuracy": TRAIN_ACCURACY}
 Y_NAMES = {
     "test-accuracy": "test accuracy",
     "smoothed-accuracy": "smoothed test accuracy",
@@ -30,6 +32,8 @@ FINEST_ACCURACY = 100  # up to so many test points every count has a bin of its 
 @dataclass(frozen=True)
 class Task:
     """What is sampled: x = ln(train loss) against a test quantity y, over the parameters' box.
+
+    x may be the train accuracy instead, for Monte Carlo: accuracies have no gradient.
 
     Examples:
         >>> import numpy as np
@@ -50,10 +54,12 @@ class Task:
             ``bounds(rule, c) -> (P,)`` and ``describe() -> dict``.
         grid: macrostates of x and y.
         y: "test-accuracy", "smoothed-accuracy" (Eq. (2)) or "ln-test-loss".
-        loss: "cross-entropy" (labels; one output means binary) or "squared-error" (real targets).
+        loss: "cross-entropy" (labels; one output means binary) or "squared-error" (real targets:
+            the mean over rows and over targets).
         alpha: sharpness of the smoothed accuracy.
         bound_rule, bound_factor: the box, given to ``network.bounds``, ...
         lo, hi: ... or its limits ``(P,)`` themselves, both or none.
+        x: "ln-train-loss" or "train-accuracy".
     """
 
     name: str
@@ -67,6 +73,7 @@ class Task:
     bound_factor: float = 2.0
     lo: np.ndarray | None = None
     hi: np.ndarray | None = None
+    x: str = "ln-train-loss"
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html
 
@@ -79,6 +86,10 @@ class Task:
         if self.y not in Y_NAMES:
             raise UserError(
                 f"task '{self.name}': y must be one of {', '.join(Y_NAMES)}, not {self.y!r}."
+            )
+        if self.x not in X_NAMES:
+            raise UserError(
+                f"task '{self.name}': x must be one of {', '.join(X_NAMES)}, not {self.x!r}."
             )
         if self.network.n_parameters > MOST_PARAMETERS:
             raise UserError(
@@ -94,6 +105,8 @@ class Task:
             )
         if not classes and self.y != "ln-test-loss":
             raise UserError(f"task '{self.name}': with real targets y must be 'ln-test-loss'.")
+        if not classes and self.x != "ln-train-loss":
+            raise UserError(f"task '{self.name}': with real targets x must be 'ln-train-loss'.")
         try:
             outputs, _ = self.network.forward(
                 np, np.zeros((1, self.network.n_parameters)), self.data.x_train[:2]
@@ -105,7 +118,7 @@ class Task:
                 f"task '{self.name}': the network cannot take inputs of {what} ({error})."
             ) from error
         found = outputs.shape[-1]
-        wanted = {classes} if classes > 2 else ({1, 2} if classes else {1})
+        wanted = {classes} if classes > 2 else ({1, 2} if classes else {self.data.targets})
         if found not in wanted:
             said = " or ".join(str(k) for k in sorted(wanted))
             raise UserError(f"task '{self.name}': the network needs {said} outputs, not {found}.")
@@ -113,14 +126,18 @@ class Task:
     def observe(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x and y, each ``(R,)``, of networks ``theta (R, P)``: the NumPy definition.
 
-        x = ln of the mean train loss (-inf where it is 0); y as named by the task.
+        x = ln of the mean train loss (-inf where it is 0), or the train accuracy; y as named by the
+        task.
         """
         data = self.data
         loss = losses.cross_entropy if self.loss == "cross-entropy" else losses.squared_error
         train, _ = self.network.forward(np, theta, data.x_train)
         test, _ = self.network.forward(np, theta, data.x_test)
         with np.errstate(divide="ignore"):
-            x = np.log(loss(np, train, data.y_train))
+            if self.x == "train-accuracy":
+                x = losses.accuracy(np, train, data.y_train)
+            else:
+                x = np.log(loss(np, train, data.y_train))
             if self.y == "test-accuracy":
                 return x, losses.accuracy(np, test, data.y_test)
             if self.y == "smoothed-accuracy":
@@ -136,7 +153,7 @@ class Task:
         """The same function with caches for the compiled driver, in "float32" or "float64"."""
         from wlnn.networks.compiled.one_weight_layout import network_system
 
-        return network_system(self.network, self.data, self.loss, self.y, precision)
+        return network_system(self.network, self.data, self.loss, self.y, precision, self.x)
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +196,7 @@ class Task:
             "network": self.network.describe(),
             "parameters": int(self.network.n_parameters),
             "loss": self.loss,
-            "x": "ln-train-loss",
+            "x": self.x,
             "y": self.y,
             **({"alpha": self.alpha} if self.y == "smoothed-accuracy" else {}),
             "bound_rule": self.bound_rule,
@@ -188,27 +205,32 @@ class Task:
         }
 
 
-def accuracy_axis(n: int) -> Axis:
-    """Bins of the accuracy over n test points: one per count k = 0..n, or wide ones above 100.
+def accuracy_axis(n: int, name: str = Y_NAMES["test-accuracy"]) -> Axis:
+    """Bins of the accuracy over n points: one per count k = 0..n, or wide ones above 100.
 
     A wide bin takes m neighbouring counts, m the least number that leaves about 100 bins; the
     highest bin ends at k = n, the lowest may reach below 0. No accuracy k / n lies on an edge.
     """
     if n <= FINEST_ACCURACY:
-        return Axis.counts(Y_NAMES["test-accuracy"], n)
+        return Axis.counts(name, n)
     per_bin = -(-(n + 1) // (FINEST_ACCURACY + 1))
     bins = -(-(n + 1) // per_bin)
     hi = 1 + 0.5 / n
-    return Axis(Y_NAMES["test-accuracy"], hi - bins * per_bin / n, hi, bins)
+    return Axis(name, hi - bins * per_bin / n, hi, bins)
 
 
-def make_grid(settings: GridSettings, n_test: int) -> Grid:
+def make_grid(settings: GridSettings, n_test: int, n_train: int = 0) -> Grid:
     """The grid of the settings for a test set of ``n_test`` points.
+
+    x = train accuracy has the bins of ``n_train`` points, as y has them of the test points.
 
     Bins of the smoothed accuracy are centred on multiples of their width, so that 0 and 1 are
     inside.
     """
-    x = Axis.of_width("ln train loss", settings.x_low, settings.x_high, settings.x_width)
+    if settings.x == "train-accuracy":
+        x = accuracy_axis(n_train, TRAIN_ACCURACY)
+    else:
+        x = Axis.of_width("ln train loss", settings.x_low, settings.x_high, settings.x_width)
     if settings.y == "test-accuracy":
         return Grid(x, accuracy_axis(n_test))
     name = Y_NAMES[settings.y]

@@ -199,6 +199,7 @@ def same_task(result, trained: Trained) -> bool:
 
 def checked(landscape: Landscape, trained: Trained, until: int | None) -> Trained:
     """The trainings until an epoch; UserError if of another task, or if none is left."""
+    landscape.require_loss("comparisons with trainings, which are at equal train loss,")
     if not all(same_task(landscape, part) for part in trained.parts):
         raise UserError(
             "the landscape and the trainings are of different tasks: data, network and loss must "

@@ -20,6 +20,7 @@ import numpy as np
 from wlnn.backend.device import CPU, Host, device_of
 from wlnn.base import store
 from wlnn.base.claims import alone
+from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, itself, run_units
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.base.states import load_state, save_state
@@ -247,11 +248,24 @@ def _save(plan: train.Plan, part: Part, state: train.Trainings) -> None:
 
 
 def _load(plan: train.Plan, part: Part) -> train.Trainings | None:
-    what = f"trainings {part.first} to {part.last - 1} of this run"
-    found = load_state(part.path, _about(plan, part), what, NUMBERS, ARRAYS, records=())
-    return found and train.Trainings(
+    """The trainings of a checkpoint; one of fewer epochs is that of this run, too."""
+    what, about = f"trainings {part.first} to {part.last - 1} of this run", _about(plan, part)
+    kind = {"kind": about["kind"]}
+    found = load_state(part.path, kind, what, ("key", *NUMBERS), ARRAYS, records=())
+    if found is None:
+        return None
+    key, epochs = found.numbers["key"], part.settings.epochs
+    before = key.get("train", {}).get("epochs", 0) if isinstance(key, dict) else 0
+    own = {**about["key"]["train"], "epochs": before}
+    if key != {**about["key"], "train": own} or before > epochs:
+        raise UserError(f"{part.path}: is not the checkpoint of {what}; delete it.")
+    room = np.full((part.last - part.first, epochs - before), np.nan)
+    return train.Trainings(
         runs=np.arange(part.first, part.last),
         **{name: found.arrays[name] for name in ARRAYS},
         **{name: found.numbers[name] for name in NUMBERS},
-        records=found.groups["records"],
+        records={
+            name: np.concatenate([values, room], axis=1)
+            for name, values in found.groups["records"].items()
+        },
     )

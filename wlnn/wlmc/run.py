@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from wlnn.base import store
+from wlnn.base.accuracy_axes import TRAIN_ACCURACY
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, executor_of, itself, run_units
@@ -210,7 +211,7 @@ def _part(walkers: list[Walker], plan: StagePlan) -> float:
 
 
 def _line(walkers: list[Walker], problem: Problem) -> str:
-    """How far the walkers have come: the lowest x of any, bins, round trips, ln f."""
+    """How far the walkers have come: lowest loss or highest accuracy, bins, round trips, ln f."""
     last = [
         {name: values[-1] for name, values in walker.history.items()}
         for walker in walkers
@@ -218,12 +219,15 @@ def _line(walkers: list[Walker], problem: Problem) -> str:
     ]
     if not last:
         return ""
-    x_name = problem.grid.x.name.replace("ln train loss", "ln L")
+    x = problem.grid.x
+    far = f"{x.name.replace('ln train loss', 'ln L')} {min(r['x_low'] for r in last):.2f}"
+    if x.name == TRAIN_ACCURACY:
+        seen = np.sum([walker.visits for walker in walkers], axis=0).any(axis=1)
+        far = f"{x.name} {x.centres[np.flatnonzero(seen)[-1]]:.2f}"
     ln_f = f"ln f {last[0]['ln_f']:.1e}" if last[0]["ln_f"] else "S frozen"
-    x_low = min(record["x_low"] for record in last)
     bins, coverage = (np.mean([record[name] for record in last]) for name in ("bins", "coverage"))
     trips = int(sum(walker.history["round_trips"].sum() for walker in walkers))
-    return f"{x_name} {x_low:.2f}  {bins:,.0f} bins ({coverage:.0%})  {trips} round trips  {ln_f}"
+    return f"{far}  {bins:,.0f} bins ({coverage:.0%})  {trips} round trips  {ln_f}"
 
 
 def _saver(directory, walk: Walk, walkers: list[Walker]) -> Callable | None:

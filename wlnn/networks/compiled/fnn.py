@@ -42,7 +42,7 @@ class FNNSystem(NamedTuple):
     outputs: np.ndarray  # (K, N)
     errors: np.ndarray  # (K, N), per-sample gradients by the outputs, not yet scaled
     scale: np.ndarray  # (2,) float64: what turns them into gradients of x (train) and y (test)
-    targets: np.ndarray  # (N,) float32
+    targets: np.ndarray  # (K, N) float32, (1, N) of labels
     labels: np.ndarray  # (N,) int64
     n_train: int
     n_test: int
@@ -92,7 +92,7 @@ def fnn_system(variables) -> FNNSystem:
         outputs,
         errors,
         np.zeros(2),
-        truth.astype(np.float32),
+        np.ascontiguousarray(np.atleast_2d(truth.T), np.float32),
         np.zeros(n_samples, np.int64) if regress else truth,
         len(data.y_train),
         len(data.y_test),

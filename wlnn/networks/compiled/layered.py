@@ -45,7 +45,7 @@ class LayerSystem(NamedTuple):
     outputs: np.ndarray  # (K, N)
     errors: np.ndarray  # (K, N)
     scale: np.ndarray  # (2,) float64
-    targets: np.ndarray  # (N,) float32
+    targets: np.ndarray  # (K, N) float32, (1, N) of labels
     labels: np.ndarray  # (N,) int64
     n_train: int
     n_test: int
@@ -104,7 +104,7 @@ def layer_system(variables, shared: SharedByWalkers) -> LayerSystem:
         outputs,
         errors,
         np.zeros(2),
-        truth.astype(np.float32),
+        np.ascontiguousarray(np.atleast_2d(truth.T), np.float32),
         np.zeros(len(truth), np.int64) if regress else truth,
         len(data.y_train),
         len(data.y_test),

@@ -1,9 +1,9 @@
 """Losses, smoothed accuracy and both coordinates of a compiled network, one sample after another.
 
-Twins of ``networks.losses`` and of ``tasks.smooth``. A system has ``outputs`` and
-``errors (K, N)``, ``labels``, ``targets``, ``scale (2,)``, ``n_train``, ``n_test``, ``loss``,
-``y_axis`` and ``alpha``; the functions fill ``errors`` with slopes by the outputs that ``scale``
-turns into gradients of x (train) and of y (test). Layers are not known here.
+Twins of ``networks.losses`` and of ``tasks.smooth``. A system has ``outputs``, ``targets`` and
+``errors (K, N)``, ``labels (N,)``, ``scale (2,)``, ``n_train``, ``n_test``, ``loss``, ``y_axis``
+and ``alpha``; the functions fill ``errors`` with slopes by the outputs that ``scale`` turns into
+gradients of x (train) and of y (test). Layers are not known here.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ def constants(variables) -> tuple[int, int, float]:
 
 @njit(cache=True)
 def squares(system, first, end):
-    """Mean squared error of samples first..end; errors = residuals."""
+    """Mean squared error of samples first..end over all outputs; errors = residuals."""
     total = 0.0
-    for p in range(first, end):
-        residual = system.outputs[0, p] - system.targets[p]
-        system.errors[0, p] = residual
-        total += np.float64(residual) * np.float64(residual)
-    return total / (end - first)
+    for k in range(system.outputs.shape[0]):
+        for p in range(first, end):
+            residual = system.outputs[k, p] - system.targets[k, p]
+            system.errors[k, p] = residual
+            total += np.float64(residual) * np.float64(residual)
+    return total / ((end - first) * system.outputs.shape[0])
 
 
 @njit(cache=True)
@@ -127,7 +128,7 @@ def test_value(system, first, end):
 @njit(cache=True)
 def coordinates(system, train_loss, value):
     """x and y, and the scales of the errors of either set."""
-    factor = 2.0 if system.loss == SQUARED_ERROR else 1.0
+    factor = 2.0 / system.outputs.shape[0] if system.loss == SQUARED_ERROR else 1.0
     train_loss = max(train_loss, FLOOR)
     system.scale[0] = factor / (system.n_train * train_loss)
     if system.y_axis == LN_LOSS:

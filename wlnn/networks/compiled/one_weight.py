@@ -57,7 +57,8 @@ class NetworkSystem(NamedTuple):
     scratch: int  # first of the three scratch rows
     activation: NamedTuple
     loss: NamedTuple
-    metric: NamedTuple
+    of_train: NamedTuple  # which x ...
+    metric: NamedTuple  # ... and which y
 
 
 @inline

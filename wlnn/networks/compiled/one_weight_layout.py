@@ -22,20 +22,25 @@ from wlnn.networks.compiled.one_weight_losses import (
     Tanh,
     TestAccuracy,
     TestLoss,
+    TrainAccuracy,
+    TrainLoss,
 )
 
 _ACTIVATIONS = {"relu": Relu(), "tanh": Tanh(), "silu": Silu()}
 
 
-def network_system(network, data, loss: str, metric: str, precision: str) -> NetworkSystem:
+def network_system(
+    network, data, loss: str, metric: str, precision: str, of_train: str = "ln-train-loss"
+) -> NetworkSystem:
     """Caches for one walker of a fully connected network.
 
     Args:
         network: an :class:`wlnn.networks.fnn.FNN`.
         data: a :class:`wlnn.tasks.datasets.Dataset`.
-        loss: "cross-entropy" (one, two or more logits) or "squared-error" (one output).
+        loss: "cross-entropy" (one, two or more logits) or "squared-error" (an output a target).
         metric: "test-accuracy" or "ln-test-loss".
         precision: "float32" or "float64", the type of the rows.
+        of_train: "ln-train-loss" or "train-accuracy".
 
     Raises:
         UserError: for an activation, loss or metric that has no compiled form.
@@ -47,9 +52,11 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
     if network.activation not in _ACTIVATIONS:
         raise UserError(f"activation '{network.activation}': give {', '.join(_ACTIVATIONS)}.")
     if loss == "squared-error":
-        if outputs != 1:
-            raise UserError(f"squared error needs a network with 1 output, not {outputs}.")
-        tag, output_rows = Squares(), 1
+        if outputs != data.targets:
+            raise UserError(
+                f"squared error needs an output for each of {data.targets} targets, not {outputs}."
+            )
+        tag, output_rows = Squares(), outputs
     else:
         tag, output_rows = (Margin(), 1) if outputs <= 2 else (Softmax(), outputs)
     n_train, n_test = len(data.x_train), len(data.x_test)
@@ -61,11 +68,11 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
     real[places] = 1.0
     inputs = np.zeros((sizes[0], n))
     inputs[:, places] = np.concatenate([data.x_train, data.x_test]).T
-    labels = np.concatenate([np.ravel(data.y_train), np.ravel(data.y_test)])
+    labels = np.concatenate([data.y_train, data.y_test])
     if isinstance(tag, Squares):
-        target = np.zeros(n)
-        target[places] = labels
-        targets = np.stack([target, real])
+        targets = np.zeros((outputs + 1, n))
+        targets[:outputs, places] = labels.reshape(len(labels), outputs).T
+        targets[-1] = real
     elif isinstance(tag, Margin):
         minus_sign = np.zeros(n)
         minus_sign[places] = np.where(labels == 1, -1.0, 1.0)
@@ -131,5 +138,6 @@ def network_system(network, data, loss: str, metric: str, precision: str) -> Net
         scratch=scratch,
         activation=_ACTIVATIONS[network.activation],
         loss=tag,
+        of_train=TrainAccuracy() if of_train == "train-accuracy" else TrainLoss(),
         metric=TestAccuracy() if metric == "test-accuracy" else TestLoss(),
     )

@@ -54,7 +54,15 @@ class Softmax(NamedTuple):
 
 
 class Squares(NamedTuple):
-    """Tag of the mean squared error of one output row."""
+    """Tag of the mean squared error over samples and output rows."""
+
+
+class TrainLoss(NamedTuple):
+    """Tag of x = ln(train loss)."""
+
+
+class TrainAccuracy(NamedTuple):
+    """Tag of x = fraction of right training answers."""
 
 
 class TestAccuracy(NamedTuple):
@@ -88,6 +96,11 @@ def mean_loss(tag, system, out, first, last, n_real):
 @_by_tag
 def right_answers(tag, system, out, first, last):
     """Number of samples first..last answered right."""
+
+
+@_by_tag
+def train_value(tag, system, out):
+    """exp x of the output rows that start at index ``out``."""
 
 
 @_by_tag
@@ -225,12 +238,25 @@ def _softmax_right(tag, system, out, first, last):
 def _squares_loss(tag, system, out, first, last, n_real):
     rows, n = system.rows, system.n
     target = system.ones + 1
+    outputs = system.n_targets - 1
     squares = splat(rows, 0.0)
-    for b in range(first, last, lanes(rows)):
-        r = subtract(load(rows, out + b), load(rows, target * n + b))
-        r = multiply(r, load(rows, (target + 1) * n + b))
-        squares = fma(r, r, squares)
-    return total(squares) / n_real
+    for k in range(outputs):
+        for b in range(first, last, lanes(rows)):
+            r = subtract(load(rows, out + k * n + b), load(rows, (target + k) * n + b))
+            r = multiply(r, load(rows, (target + outputs) * n + b))
+            squares = fma(r, r, squares)
+    return total(squares) / (n_real * outputs)
+
+
+@train_value.register(TrainLoss)
+def _train_loss(tag, system, out):
+    return mean_loss(system.loss, system, out, 0, system.n_train_padded, system.n_train)
+
+
+@train_value.register(TrainAccuracy)
+def _train_accuracy(tag, system, out):
+    right = right_answers(system.loss, system, out, 0, system.n_train_padded)
+    return math.exp(right / system.n_train)  # what is binned by exp(edges), as a loss is
 
 
 @test_value.register(TestAccuracy)
@@ -246,6 +272,5 @@ def _loss_metric(tag, system, out):
 
 @inline
 def observables(system, out):
-    """(train loss = exp x, y) of the output rows that start at index ``out``."""
-    loss = mean_loss(system.loss, system, out, 0, system.n_train_padded, system.n_train)
-    return loss, test_value(system.metric, system, out)
+    """(exp x, y) of the output rows that start at index ``out``."""
+    return train_value(system.of_train, system, out), test_value(system.metric, system, out)
