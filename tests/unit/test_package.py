@@ -83,3 +83,12 @@ def test_a_newcomer_goes_through_the_tutorial(shipped, tmp_path):
     assert Path(where).with_name("py.typed").exists()
     assert "site-packages" in where
     assert "0.1" in out_of([tmp_path / "env" / "bin" / "wlnn", "--version"], tmp_path)
+
+
+def test_it_runs_without_an_environment_of_its_own(shipped, tmp_path):
+    """The two lines of docs/tutorial.md, from the wheel."""
+    python = bare(tmp_path / "env")
+    out_of([python, "-m", "pip", "install", "-q", "pipx", "uv"], tmp_path)
+    for line in (("pipx", "run", "--spec"), ("uvx", "--from")):
+        tool = [python.with_name(line[0]), *line[1:], shipped[1], "wlnn", "--version"]
+        assert "wlnn, version 0.1" in out_of(tool, tmp_path)

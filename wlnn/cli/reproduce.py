@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.options import STOPPED, Number, threads_option
+from wlnn.cli.numbers import Number
+from wlnn.cli.options import STOPPED, threads_option
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9")
 

@@ -105,8 +105,10 @@ def _trained(claim, pairs, _) -> Iterator[dict]:
         half = half_interval(curve.error, curve.trainings, 0.0, 2)
         for x, published in zip(claim["at"], claim["published"], strict=True):
             k = int(np.nanargmin(np.abs(curve.x - x)))
-            far = abs(curve.value[k] - published)
-            why = "" if curve.reliable[k] and abs(curve.x[k] - x) < curve.axis.width else FEW
+            if abs(curve.x[k] - x) > curve.axis.width:
+                yield _number(network_name(landscape), x, np.nan, np.nan, 0, APART)
+                continue
+            far, why = abs(curve.value[k] - published), "" if curve.reliable[k] else FEW
             sign = int(far + half[k] <= claim["within"]) - int(far - half[k] > claim["within"])
             yield _number(network_name(landscape), x, curve.value[k], half[k], sign, why)
 
