@@ -24,7 +24,7 @@ PYTORCH = str(Path(torch.__file__).parent)
 SUFFIXES = {"W": "weight", "b": "bias", "scale": "weight", "shift": "bias"}
 
 
-class Found(NamedTuple):
+class Traced(NamedTuple):
     """A value of the graph: its place in the list of layers, and how its numbers lie in PyTorch."""
 
     at: int
@@ -38,7 +38,7 @@ class GraphReader:
         self.graph, self.layers = graph, dict(graph.named_modules())
         self.sketch = Sketch(tuple(example.shape[1:]))
         self.form = "image" if example.ndim == 4 else "rows"
-        self.found: dict[fx.Node, Found] = {}
+        self.found: dict[fx.Node, Traced] = {}
         self.used: set[str] = set()
 
     def sketch_of_all(self) -> Sketch:
@@ -47,7 +47,7 @@ class GraphReader:
             if node.op == "placeholder":
                 if self.found:
                     raise UserError("forward() takes several inputs; one is needed.")
-                self.found[node] = Found(0, self.form)
+                self.found[node] = Traced(0, self.form)
             elif node.op == "output":
                 last = node.args[0]
                 shape = self.sketch.layers[-1].shape
@@ -76,14 +76,14 @@ class GraphReader:
             where = f"operation {node.name} ({name}{line})"
         return UserError(f"{where}: {why or 'this cannot be turned'}.")
 
-    def _of(self, node: fx.Node, k: int = 0) -> Found:
+    def _of(self, node: fx.Node, k: int = 0) -> Traced:
         """The k-th argument of a node, a value that is known."""
         argument = node.args[k] if len(node.args) > k else None
         if not isinstance(argument, fx.Node) or argument not in self.found:
             raise self._no(node, "it must read values of layers alone")
         return self.found[argument]
 
-    def _image(self, node: fx.Node) -> Found:
+    def _image(self, node: fx.Node) -> Traced:
         value = self._of(node)
         if value.form != "image":
             raise self._no(node, "it must read images (N, channels, rows, columns)")
@@ -91,7 +91,7 @@ class GraphReader:
 
     # --- modules --------------------------------------------------------------------------------
 
-    def _module(self, node: fx.Node, layer: nn.Module) -> Found:
+    def _module(self, node: fx.Node, layer: nn.Module) -> Traced:
         if len(node.args) != 1 or node.kwargs:
             raise self._no(node, "it takes more than one value")
         if next(layer.parameters(), None) is not None:
@@ -135,14 +135,14 @@ class GraphReader:
                 )
         raise self._no(node)
 
-    def _linear(self, node, layer) -> Found:
+    def _linear(self, node, layer) -> Traced:
         value = self._of(node)
         if value.form not in ("rows", "flat"):
             raise self._no(node, "it must read rows (N, K); flatten the images first")
         at = self.sketch.dense(value.at, layer.out_features, node.target, layer.bias is not None)
-        return Found(at, "rows")
+        return Traced(at, "rows")
 
-    def _conv(self, node, layer) -> Found:
+    def _conv(self, node, layer) -> Traced:
         value, size = self._image(node), layer.kernel_size
         stride, padding = layer.stride, layer.padding
         if padding == "valid":
@@ -158,9 +158,9 @@ class GraphReader:
         at = self.sketch.conv(
             value.at, layer.out_channels, node.target, size[0], stride[0], bias, padding[0]
         )
-        return Found(at, "image")
+        return Traced(at, "image")
 
-    def _norm(self, node, layer) -> Found:
+    def _norm(self, node, layer) -> Traced:
         value = self._of(node)
         if value.form == "image" or not self._one_pixel(value):
             raise self._no(
@@ -172,17 +172,17 @@ class GraphReader:
             raise self._no(node, "it must have eps = 1e-5, scales and shifts")
         return value._replace(at=self.sketch.norm(value.at, node.target))
 
-    def _one_pixel(self, value: Found) -> bool:
+    def _one_pixel(self, value: Traced) -> bool:
         """Whether the last axis of a value has the channels of one pixel."""
         return value.form != "flat" or self.sketch.layers[value.at].shape[1:] == (1, 1)
 
     # --- what may be a module or a function -----------------------------------------------------
 
-    def _activation(self, node, name: str) -> Found:
+    def _activation(self, node, name: str) -> Traced:
         value = self._of(node)
         return value._replace(at=self.sketch.activation(value.at, name))
 
-    def _pool(self, node, kind: str, of: Mapping) -> Found:
+    def _pool(self, node, kind: str, of: Mapping) -> Traced:
         value = self._image(node)
         size, stride, padding, dilation = (
             _pair(of.get(name) if of.get(name) is not None else default)
@@ -199,7 +199,7 @@ class GraphReader:
             raise self._no(node, "windows must be square, without overlap, padding or dilation")
         return value._replace(at=getattr(self.sketch, kind)(value.at, size[0]))
 
-    def _to_size(self, node) -> Found:
+    def _to_size(self, node) -> Traced:
         """An average over squares that leaves an image of the size that the node has."""
         value = self._image(node)
         _, H, W = self.sketch.layers[value.at].shape
@@ -209,9 +209,9 @@ class GraphReader:
         if H != W or rows != columns or window * rows != H:
             raise self._no(node, "images must be square, and a whole multiple of what is left")
         form = "image" if len(shape) == 4 else "flat"
-        return Found(self.sketch.average_pool(value.at, window), form)
+        return Traced(self.sketch.average_pool(value.at, window), form)
 
-    def _reshaped(self, node) -> Found:
+    def _reshaped(self, node) -> Traced:
         value, shape = self._of(node), tuple(node.meta["tensor_meta"].shape)
         if shape == tuple(node.args[0].meta["tensor_meta"].shape):
             return value
@@ -221,11 +221,11 @@ class GraphReader:
             raise self._no(node, "only images can be made flat, to rows (N, channels x pixels)")
         if value.form == "last" and pixels > 1:
             raise self._no(node, "bring the channels before the pixels first")
-        return Found(value.at, "flat")
+        return Traced(value.at, "flat")
 
     # --- functions ------------------------------------------------------------------------------
 
-    def _function(self, node: fx.Node) -> Found:
+    def _function(self, node: fx.Node) -> Traced:
         if node.op == "get_attr":
             raise self._no(node, "a parameter outside of a layer cannot be turned")
         name = node.target if isinstance(node.target, str) else node.target.__name__
@@ -234,13 +234,13 @@ class GraphReader:
             raise self._no(node)
         return known(self, node)
 
-    def _sum(self, node) -> Found:
+    def _sum(self, node) -> Traced:
         one, other = self._of(node, 0), self._of(node, 1)
         if one.form != other.form or node.kwargs.get("alpha", 1) != 1:
             raise self._no(node, "both terms must lie alike, without factors")
         return one._replace(at=self.sketch.add(one.at, other.at))
 
-    def _permuted(self, node) -> Found:
+    def _permuted(self, node) -> Traced:
         value = self._of(node)
         axes = node.args[1:] if len(node.args) > 2 else node.args[1]
         moves = {("image", (0, 2, 3, 1)): "last", ("last", (0, 3, 1, 2)): "image"}
@@ -249,13 +249,13 @@ class GraphReader:
             raise self._no(node, "only channels can be brought behind the pixels, and back")
         return value._replace(form=form)
 
-    def _mean(self, node) -> Found:
+    def _mean(self, node) -> Traced:
         axes = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", ())
         if not isinstance(axes, list | tuple) or sorted(k % 4 for k in axes) != [2, 3]:
             raise self._no(node, "only means over all pixels, axes 2 and 3, can be turned")
         return self._to_size(node)
 
-    def _dropped(self, node) -> Found:
+    def _dropped(self, node) -> Traced:
         if node.kwargs.get("training", node.args[2] if len(node.args) > 2 else True):
             raise self._no(node, "write training=self.training")
         return self._of(node)
