@@ -1,11 +1,15 @@
 """Modules of PyTorch turned into networks: the same functions, names, and sentences of refusal."""
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import wlnn
 from wlnn.base.errors import UserError
+from wlnn.canonical import columns
 from wlnn.networks.fnn import FNN
 from wlnn.networks.images import network_from
 from wlnn.networks.layered import ListedNetwork
@@ -200,3 +204,44 @@ def test_without_pytorch_one_sentence_says_so(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UserError, match=r"pip install 'wlnn\[torch\]'"):
         read_networks(tmp_path / "net.pt", FNN((2, 2)).layout, 6)
+
+
+@pytest.mark.slow
+def test_the_page_about_networks_of_pytorch_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "own-network.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    assert len(blocks) == 4
+    scope: dict = {}
+    for block in blocks:
+        exec(block, scope)
+    one = scope["at"][-1]
+    assert one.x < scope["at"][0].x
+    assert scope["at"][0].reliable
+    first = theta_from_state_dict(scope["network"], scope["model"].state_dict())
+    np.testing.assert_allclose(first, scope["curve"][0], atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_turned_networks_are_sampled(name):
+    """A short run of each: Monte Carlo of dense ones, Langevin dynamics of the others."""
+    module, x = made(name)
+    network = from_torch(module, x[:2])
+    outputs = module(x).shape[1]
+    reals = outputs == 1
+    targets = np.linspace(-1, 1, 13) if reals else np.arange(13) % outputs
+    data = wlnn.Dataset(x.numpy(), targets, x.numpy(), targets)
+    grid = wlnn.Grid(wlnn.Axis("ln train loss", -6, 6, 12), wlnn.Axis("ln test loss", -6, 6, 12))
+    loss = "squared-error" if reals else "cross-entropy"
+    task = wlnn.Task("turned", data, network, grid, y="ln-test-loss", loss=loss)
+    options = {"steps": 20_000, "walkers": 2, "progress": False, "threads": 1}
+    if isinstance(network, FNN):
+        found = wlnn.run(task, "wlmc", "quick", **options)
+        assert found.visits.sum() == 40_000
+        return
+    found = wlnn.run(task, "md", "quick", temperature=1.0, dt=1e-4, **options)
+    assert found.records.shape[1] == 100
+    assert np.isfinite(found.records).all()
+    kinetic = found.records[:, 50:, columns.KINETIC].mean()  # in units of T
+    assert 0.5 < kinetic < 2
