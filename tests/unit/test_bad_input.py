@@ -64,7 +64,7 @@ OPTIONS = {
     "near option": ("'--walkers'", ["sample", "--walker", "3"]),
     "unknown option": ("--walker", ["sample", "--walker", "3"]),
     "unknown task": ("'spirals'", ["sample", "--task", "spirals"]),
-    "unknown activation": ("'gelu'", ["sample", "--activation", "gelu"]),
+    "unknown activation": ("'softplus'", ["sample", "--activation", "softplus"]),
     "unknown schedule": ("'fast'", ["sample", "--schedule", "fast"]),
     "unknown step rule": ("--step-rule", ["sample", "--step-rule", "none"]),
     "unknown precision": ("'float16'", ["sample", "--precision", "float16"]),
