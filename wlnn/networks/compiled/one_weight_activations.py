@@ -100,60 +100,35 @@ def _of_several(tag, layer):
     return OneOf(tag.codes[layer])
 
 
-@inline
-def _relu_of(rows, z):
+@activate.register(Relu)
+def _relu(tag, rows, z):
     return maximum(z, splat(rows, 0.0))
 
 
-@inline
-def _tanh_of(rows, z):  # 1 - 2 / (e^2z + 1), clipped where it is 1 to the last digit
+@activate.register(Tanh)
+def _tanh(tag, rows, z):  # 1 - 2 / (e^2z + 1), clipped where it is 1 to the last digit
     limit = splat(rows, 20.0)
     e = exp(multiply(splat(rows, -2.0), maximum(subtract(splat(rows, 0.0), limit), z)))
     return subtract(divide(splat(rows, 2.0), add(e, splat(rows, 1.0))), splat(rows, 1.0))
 
 
-@inline
-def _silu_of(rows, z):
+@activate.register(Silu)
+def _silu(tag, rows, z):
     e = exp(subtract(splat(rows, 0.0), maximum(z, splat(rows, -80.0))))
     return divide(z, add(splat(rows, 1.0), e))
 
 
-@inline
-def _gelu_of(rows, z):  # z Phi(z) = max(z, 0) - |z| Phi(-|z|)
+@activate.register(Gelu)
+def _gelu(tag, rows, z):  # z Phi(z) = max(z, 0) - |z| Phi(-|z|)
     a = absolute(z)
     return subtract(maximum(z, splat(rows, 0.0)), multiply(a, normal_tail(a)))
 
 
-@inline
-def _gelutanh_of(rows, z):
+@activate.register(GeluTanh)
+def _gelu_tanh(tag, rows, z):
     cube = fma(multiply(splat(rows, GELU_CUBE), z), multiply(z, z), z)
     u = maximum(multiply(splat(rows, 2 * GELU_FACTOR), cube), splat(rows, -80.0))
     return divide(z, add(splat(rows, 1.0), exp(subtract(splat(rows, 0.0), u))))
-
-
-@activate.register(Relu)
-def _relu(tag, rows, z):
-    return _relu_of(rows, z)
-
-
-@activate.register(Tanh)
-def _tanh(tag, rows, z):
-    return _tanh_of(rows, z)
-
-
-@activate.register(Silu)
-def _silu(tag, rows, z):
-    return _silu_of(rows, z)
-
-
-@activate.register(Gelu)
-def _gelu(tag, rows, z):
-    return _gelu_of(rows, z)
-
-
-@activate.register(GeluTanh)
-def _gelu_tanh(tag, rows, z):
-    return _gelutanh_of(rows, z)
 
 
 @activate.register(Identity)
@@ -164,15 +139,15 @@ def _identity(tag, rows, z):
 @activate.register(OneOf)
 def _one_of(tag, rows, z):
     if tag.code == RELU:
-        return _relu_of(rows, z)
+        return activate(Relu(), rows, z)
     if tag.code == TANH:
-        return _tanh_of(rows, z)
+        return activate(Tanh(), rows, z)
     if tag.code == SILU:
-        return _silu_of(rows, z)
+        return activate(Silu(), rows, z)
     if tag.code == GELU:
-        return _gelu_of(rows, z)
+        return activate(Gelu(), rows, z)
     if tag.code == GELU_TANH:
-        return _gelutanh_of(rows, z)
+        return activate(GeluTanh(), rows, z)
     return z
 
 
