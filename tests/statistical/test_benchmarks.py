@@ -60,7 +60,7 @@ def test_it_runs(name, runs, tmp_path):
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 28, 28), dtype=np.uint8)
-    np.savez(tmp_path / "images.npz", x=images, y=np.arange(40) % 2)
+    np.savez(tmp_path / "images.npz", x=images, y=np.arange(40) % 10)
     words = SMALLEST[name].split(" ")
     words = [word.format(tmp=tmp_path, runs=runs, case="W = 30") for word in words]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
