@@ -54,7 +54,7 @@ TINY = {  # a cheap call of every command
     "seek": f"{NET} --evaluations 12000 --method langevin --threads 1",
     "train": f"{NET} --runs 2 --epochs 5 --processes 1",
     "tune": f"{NET} --runs 2 --epochs 5 --rates 2 --processes 1",
-    "verify": "--case well", "tasks": "", "data": ".",
+    "verify": "--case well", "tasks": "", "data": ".", "reproduce": "--table",
     "maxent solve": "--contexts 2 --weight-scale 1",
     "maxent sample": "--contexts 2 --units 30 --networks 5",
     "maxent train": LAW, "maxent compare": LAW,
