@@ -90,6 +90,23 @@ def test_a_finished_run_is_shown_and_not_changed():
     assert "finished already" in run("resume", "runs/ball-s0").err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_command_that_is_stopped_outside_of_a_run_says_so(number, twice, monkeypatch):
+    """Between the runs, while modules are loaded; `timeout` and impatient fingers signal twice."""
+
+    def slow(*_):
+        try:
+            signal.raise_signal(number)
+        finally:
+            if twice:
+                signal.raise_signal(number)
+
+    monkeypatch.setattr("wlnn.runs.find.find_landscape", slow)
+    stopped = run("plot", "done")
+    assert (stopped.status, stopped.err.strip()) == (130, "wlnn: stopped.")
+
+
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_says_how_to_go_on_and_ends_with_the_same_bits(number, monkeypatch):

@@ -104,7 +104,20 @@ def main(arguments: list[str] | None = None) -> None:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.default_int_handler)
     try:
+        _run(arguments)
+    except (click.Abort, KeyboardInterrupt):  # the second, while the first was being told, too
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+        _fail("stopped.", STOPPED)
+
+
+def _run(arguments: list[str] | None) -> None:
+    """Run one command and exit; mistakes become a sentence, Ctrl-C is left to the caller."""
+    try:
         sys.exit(wlnn.main(arguments, prog_name="wlnn", standalone_mode=False))
+    except click.Abort:  # Ctrl-C, which is a RuntimeError to click
+        raise
     except click.UsageError as error:
         if isinstance(error, click.NoSuchOption):  # --gpu is not much like --out
             near = difflib.get_close_matches(error.option_name, error.possibilities or (), 3, LIKE)
@@ -123,8 +136,6 @@ def main(arguments: list[str] | None = None) -> None:
     except RuntimeError as error:  # Ctrl-C in a callback of the compiler, which swallowed it
         if "no compiled object yet" not in str(error):
             raise
-        _fail("stopped.", STOPPED)
-    except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", STOPPED)
 
 
