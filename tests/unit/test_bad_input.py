@@ -168,6 +168,11 @@ OPTIONS = {
         "nowhere/a.npz",
         ["networks", "done", "--at", "1,0", "--export", "nowhere/a.npz"],
     ),
+    "text for a whole number": ("no whole number; write 7 or 1e6", ["verify", "--seed", "abc"]),
+    "half a thread": ("no whole number", ["sample", "--threads", "2.5", "--out", "new"]),
+    "many threads": ("range 1<=x<=1024", ["sample", "--threads", "1e9", "--out", "new"]),
+    "an endless seed": ("more than 1e+15", ["verify", "--seed", "1" + "0" * 30]),
+    "an endless count": ("more than 1e+15", ["networks", "done", "--at", "1,0", "--count", "1e30"]),
     "merge of one run twice": ("seed 0", ["merge", "done", "done", "--out", "new"]),
     "merge over a run": ("done", ["merge", "done", "--out", "done"]),
 }

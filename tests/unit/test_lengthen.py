@@ -71,6 +71,7 @@ def test_a_lengthened_run_has_the_bits_of_one_run_of_that_length(options, as_one
     [
         ((), "2501", "give --steps a multiple of that, such as 2625"),
         ((), "999", "has wlmc.steps = 1000; give --steps a larger whole number"),
+        ((), "1e30", "--steps must be 1e+15 or less"),
         ((), "1e9", "learnt in 500 steps, which is too little for a run above 10000"),
         ((*FROZEN, "--set", "wlmc.production=0"), "2500", "led to its last step"),
         (("--set", "wlmc.production=0.25"), "2500", "that S would be made even for longer"),

@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.numbers import Number
+from wlnn.cli.numbers import Count, Number
 
 
 @click.command(short_help="Equilibrium against trained networks.")
 @click.argument("results", nargs=-1, required=True, type=click.Path())
 @click.option("--at", "where", type=Number(), metavar="X", help="Also the verdict at this ln L.")
-@click.option("--until", type=click.IntRange(1), metavar="EPOCH", help="Stop the trainings there.")
+@click.option("--until", type=Count(1), metavar="EPOCH", help="Stop the trainings there.")
 @click.option(
     "--best-of-all",
     is_flag=True,

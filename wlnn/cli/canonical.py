@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.numbers import NUMBER, Number, numbers
+from wlnn.cli.numbers import NUMBER, Count, Number, numbers
 from wlnn.cli.options import (
     engine_of,
     engine_options,
@@ -104,9 +104,7 @@ def md(
     metavar="LOW..HIGH",
     help="A range, as in 1e-3..1e-1, or a list T,T,.. [all that the landscape covers].",
 )
-@click.option(
-    "--points", type=click.IntRange(2, 10_000), default=17, show_default=True, help="Of a range."
-)
+@click.option("--points", type=Count(2, 10_000), default=17, show_default=True, help="Of a range.")
 @click.option(
     "--md", "runs", type=click.Path(), multiple=True, help="A run of `wlnn md` to compare with."
 )

@@ -21,8 +21,14 @@ class InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group("maxent", cls=InOrder, short_help="Maximum-entropy connectivity of networks.")
-def maxent():
+@click.group(
+    "maxent",
+    cls=InOrder,
+    invoke_without_command=True,
+    short_help="Maximum-entropy connectivity of networks.",
+)
+@click.pass_context
+def maxent(ctx):
     """Maximum-entropy connectivity of a network that selects inputs by context.
 
     In context k of K a two-layer network must output its k-th input. Of all laws for the weights
@@ -33,6 +39,8 @@ def maxent():
 
     After Hruza & Ostojic, arXiv 2605.25607.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 for command in (solve, sample, train, compare, landscape):

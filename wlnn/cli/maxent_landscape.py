@@ -7,7 +7,7 @@ import click
 from wlnn.base.errors import UserError
 from wlnn.base.progress import Progress
 from wlnn.cli.maxent_options import is_given, out_option, print_table, seed_option, write_results
-from wlnn.cli.numbers import NUMBER, Number
+from wlnn.cli.numbers import NUMBER, Count, Number
 from wlnn.cli.options import options_of, threads_option
 
 
@@ -15,14 +15,12 @@ from wlnn.cli.options import options_of, threads_option
 @options_of(out_option, seed_option)
 @click.option(
     "--contexts",
-    type=click.IntRange(1, 64),
+    type=Count(1, 64),
     default=2,
     show_default=True,
     help="K, number of contexts.",
 )
-@click.option(
-    "--units", type=click.IntRange(1, 4096), default=16, show_default=True, help="Hidden units N."
-)
+@click.option("--units", type=Count(1, 4096), default=16, show_default=True, help="Hidden units N.")
 @click.option(
     "--box", type=Number(), default=2.0, show_default=True, help="b: parameters in [-b, b]."
 )
@@ -38,7 +36,7 @@ from wlnn.cli.options import options_of, threads_option
 )
 @click.option(
     "--inputs",
-    type=click.IntRange(2, 100_000),
+    type=Count(2, 100_000),
     default=16,
     show_default=True,
     help="Inputs +-x of a ReLU net.",
@@ -49,7 +47,7 @@ from wlnn.cli.options import options_of, threads_option
 @click.option("--steps", **NUMBER, default=2e7, show_default="2e7", help="Steps of each walker.")
 @click.option(
     "--walkers",
-    type=click.IntRange(1, 10_000),
+    type=Count(1, 10_000),
     default=4,
     show_default=True,
     help="Independent walkers.",

@@ -18,7 +18,7 @@ from wlnn.cli.maxent_options import (
     seed_option,
     write_results,
 )
-from wlnn.cli.numbers import Number
+from wlnn.cli.numbers import Count, Number
 from wlnn.cli.options import options_of
 
 SHOWN = ("K", "sigma", "s", "alpha", "beta", "KL", "KL_g", "c_g", "R2", "frac_m", "N*L", "p")
@@ -170,7 +170,7 @@ def _with_gain(contexts, scales, gain, context_scale):
 )
 @click.option(
     "--networks",
-    type=click.IntRange(2, 1_000_000),
+    type=Count(2, 1_000_000),
     default=200,
     show_default=True,
     help="Networks per N.",

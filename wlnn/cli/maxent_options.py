@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wlnn.base.checks import MOST_CONTEXTS
-from wlnn.cli.numbers import number
+from wlnn.cli.numbers import Count, number
 
 
 class Whole(click.ParamType):
@@ -56,7 +56,7 @@ def is_given(name: str) -> bool:
     return source is not click.core.ParameterSource.DEFAULT
 
 
-UNITS = click.IntRange(1, 100_000)
+UNITS = Count(1, 100_000)
 SIGMA_HELP = (
     "sigma, the standard deviation of a weight before the task is imposed; small is rich "
     "(structured), large is lazy (random)."
@@ -79,7 +79,7 @@ scales_option = click.option(
 )
 one_context_option = click.option(
     "--contexts",
-    type=click.IntRange(1, MOST_CONTEXTS),
+    type=Count(1, MOST_CONTEXTS),
     default=3,
     show_default=True,
     help="K, the number of contexts.",
@@ -88,7 +88,7 @@ out_option = click.option(
     "--out", type=click.Path(file_okay=False), help="Folder for CSV, JSON and figures."
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all draws."
+    "--seed", type=Count(0), default=0, show_default=True, help="Seed of all draws."
 )
 
 

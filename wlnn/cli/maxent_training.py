@@ -15,7 +15,7 @@ from wlnn.cli.maxent_options import (
     scales_option,
     write_results,
 )
-from wlnn.cli.numbers import Number
+from wlnn.cli.numbers import Count, Number
 from wlnn.cli.options import WORKERS, options_of
 
 COMPARE_FOLDER = "runs/maxent-compare"
@@ -26,14 +26,14 @@ _training = options_of(
     click.option("--units", type=UNITS, default=1500, show_default=True, help="Hidden units N."),
     click.option(
         "--seeds",
-        type=click.IntRange(1, 10_000),
+        type=Count(1, 10_000),
         default=2,
         show_default=True,
         help="Networks per setting.",
     ),
     click.option(
         "--batch",
-        type=click.IntRange(1, 1_000_000),
+        type=Count(1, 1_000_000),
         default=64,
         show_default=True,
         help="Inputs per step.",
@@ -43,7 +43,7 @@ _training = options_of(
     ),
     click.option(
         "--steps",
-        type=click.IntRange(1, 10**9),
+        type=Count(1, 10**9),
         help="SGD steps [1200, 2400 from sigma = 1.5, more above 2]",
     ),
     click.option("--processes", type=WORKERS, help="Worker processes [default: one per core]."),

@@ -7,6 +7,7 @@ import math
 import click
 
 from wlnn.base.errors import UserError
+from wlnn.settings.section import MOST
 
 
 class Number(click.ParamType):
@@ -26,6 +27,22 @@ class Number(click.ParamType):
             self.fail(f"{value} does not lie from {self.low:g} to {self.high:g}.", param, ctx)
         except ValueError:
             self.fail(f"'{value}' is no finite number; write 7, 0.01 or 1e6.", param, ctx)
+
+
+class Count(click.IntRange):
+    """A whole number between limits; 1e6 is one too."""
+
+    def convert(self, value, param, ctx):
+        """The whole number of a text."""
+        try:
+            found = NUMBER["type"].convert(value, param, ctx)
+        except click.BadParameter:
+            found = math.nan
+        if found != found or found != int(found):
+            self.fail(f"'{value}' is no whole number; write 7 or 1e6.", param, ctx)
+        if abs(found) > MOST:
+            self.fail(f"{value} is more than {MOST:g}, and means nothing here.", param, ctx)
+        return super().convert(int(found), param, ctx)
 
 
 def number(text) -> float:

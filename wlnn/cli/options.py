@@ -12,14 +12,14 @@ from contextlib import contextmanager
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.numbers import NUMBER, numbers, whole_number
+from wlnn.cli.numbers import NUMBER, Count, numbers, whole_number
 from wlnn.settings.unread import SAMPLERS, read_by, refuse_unread
 
 STOPPED = 130  # exit status that shells give to a command ended by Ctrl-C
 
 
 MOST_WORKERS = 1024
-WORKERS = click.IntRange(1, MOST_WORKERS)
+WORKERS = Count(1, MOST_WORKERS)
 KINDS = {  # where a task comes from
     "task": "--task NAME",
     "context": "--task context-select",

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.numbers import Number
+from wlnn.cli.numbers import Count, Number
 from wlnn.cli.options import STOPPED, threads_option
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9")
@@ -23,8 +23,8 @@ FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9")
 @click.argument("figures", nargs=-1, type=click.Choice(FIGURES), metavar="[fig1 ... fig9]")
 @click.option("--scale", type=Number(1e-6, 100), default=1.0, metavar="X",
               help="Length of every run: steps, trainings, epochs [1].")  # fmt: skip
-@click.option("--networks", type=click.IntRange(1), metavar="N", help="The first N of them [all].")
-@click.option("--data-sets", type=click.IntRange(1), metavar="N", help="fig1: the first N [6].")
+@click.option("--networks", type=Count(1), metavar="N", help="The first N of them [all].")
+@click.option("--data-sets", type=Count(1), metavar="N", help="fig1: the first N [6].")
 @click.option("--house", metavar="FILE", help="Kaggle's train.csv, for fig2 and fig7.")
 @click.option("--polymer", metavar="FILE", help="Egb.csv, for fig2 and fig9.")
 @click.option("--embedding", metavar="FILE", help="Of the polymers.")

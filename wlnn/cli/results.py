@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from wlnn.base.errors import UserError
-from wlnn.cli.numbers import Number, numbers
+from wlnn.cli.numbers import Count, Number, numbers
 from wlnn.cli.options import options_of
 
 UNITS = click.Choice(["bin", "axis", "exp"])
@@ -149,7 +149,7 @@ def draw(
 @click.command(short_help="List and export networks that were kept.")
 @click.argument("result", type=click.Path())
 @click.option("--at", metavar="X,Y", required=True, help="Where to look, e.g. -3,0.9.")
-@click.option("--count", type=click.IntRange(1), default=5, show_default=True, help="How many.")
+@click.option("--count", type=Count(1), default=5, show_default=True, help="How many.")
 @click.option("--export", type=click.Path(dir_okay=False), help="Write the nearest to an npz file.")
 def networks(result, at, count, export):
     """List stored networks near a macrostate (x, y), and export one: parameters by name.
@@ -226,7 +226,7 @@ def merge(runs, out):
 @click.command(short_help="Check the samplers on exactly known cases.")
 @click.option("--slow", is_flag=True, help="Also the cases that take minutes.")
 @click.option("--case", "names", metavar="NAME", multiple=True, help="Only this case; repeatable.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the judges.")
+@click.option("--seed", type=Count(0), default=0, show_default=True, help="Of the judges.")
 def verify(slow, names, seed):
     """Check the samplers on cases whose answer is known exactly; status 1 if one fails.
 

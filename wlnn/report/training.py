@@ -32,7 +32,9 @@ VERDICTS = {BETTER: "better", UNDECIDED: "undecided", WORSE: "worse"}  # is the 
 def in_words(trained: Trained, y: str) -> list[str]:
     """A few lines: how many trainings, which diverged, where they end, and early stopping."""
     lost = np.flatnonzero(~trained.kept)
-    lines = [f"{trained.n_runs} trainings of {trained.epochs} epochs, {trained.words}; {ERROR}"]
+    n = trained.n_runs
+    runs = f"{n} training{'s' * (n != 1)} of {trained.epochs} epochs, {trained.words}"
+    lines = [f"{runs}; {ERROR if n > 1 else 'one has no error'}"]
     if lost.size:
         first = ", ".join(str(run) for run in lost[:10]) + " ..." * (lost.size > 10)
         lines.append(f"{lost.size} of them diverged and are left out of every mean: number {first}")
@@ -43,13 +45,18 @@ def in_words(trained: Trained, y: str) -> list[str]:
         finite = np.where(np.isfinite(values), values, np.nan)
         mean, error, n = over_trainings(finite)
         zero = f" ({(values == -np.inf).sum()} with zero loss left out)" * int(n < len(values))
-        lines.append(f"  at the end: {name} {mean:.3f} ± {error:.3f}{zero}")
+        lines.append(f"  at the end: {name} {_with_error(mean, error)}{zero}")
     mean, error, x_mean, x_error = best_epoch(trained, y)
     lines.append(
-        f"  at each training's best epoch: {y} {mean:.3f} ± {error:.3f}, at ln-train-loss "
-        f"{x_mean:.2f} ± {x_error:.2f}"
+        f"  at each training's best epoch: {y} {_with_error(mean, error)}, at ln-train-loss "
+        f"{_with_error(x_mean, x_error, 2)}"
     )
     return lines
+
+
+def _with_error(value: float, error: float, digits: int = 3) -> str:
+    """A mean with its standard error, which one training alone does not have."""
+    return f"{value:.{digits}f}" + f" ± {error:.{digits}f}" * bool(np.isfinite(error))
 
 
 def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]:
@@ -60,7 +67,7 @@ def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]
         there = there[np.unique(np.linspace(0, there.size - 1, rows).round().astype(int))]
     lines = [f"{'ln train loss':>13}  {'trained ' + y.replace('-', ' '):>28}  trainings"]
     for k in there:
-        cell = f"{curve.value[k]:.3f} ± {curve.error[k]:.3f}"
+        cell = _with_error(curve.value[k], curve.error[k])
         lines.append(f"{curve.x[k]:13.2f}  {cell:>28}  {curve.trainings[k]:9}")
     return [*lines, ERROR]
 

@@ -16,6 +16,7 @@ from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
 from wlnn.runs.recipe import Recipe, read_recipe
 from wlnn.settings.samplers import WLMCSettings, WLMDSettings
+from wlnn.settings.section import MOST
 from wlnn.wlmc.walker import make_plan
 
 RESULT = {  # which says that a run is finished
@@ -60,6 +61,8 @@ def lengthen(directory, length: float, unit: str = "steps") -> tuple[Recipe, tup
         raise UserError(
             f"{directory}: has {name}.{own} = {before}; give --{own} a larger whole number."
         )
+    if length > MOST:
+        raise UserError(f"{directory}: --{own} must be {MOST:g} or less.")
     make = {"wlmc": _monte_carlo, "wlmd": _molecular_dynamics}.get(name)
     new = make(directory, old, int(length)) if make else replace(old, **{own: int(length)})
     longer = replace(recipe, settings=replace(recipe.settings, **{name: new}))
