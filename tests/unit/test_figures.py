@@ -154,8 +154,8 @@ def test_the_table_of_the_docs_is_that_of_the_records():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fig1", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9"])
-def test_a_small_scale_of_each_figure_is_judged(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["fig1", "fig3", "fig4", "fig9"])
+def test_a_small_scale_of_a_figure_is_judged(name, tmp_path, monkeypatch):
     """And decides nothing that 95 % intervals of believable runs do not."""
     monkeypatch.chdir(tmp_path)
     words = ["reproduce", name, "--scale", "0.001", "--networks", "1", "--data-sets", "1"]
