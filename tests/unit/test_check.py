@@ -1,6 +1,7 @@
 """What a user's function does wrong is one sentence, before a run or at the first wrong step."""
 
 import itertools
+import types
 import warnings
 from dataclasses import replace
 
@@ -37,6 +38,10 @@ def fails(theta):
     return theta.sqare(), 0.0
 
 
+def leaves(theta):
+    raise SystemExit(3)
+
+
 WRONG = {
     "one number": (lambda t: float(t[0]), r"returned a float .*; on a single-bin axis give 0.0"),
     "three": (lambda t: (t[0], t[0], t[0]), "returned 3 values"),
@@ -47,6 +52,8 @@ WRONG = {
     "texts": (lambda t: ("0.5", "0.1"), r"returned a str \(0.5\) for x"),
     "NaN": (lambda t: (float("nan") if t[0] > 0.7 else t[0], 0.0), "returned NaN for x at theta"),
     "NaN in y": (lambda t: (t[0], float("nan")), "returned NaN for y"),
+    "more than a double": (lambda t: (10**400, 0.0), "returned a number above 1.8e308"),
+    "the end of the program": (leaves, "failed with SystemExit"),
     "a changed argument": (in_place, "changes the parameters it is given"),
     "two values": (other_at_the_second_call, "for the same parameters"),
     "an error": (fails, r"failed with AttributeError in line \d+ of test_check.py: .*sqare"),
@@ -77,7 +84,12 @@ def test_compiled_functions_are_tried_too_and_numba_is_quoted():
     def unknown(theta):
         return theta[0] + thing.x, 0.0
 
+    @njit
+    def beyond(theta):
+        return theta[0] + theta[len(theta)], 0.0
+
     for observe, words in (
+        (beyond, r"reads beyond the end of an array: .*theta has \d+ of them"),
         (changes, "changes the parameters"),
         (arrays, "returned an array of shape"),
         (unknown, r"TypingError of Numba in line \d+ of test_check.py: .*'thing'"),
@@ -128,6 +140,10 @@ def test_what_describes_a_problem_is_checked():
     ):
         with pytest.raises(UserError, match=words):
             sample(wrong, SETTINGS)
+    for wrong in ("t", None, types.SimpleNamespace(problem=right)):
+        hint = "task.problem" if hasattr(wrong, "problem") else "a Problem is needed"
+        with pytest.raises(UserError, match=hint):
+            sample(wrong, SETTINGS)
     numbers = problem(right, about={"n": np.int64(3), "x": np.ones(2)})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -159,6 +175,18 @@ SMOOTH = {
     "a wrong gradient": (
         {"backward": lambda xp, tape, ux, uy: ux},
         r"backward must return .*\(2, 2\)",
+    ),
+    "another gradient": (
+        {"backward": lambda xp, tape, ux, uy: np.stack([ux, 2 * uy], axis=1)},
+        "backward is not the gradient of y",
+    ),
+    "a falling one": (
+        {"backward": lambda xp, tape, ux, uy: -np.stack([ux, uy], axis=1)},
+        "backward is not the gradient of x",
+    ),
+    "x and y exchanged": (
+        {"backward": lambda xp, tape, ux, uy: np.stack([uy, ux], axis=1)},
+        "backward is not the gradient of x",
     ),
     "no start": ({"start": lambda rng, r: None}, "start must return real numbers"),
     "an error": (

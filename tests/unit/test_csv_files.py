@@ -1,5 +1,7 @@
 """CSV files as people have them: other separators, class names, index columns, wild numbers."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -109,6 +111,16 @@ def test_an_index_column_is_no_input(files, name):
         files(shuffled)
 
 
+@pytest.mark.parametrize("standardise", [True, False])
+def test_a_copy_of_the_target_is_told_and_what_is_like_it_is_not(files, standardise):
+    for of in (lambda y: y, lambda y: 3 - 2 * y):
+        text = table([(*row, of(row[-1])) for row in ROWS], (*HEADER, "copy"))
+        found = files(text, standardise=standardise)
+        assert "the input 'copy' is a target up to scale and zero in train.csv" in found.notes[0]
+    text = table([(*row, row[-1] + (k == 0)) for k, row in enumerate(ROWS)], (*HEADER, "like"))
+    assert not any("up to scale" in note for note in files(text, standardise=standardise).notes)
+
+
 def test_an_index_without_a_name_is_called_one(files):
     text = table([(k, *row) for k, row in enumerate(ROWS)], ("", *HEADER))
     with pytest.raises(UserError, match=r"an index that pandas wrote\? use .*index=False"):
@@ -120,6 +132,9 @@ def test_a_quantity_called_index_is_an_input_and_a_count_of_rows_is_told(files):
     assert files(text).x_train.shape == (12, 3)
     found = files(table([(5 + k, *row) for k, row in enumerate(ROWS)], ("t", *HEADER)))
     assert found.x_train.shape == (12, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        files(table([(1e308 * (-1) ** k, *row) for k, row in enumerate(ROWS)], ("t", *HEADER)))
     assert found.notes[0].startswith("the input 't' rises by one from row to row of train.csv")
 
 
@@ -127,7 +142,7 @@ def test_several_targets_are_quantities_each_by_its_own_mean_and_deviation(files
     rows = [(*row[:2], row[0] * 0.5, row[1] * 0.7 + 3) for row in ROWS]
     text = table(rows, ("a", "b", "y1", "y2"))
     found = files(text, target="y2, y1")
-    assert found.notes == ("2 inputs 'a', 'b'; the targets 'y2', 'y1' are quantities",)
+    assert found.notes[-1] == "2 inputs 'a', 'b'; the targets 'y2', 'y1' are quantities"
     assert found.source["target"] == ["y2", "y1"]
     assert found.targets == 2
     np.testing.assert_allclose(found.y_train, found.x_train[:, ::-1], atol=1e-12)
@@ -135,9 +150,8 @@ def test_several_targets_are_quantities_each_by_its_own_mean_and_deviation(files
     np.testing.assert_allclose(found.source["target_mean"], raw.mean(axis=0))
     np.testing.assert_allclose(found.source["target_std"], raw.std(axis=0))
     np.testing.assert_array_equal(files(text, target=["y2", "y1"], standardise=False).y_test, raw)
-    assert files(text, target="y1").notes == (
-        "3 inputs 'a', 'b', 'y2'; the target 'y1' is a quantity",
-    )
+    one = files(text, target="y1")
+    assert one.notes[-1] == "3 inputs 'a', 'b', 'y2'; the target 'y1' is a quantity"
     comma = table(rows, ("a", "b", '"y1,y2"', "c"))
     assert files(comma, target="y1,y2").source["target"] == "y1,y2"  # one column of that name
 
@@ -246,3 +260,12 @@ Y = np.arange(24) % 2
 def test_labels_of_arrays_follow_the_rule_of_the_files(train, test, words):
     with pytest.raises(UserError, match=words):
         Dataset(X, train, X, test, {})
+
+
+def test_masked_cells_of_arrays_are_no_data():
+    masked = np.ma.masked_greater(X, 1)
+    with pytest.raises(UserError, match="test set has masked inputs"):
+        Dataset(X, Y, masked, Y, {})
+    with pytest.raises(UserError, match="train set has masked targets"):
+        Dataset(X, np.ma.masked_equal(Y, 1), X, Y, {})
+    assert Dataset(np.ma.masked_greater(X, 99), Y, X, Y, {}).x_train.shape == X.shape

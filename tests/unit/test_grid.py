@@ -168,6 +168,11 @@ def test_a_loss_lies_in_the_bin_of_its_logarithm(rng):
         (0.0, 1.0, 1e30, "whole number"),
         (1e15, 1e15 + 1, 100, "narrower"),
         (-1e308, 1e308, 10, "finite"),
+        ("a", 1, 10, "are numbers"),
+        (None, 1, 10, "are numbers"),
+        (0, 1 + 0j, 10, "are numbers"),
+        (0, 1, "many", "are numbers"),
+        (0, 1, True, "are numbers"),
     ],
 )
 def test_what_is_no_axis_is_refused(lo, hi, n, reason):

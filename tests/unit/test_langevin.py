@@ -94,10 +94,13 @@ def test_a_walker_that_diverges_is_left_out_and_the_others_go_on():
 def test_every_walker_lost_is_a_sentence():
     problem = box_loss.quadratic()
 
-    def thrown_out(xp, tape, ux, uy):
-        return np.full((len(ux), problem.n_parameters), 1e9)
+    def steep(xp, theta):
+        return 1e9 * theta.sum(axis=1), 0 * theta[:, 0], None, None
 
-    broken = replace(problem, backward=thrown_out, gradient_system=None)
+    def thrown_out(xp, tape, ux, uy):
+        return np.repeat(1e9 * ux[:, None], problem.n_parameters, axis=1)
+
+    broken = replace(problem, evaluate=steep, backward=thrown_out, gradient_system=None)
     with pytest.raises(UserError, match="every walker diverged"):
         run_md.simulate(broken, MDSettings(**SHORT))
 

@@ -84,3 +84,17 @@ def test_a_wrapped_value_lies_in_the_box_whole_boxes_away(new):
     found = wrapped(new, -1.0, 1.0)
     assert -1.0 <= found <= 1.0
     assert (found - new) / 2 == pytest.approx(round((found - new) / 2), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "words"),
+    [
+        ("a", "b", "lo and hi need numbers"),
+        (None, 1, "every box needs finite"),
+        ([0, 0], [1, np.nan], "every box needs finite"),
+        ([-1e308], [1e308], "a width below"),
+    ],
+)
+def test_what_is_no_box_is_refused(lo, hi, words):
+    with pytest.raises(UserError, match=words):
+        Problem("t", lo, hi, None, lambda theta: (0.0, 0.0))

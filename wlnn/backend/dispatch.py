@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 
+from numba import njit
 from numba.extending import overload
 
 
@@ -44,3 +45,11 @@ def by_type(**jit_options) -> Callable:
         return function
 
     return decorate
+
+
+def with_ends(compiled: Callable) -> Callable:
+    """A user's compiled function once more, so that reading beyond an array is an IndexError.
+
+    What it calls is compiled already, and reads as ever.
+    """
+    return njit(boundscheck=True)(compiled.py_func)

@@ -8,6 +8,7 @@ in NumPy, its twin is in ``networks.compiled.moves``; both read the same numbers
 from __future__ import annotations
 
 from functools import lru_cache
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -124,6 +125,8 @@ def _limits(axis: Axis) -> np.ndarray:
 
 def _check(name: str, lo: float, hi: float, n: int) -> None:
     """UserError where ``n`` bins between lo and hi would not be bins."""
+    if not all(isinstance(value, Real) and not isinstance(value, bool) for value in (lo, hi, n)):
+        raise UserError(f"axis '{name}': low, high and bins are numbers, not {(lo, hi, n)}.")
     if not np.isfinite(hi - lo):
         raise UserError(f"axis '{name}': the window [{lo}, {hi}] needs two finite numbers.")
     if not hi > lo:

@@ -20,6 +20,7 @@ from wlnn.base.progress import duration
 from wlnn.tasks.problem import Problem
 
 PACED, LONG = 20, 10.0  # calls that tell the pace; seconds from which on it is told
+TRIES = 4  # directions along which a gradient is tried
 SECONDS, MOST = 0.2, 64  # most time and states of the trial, after the first call
 ADVICE = "observe must return two numbers, x and y"
 
@@ -40,7 +41,8 @@ def checked(problem: Problem) -> Problem:
 
     Raises:
         UserError: no parameters, an ``about`` that is no JSON, a function that fails, changes its
-            argument, returns anything but two real numbers, NaN, or another value at a second call.
+            argument, returns anything but two real numbers, NaN, or another value at a second call,
+            or, compiled, reads beyond the end of an array.
     """
     _check_description(problem)
     if isinstance(problem.observe, Guarded):
@@ -53,6 +55,7 @@ def checked(problem: Problem) -> Problem:
         if time.monotonic() - begun > SECONDS:
             break
     _check_same(problem, first, _observed(problem, middle))
+    _check_ends(problem, middle)
     if problem.system is None and not hasattr(problem.observe, "py_func"):
         return replace(problem, observe=Guarded(problem))
     return problem
@@ -62,9 +65,11 @@ def checked_smooth(problem: Problem) -> Problem:
     """The same for the functions of molecular dynamics; with a compiled form it is not evaluated.
 
     Raises:
-        UserError: as :func:`checked`; arrays of another shape; a gradient that is not finite.
+        UserError: as :func:`checked`; arrays of another shape; a gradient that is not finite, or
+            that is not the gradient of x and y.
     """
-    problem.require_gradient()
+    if isinstance(problem, Problem):
+        problem.require_gradient()
     _check_description(problem)
     if problem.gradient_system is not None:
         return problem
@@ -86,6 +91,8 @@ def checked_smooth(problem: Problem) -> Problem:
     _check_array(problem, "backward", gradient, shape)
     if not np.array_equal(given, theta):
         raise _wrong(problem, "changes the parameters it is given; change a copy", "evaluate")
+    if problem.network is None:  # those of networks are derived, and may take long
+        _check_gradient(problem, theta)
     return problem
 
 
@@ -118,7 +125,52 @@ def _check_same(problem, before: tuple, again: tuple) -> None:
         raise _wrong(problem, f"gave {before} and then {again} for the same parameters")
 
 
+def _check_ends(problem, theta: np.ndarray) -> None:
+    """Machine code reads beyond the end of an array in silence: look once where it would."""
+    if problem.system is not None or not hasattr(problem.observe, "py_func"):
+        return
+    from wlnn.backend.dispatch import with_ends
+
+    try:
+        with_ends(problem.observe)(theta.copy())
+    except IndexError as error:
+        many = f"theta has {problem.n_parameters} of them"
+        raise _wrong(problem, f"reads beyond the end of an array: {error}; {many}") from error
+
+
+def _check_gradient(problem, theta: np.ndarray) -> None:
+    """Compare with differences along random directions; wrong is what agrees along few.
+
+    A kink, a small product of gradient and direction, or single precision may spoil some.
+    """
+    rng, apart = np.random.default_rng(1), problem.hi - problem.lo
+    ones, zeros = np.ones(len(theta)), np.zeros(len(theta))
+    for k, name in enumerate("xy"):
+        right = []
+        for _ in range(TRIES):
+            along = rng.normal(size=theta.shape) * apart
+            tape = _called(problem, "evaluate", problem.evaluate, np, theta.copy())[3]
+            weights = (zeros, ones) if k else (ones, zeros)
+            slope = (problem.backward(np, tape, *weights) * along).sum(axis=1)
+            good = np.zeros(len(theta), bool)
+            for step in (1e-3, 1e-5):
+                ends = [problem.evaluate(np, theta + h * along)[k] for h in (step, -step)]
+                found = (ends[0] - ends[1]) / (2 * step)
+                good |= np.abs(found - slope) <= 0.1 * (np.abs(found) + np.abs(slope))
+            right.append(good)
+        if np.mean(right) < 0.5:
+            raise _wrong(
+                problem,
+                f"is not the gradient of {name}: along a direction it has {slope[0]:.3g}, and "
+                f"{name} itself changes by {found[0]:.3g}",
+                "backward",
+            )
+
+
 def _check_description(problem) -> None:
+    if not isinstance(problem, Problem):
+        hint = "; a Task makes one: task.problem()" * hasattr(problem, "problem")
+        raise UserError(f"a Problem is needed, not a {type(problem).__name__}{hint}.")
     if not isinstance(problem.name, str) or not problem.name or "/" in problem.name:
         raise UserError(f"a problem's name must be a word without '/', not {problem.name!r}.")
     if not problem.n_parameters:
@@ -158,7 +210,10 @@ def _observed(problem: Problem, theta: np.ndarray) -> tuple[float, float]:
                 f"returned NaN for {name} at theta = {_short(theta)}; give infinity for states "
                 "that are to lie outside the window",
             )
-    return float(found[0]), float(found[1])
+    try:
+        return float(found[0]), float(found[1])
+    except OverflowError as error:  # a whole number of Python
+        raise _wrong(problem, "returned a number above 1.8e308; give infinity") from error
 
 
 def _called(problem, name: str, function, *arguments):
@@ -166,7 +221,7 @@ def _called(problem, name: str, function, *arguments):
         return function(*arguments)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _wrong(problem, f"failed with {reason_of(error)}", name) from error
 
 

@@ -190,4 +190,4 @@ def is_row_number(values: np.ndarray, name: str) -> bool:
 
 def counts_rows(values: np.ndarray) -> bool:
     """Whether numbers rise by one from row to row, in rows enough for no chance."""
-    return len(values) >= FEWEST_ROWS and bool((np.diff(values) == 1).all())
+    return len(values) >= FEWEST_ROWS and bool((np.diff(values / 2) == 0.5).all())

@@ -49,6 +49,10 @@ class Dataset:
         for part in ("train", "test"):
             x, y = np.asarray(getattr(self, f"x_{part}")), np.asarray(getattr(self, f"y_{part}"))
             for what, array in (("inputs", x), ("targets", y)):
+                if np.ma.is_masked(getattr(self, f"{'xy'[what == 'targets']}_{part}")):
+                    raise UserError(
+                        f"the {part} set has masked {what}; leave these rows out, or fill them."
+                    )
                 if array.dtype.kind not in "iubf":
                     raise UserError(
                         f"the {part} set has {what} of type {array.dtype}; give real numbers"

@@ -105,9 +105,11 @@ def read_own(
             single = len(targets) == 1
             source |= {"target_mean": mean[0] if single else mean}
             source |= {"target_std": std[0] if single else std}
+        notes += _copies(files["train"], inputs, x["train"], y["train"])
         notes.append(f"{told} quantities" if len(targets) > 1 else f"{told} is a quantity")
         return Dataset(x["train"], y["train"], x["test"], y["test"], source, tuple(notes))
     labels, source["classes"], said, instead = classes
+    notes += _copies(files["train"], inputs, x["train"], labels["train"][:, None])
     shown = ", ".join(said[:8]) + ", ..." * (len(said) > 8)
     notes.append(f"{told} has {len(said)} classes, {shown}{instead}")
     return Dataset(x["train"], labels["train"], x["test"], labels["test"], source, tuple(notes))
@@ -322,6 +324,20 @@ def _row_numbers(train: Columns, inputs: list[str], words, x_train, x_test) -> l
                 "leave it out if it numbers the rows"
             )
     return notes
+
+
+def _copies(train: Columns, inputs: list[str], x: np.ndarray, y: np.ndarray) -> list[str]:
+    """Notes on inputs that are a target, up to scale and zero: nothing is learnt from them."""
+    with np.errstate(all="ignore"):
+        x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+        norms = np.linalg.norm(x, axis=0)[:, None] * np.linalg.norm(y, axis=0)
+        same = (np.abs(x.T @ y) > (1 - 1e-12) * norms) & (norms > 0) & (len(x) > 2)
+    return [
+        f"the input '{name}' is a target up to scale and zero in {Path(train.path).name}: leave it "
+        "out if it is a copy"
+        for name, found in zip(inputs, same.any(axis=1), strict=True)
+        if found
+    ]
 
 
 def _named(columns: list[str]) -> str:

@@ -87,11 +87,19 @@ class Problem:
     __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     def __post_init__(self):
-        lo, hi = np.atleast_1d(self.lo).astype(float), np.atleast_1d(self.hi).astype(float)
+        try:
+            lo, hi = (np.atleast_1d(end).astype(float) for end in (self.lo, self.hi))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"problem '{self.name}': lo and hi need numbers: {error}.") from error
         if lo.shape != hi.shape or lo.ndim != 1:
             raise UserError(f"problem '{self.name}': lo and hi need one and the same shape (P,).")
-        if not (np.isfinite(lo).all() and np.isfinite(hi).all() and (hi > lo).all()):
-            raise UserError(f"problem '{self.name}': every box needs finite limits with lo < hi.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            good = np.isfinite(hi - lo).all() and (hi > lo).all()
+        if not good:
+            raise UserError(
+                f"problem '{self.name}': every box needs finite limits with lo < hi, and a width "
+                "below 1.8e308."
+            )
         smooth = [part is not None for part in (self.evaluate, self.backward, self.start)]
         if any(smooth) != all(smooth) or not (any(smooth) or self.observe):
             raise UserError(

@@ -162,9 +162,12 @@ class Task:
             bounds = self.network.bounds(self.bound_rule, self.bound_factor)
             return -bounds, bounds
         n = self.network.n_parameters
-        ends = [
-            np.asarray(end if end is not None else 0, dtype=float) for end in (self.lo, self.hi)
-        ]
+        try:
+            ends = [
+                np.asarray(end if end is not None else 0, dtype=float) for end in (self.lo, self.hi)
+            ]
+        except (TypeError, ValueError) as error:
+            raise UserError(f"task '{self.name}': lo and hi need numbers: {error}.") from error
         if any(end.shape != (n,) for end in ends):
             raise UserError(
                 f"task '{self.name}': lo and hi need one number for each of the {n} parameters of "
