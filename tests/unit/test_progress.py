@@ -146,3 +146,14 @@ def test_a_closed_terminal_is_no_error(monkeypatch):
     with Progress("sampling", 0.0) as progress:
         progress.note("a note")
         progress(1, 1)
+
+
+def test_the_time_that_compiling_took_is_no_pace(monkeypatch):
+    now, said = [0.0], []
+    monkeypatch.setattr("wlnn.base.running.time.monotonic", lambda: now[0])
+    clocks = Clocks(said.append, None)
+    with clocks.compiling():
+        now[0] += 90  # of the compiler
+    now[0] += 1
+    clocks.saw(0.1, lambda: "", None)
+    assert said[-1].seconds_left == pytest.approx(9)

@@ -133,8 +133,10 @@ class Clocks:
         timer = threading.Timer(PATIENCE, tell, (note,))
         timer.daemon = True
         timer.start()
+        begun = time.monotonic()
         try:
             with heard(lambda: tell(STOPPING)):
                 yield
         finally:
             timer.cancel()
+            self.begun += time.monotonic() - begun  # no part of the pace, which is that of steps
