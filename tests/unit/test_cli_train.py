@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from command_line import contents, run
+from command_line import NETWORK, contents, run
 
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
@@ -302,3 +302,13 @@ def test_an_unfinished_training_is_named(monkeypatch, here):
     done = run("info", "t0")
     assert done.status == 2
     assert "t0: holds no trained.npz yet; finish it with wlnn resume" in done.err
+
+
+def test_one_training_has_no_error():
+    alone = run("train", "--task", "spiral-classify", *NETWORK, "--epochs", "2", "--runs", "1",
+                "--processes", "1", "--out", "alone")  # fmt: skip
+    assert alone.status == 0, alone.err
+    shown = run("info", "alone").out
+    assert "1 training of 2 epochs" in shown
+    assert "one has no error" in shown
+    assert "nan" not in shown

@@ -184,3 +184,9 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):
     result = run("train", "--contexts", "2", "--out", tmp_path / "file" / "x")
     assert result.status == 2
     assert "cannot be made" in result.err
+
+
+def test_the_group_alone_shows_its_help():
+    shown = wlnn("maxent")
+    assert shown.status == 0
+    assert shown.out == wlnn("maxent", "--help").out

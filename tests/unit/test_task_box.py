@@ -38,3 +38,9 @@ def test_a_box_of_another_network_is_refused(lo, hi):
     task = replace(load_task("spiral-classify", layers=1, width=2, points=8), lo=lo, hi=hi)
     with pytest.raises(UserError, match="for each of the 12 parameters"):
         task.problem()
+
+
+def test_a_box_of_words_is_refused():
+    task = replace(load_task("spiral-classify", layers=1, width=2, points=8), lo="a", hi="b")
+    with pytest.raises(UserError, match="lo and hi need numbers"):
+        task.problem()
