@@ -18,12 +18,10 @@ ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "tests" / "golden" / "runs"
 SHARED = ROOT.parent / "shared" / "data"
 FILES = {  # options, and the file that each needs
-    "fig6": ("--cifar", "cifar/cifar_deerfrog_jpeg5000.npz"),
     "fig7": ("--house", "house/train.csv"),
     "fig9": ("--polymer", "polymer/Egb.csv"),
 }
 LESS = {
-    "fig6": ("data.selection=seeded", "wlmd.tables=1"),
     "fig4": ("md.steps=400", "md.record=20"),
 }
 CLAIM = {"kind": "advantage", "words": "w", "published": "better", "source": "s", "at": [-0.5]}
@@ -154,7 +152,7 @@ def test_the_table_of_the_docs_is_that_of_the_records():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fig1", "fig3", "fig4", "fig9"])
+@pytest.mark.parametrize("name", ["fig1", "fig3", "fig4", "fig7", "fig9"])
 def test_a_small_scale_of_a_figure_is_judged(name, tmp_path, monkeypatch):
     """And decides nothing that 95 % intervals of believable runs do not."""
     monkeypatch.chdir(tmp_path)
@@ -175,4 +173,8 @@ def test_a_small_scale_of_a_figure_is_judged(name, tmp_path, monkeypatch):
         assert claim["verdict"] in ("holds", "fails", "undecided")
     drawn = list((tmp_path / "runs" / "figures").glob(f"{name}*.png"))
     assert drawn or record["left_out"]  # a run that was too short for a result, which is told
-    assert run(*words).out.splitlines()[:-1] == done.out.splitlines()[:-1]  # found again
+    again, before = (
+        [line for line in out.splitlines()[:-1] if not line.startswith("left out")]
+        for out in (run(*words).out, done.out)
+    )
+    assert again == before  # found again; of a run left out the first ladder that ends speaks

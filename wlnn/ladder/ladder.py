@@ -168,9 +168,10 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
     units = (settings.steps - ladder.steps) // cost
     if units < LEAST:
         raise UserError(
-            f"ladder.steps = {settings.steps}: the spacing of {rungs.n} rungs took {ladder.steps} "
-            f"and {LEAST} stretches of all take {LEAST * cost}; make it at least "
-            f"{ladder.steps + LEAST * cost}, in another directory."
+            f"ladder.steps = {settings.steps}: the spacing of {rungs.n} rungs of ladder "
+            f"{ladder.number} took {ladder.steps} and {LEAST} stretches of all take "
+            f"{LEAST * cost}; make it at least {ladder.steps + LEAST * cost}, some more for the "
+            "other ladders, in another directory."
         )
     ladder = ladder._replace(
         phase=RUN,
