@@ -103,10 +103,10 @@ def test_files_of_trainings_are_read(suffix, tmp_path):
 
 
 class Evil:
-    """What a file must not be able to do."""
+    """What a file must not be able to do: its reader would make a file of its own."""
 
     def __reduce__(self):
-        return open, ("/nonexistent/evil", "w")
+        return open, ("evil", "w")
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,14 @@ class Evil:
         (None, "no file of PyTorch"),
     ],
 )
-def test_other_files_are_refused_and_nothing_in_them_runs(contents, words, tmp_path):
+def test_other_files_are_refused_and_nothing_in_them_runs(contents, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "net.pt"
     path.write_bytes(b"nothing") if contents is None else torch.save(contents, path)
     with pytest.raises(UserError, match=words) as told:
         read_state_dict(path)
     assert "net.pt" in str(told.value)
+    assert not (tmp_path / "evil").exists()
     with pytest.raises(UserError, match="there is no such file"):
         read_state_dict(tmp_path / "other.pt")
 
