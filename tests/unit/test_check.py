@@ -17,6 +17,7 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmc.run import sample
 
 GRID = Grid(Axis("x", 0.0, 1.0, 10), Axis.single())
+OFFSET = 0.0
 SETTINGS = WLMCSettings(steps=2000, stages=4, walkers=1, anchor_draws=0)
 calls = itertools.count()
 
@@ -88,8 +89,17 @@ def test_compiled_functions_are_tried_too_and_numba_is_quoted():
     def beyond(theta):
         return theta[0] + theta[len(theta)], 0.0
 
+    @njit
+    def inner(theta, k):
+        return theta[k] if k < 0 else inner(theta, -1) + theta[k]
+
+    @njit
+    def beyond_below(theta):
+        return inner(theta, len(theta)), OFFSET
+
     for observe, words in (
         (beyond, r"reads beyond the end of an array: .*theta has \d+ of them"),
+        (beyond_below, r"reads beyond the end of an array: .*theta has \d+ of them"),
         (changes, "changes the parameters"),
         (arrays, "returned an array of shape"),
         (unknown, r"TypingError of Numba in line \d+ of test_check.py: .*'thing'"),

@@ -9,8 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from types import CellType, FunctionType
 
 from numba import njit
+from numba.core.registry import CPUDispatcher
 from numba.extending import overload
 
 
@@ -47,9 +49,24 @@ def by_type(**jit_options) -> Callable:
     return decorate
 
 
-def with_ends(compiled: Callable) -> Callable:
+def with_ends(compiled: Callable, known: dict | None = None) -> Callable:
     """A user's compiled function once more, so that reading beyond an array is an IndexError.
 
-    What it calls is compiled already, and reads as ever.
+    The compiled functions that it calls by a name of its module, or of the function around it,
+    are made once more likewise; those reached in another way (``module.function``) read as ever.
     """
-    return njit(boundscheck=True)(compiled.py_func)
+    known = {} if known is None else known
+    if compiled in known:
+        return known[compiled]
+    own = compiled.py_func
+    scope, cells = dict(own.__globals__), tuple(CellType() for _ in own.__closure__ or ())
+    twin = FunctionType(own.__code__, scope, own.__name__, own.__defaults__, cells or None)
+    known[compiled] = njit(boundscheck=True)(twin)  # before what it calls: that may call it
+
+    def again(value):
+        return with_ends(value, known) if isinstance(value, CPUDispatcher) else value
+
+    scope.update({name: again(scope[name]) for name in own.__code__.co_names if name in scope})
+    for cell, before in zip(cells, own.__closure__ or (), strict=True):
+        cell.cell_contents = again(before.cell_contents)
+    return known[compiled]
