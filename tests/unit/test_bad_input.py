@@ -60,7 +60,9 @@ def refused(named, *arguments):
 OPTIONS = {
     "unknown command": ("'sampel'", ["sampel"]),
     "near command": ("Did you mean 'sample'?", ["smaple"]),
-    "no near option": ("No such option '--gpu'; see", ["sample", "--gpu"]),
+    "no near option": ("No such option '--yaml'; see", ["sample", "--yaml"]),
+    "an option of others": ("Did you mean '--device'? See", ["sample", "--gpu"]),
+    "the record of a run": ("give the run's directory, done.", ["info", "done/run.json"]),
     "near option": ("'--walkers'", ["sample", "--walker", "3"]),
     "unknown option": ("--walker", ["sample", "--walker", "3"]),
     "unknown task": ("'spirals'", ["sample", "--task", "spirals"]),
@@ -227,13 +229,14 @@ def test_files_of_tasks(here, text, named):
     assert refused(named, *BALL_RUN) == []
 
 
-def test_a_window_that_holds_no_state(here, monkeypatch):
-    monkeypatch.setattr("wlnn.wlmc.walker.START_MOVES", 1000)
+def test_a_window_that_holds_no_state(here):
     (here / "ball.py").write_text(BALL.replace('"square", 0.0, 2.5, 5', '"square", 5.0, 6.0, 5'))
     made = refused("[5, 6]", *BALL_RUN, "--out", "new")
     assert made == ["new/run.json"]
-    assert "square of uniform draws is 0.0" in run(*BALL_RUN, "--out", "new").err
-    assert "(set by --window)" in run(*BALL_RUN, "--out", "new").err
+    told = run(*BALL_RUN, "--out", "new").err
+    assert "square of uniform draws is 0.0" in told
+    assert "(set by --window)" in told
+    assert "and 10000 moves towards it" in told  # not all 100,000: the last 5000 came no nearer
 
 
 def test_a_file_that_changed_since_the_run_began(here):

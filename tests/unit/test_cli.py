@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -105,6 +107,22 @@ def test_a_command_that_is_stopped_outside_of_a_run_says_so(number, twice, monke
     monkeypatch.setattr("wlnn.runs.find.find_landscape", slow)
     stopped = run("plot", "done")
     assert (stopped.status, stopped.err.strip()) == (130, "wlnn: stopped.")
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_ends_without_a_word():
+    """The signal comes when its first module is looked for."""
+    program = """if True:
+        import os, signal, sys
+        class Impatient:
+            def find_spec(name, path=None, target=None):
+                if name == "wlnn.cli.main":
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, Impatient)
+        from wlnn.__main__ import main
+        main()
+    """
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -40,8 +40,11 @@ def same(found: Dataset, usual: Dataset):
         np.testing.assert_array_equal(getattr(found, name), getattr(usual, name))
 
 
-@pytest.mark.parametrize(("separator", "words"), [(";", "semicolons"), ("\t", "tabs")])
-def test_semicolons_and_tabs_give_the_same_numbers_and_are_told(files, separator, words):
+@pytest.mark.parametrize(
+    ("separator", "words"),
+    [(";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks"), ("   ", "blanks")],
+)
+def test_other_separators_give_the_same_numbers_and_are_told(files, separator, words):
     found = files(table(separator=separator))
     same(found, files(table()))
     assert found.notes[0] == f"train.csv: read with {words} between columns"

@@ -91,6 +91,8 @@ def _damaged(path: Path) -> UserError:
 
 
 def _foreign(path: Path) -> UserError:
+    if path.name == "run.json":
+        return UserError(f"{path}: the settings of a run; give the run's directory, {path.parent}.")
     return UserError(f"{path}: this is no file of wlnn.")
 
 

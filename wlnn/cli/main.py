@@ -46,6 +46,10 @@ COMMANDS = {  # in the order of the help
     "maxent": "wlnn.cli.maxent:maxent",
 }
 MISTAKE = 2  # exit status
+MEANT = {  # what other programs call an option
+    "--gpu": "--device", "--cuda": "--device", "--cores": "--threads", "--jobs": "--threads",
+    "--workers": "--threads", "--cluster": "--on", "--lr": "--learning-rate",
+}  # fmt: skip
 LIKE = 0.7  # of two words, from which on one is suggested for the other
 
 
@@ -120,10 +124,13 @@ def _run(arguments: list[str] | None) -> None:
         raise
     except click.UsageError as error:
         if isinstance(error, click.NoSuchOption):  # --gpu is not much like --out
-            near = difflib.get_close_matches(error.option_name, error.possibilities or (), 3, LIKE)
-            error.possibilities = near
+            known = [name for option in error.ctx.command.params for name in option.opts]
+            near = difflib.get_close_matches(error.option_name, known, 3, LIKE)
+            meant = MEANT.get(error.option_name)
+            error.possibilities = [meant] if meant in known else near
         path = error.ctx.command_path if error.ctx else "wlnn"
-        _fail(f"{error.format_message().rstrip('.')}; see '{path} --help'.")
+        told = error.format_message().rstrip(".")
+        _fail(f"{told}{' See' if told[-1] == '?' else '; see'} '{path} --help'.")
     except click.ClickException as error:
         _fail(error.format_message())
     except (UserError, DeviceError) as error:

@@ -16,7 +16,7 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.tasks.readers import files
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 MISSING = ("", "na", "n/a", "nan", "null", "?")
 ROW_NUMBER = re.compile(r"|index|level_0|unnamed: ?\d+|row(_?(id|number|index))?|id", re.IGNORECASE)
@@ -107,7 +107,7 @@ def number(cell: str) -> float | None:
 
 
 def read_columns(path) -> Columns:
-    """The columns of a CSV file with a header, separated by commas, semicolons or tabs.
+    """The columns of a CSV file with a header, between :data:`SEPARATORS`.
 
     A decimal comma is read where another sign separates the columns and no cell has a point.
 
@@ -119,7 +119,7 @@ def read_columns(path) -> Columns:
     try:
         text = files.read_bytes(path, wanted).decode("utf-8-sig")
         separator = _separator(text)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        reader = _reader(io.StringIO(text, newline=""), separator)
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read: no CSV text in UTF-8 ({error}).") from error
@@ -152,14 +152,24 @@ def read_columns(path) -> Columns:
     return Columns(path, names, cells, [line for line, _ in rows], note, commas)
 
 
+def _reader(lines, separator: str):
+    """A reader of the cells of each line; blanks separate however many they are."""
+    if separator != " ":
+        return csv.reader(lines, delimiter=separator)
+    return csv.reader((line.strip() for line in lines), delimiter=" ", skipinitialspace=True)
+
+
 def _separator(text: str) -> str:
-    """The sign that cuts the first lines into as many cells as the header, and it into the most."""
+    """The sign that cuts the first lines into as many cells as the header, and it into the most.
+
+    Blanks are of words too: they separate where no other sign does, and all lines agree.
+    """
     first, best, most = text[:100_000].splitlines()[:20], ",", (0.0, 1)
     for sign in SEPARATORS:
-        counts = [len(cells) for cells in csv.reader(first, delimiter=sign) if any(cells)]
-        if counts and counts[0] > 1:
+        counts = [len(cells) for cells in _reader(first, sign) if any(cells)]
+        if counts and counts[0] > 1 and (sign != " " or most[1] == 1):
             agreeing = sum(count == counts[0] for count in counts[1:]) / max(len(counts) - 1, 1)
-            if (agreeing, counts[0]) > most:
+            if (agreeing, counts[0]) > most and (sign != " " or agreeing == 1):
                 best, most = sign, (agreeing, counts[0])
     return best
 

@@ -32,7 +32,7 @@ def read_own(
     """Training and test set from two tables with one and the same header, or from one.
 
     Args:
-        train, test: data frames, or paths: CSV (separated by commas, semicolons or tabs, first line
+        train, test: data frames, or paths: CSV (see :func:`.columns.read_columns`; first line
             = column names, UTF-8), npy, npz, Parquet, or a folder of folders of images, one for
             each class. The columns of the test file may come in another order.
         target: name of the target column, or several, "a,b" or a list, which are quantities then;

@@ -32,6 +32,7 @@ from wlnn.wlmc.rules import (
 from wlnn.wlmc.schedule import Halving, OneOverT, PaperStages
 
 START_DRAWS, START_MOVES = 2_000, 100_000
+PACED = 5_000  # moves of a start after which its pace is looked at
 SHARED = 0.5  # last part of learning in which walkers of the estimator "common" have one S
 REFINED = 3  # times that the common S is made more even, in the first stages of production:
 REFINING = 0.45, 0.3  # in so large a part of the adaptive stages, and of production at most
@@ -131,8 +132,7 @@ def make_plan(settings: WLMCSettings, driver=None) -> StagePlan:
 def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     """A walker at a point of the box inside the window, with an empty table.
 
-    Uniform draws first; if none is inside, single-parameter moves that never lead further away
-    from the window.
+    Uniform draws first; if none is inside, single-parameter moves towards it.
 
     Raises:
         UserError: no state of the window was found.
@@ -148,25 +148,14 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
             best, theta = distance, candidate
         if best == 0:
             break
-    width = 0.3
-    for _ in range(START_MOVES if best > 0 else 0):
-        if theta is None:
-            break
-        candidate = theta.copy()
-        i = rng.integers(theta.size)
-        candidate[i] += width * (problem.hi[i] - problem.lo[i]) * rng.uniform(-1, 1)
-        if problem.lo[i] <= candidate[i] <= problem.hi[i]:
-            distance = _distance(problem, problem.observe(candidate))
-            width = min(0.5, width * 1.1) if distance < best else max(0.01, width * 0.98)
-            if distance <= best:
-                best, theta = distance, candidate
-        if best == 0:
-            break
+    moves = 0
+    if best > 0 and theta is not None:
+        theta, best, moves = _moved_in(problem, rng, theta, best)
     if best > 0:
         y_text = f", {y_axis.name} [{y_axis.lo:g}, {y_axis.hi:g}]" if y_axis.n > 1 else ""
         raise UserError(
             f"the window {x_axis.name} [{x_axis.lo:g}, {x_axis.hi:g}]{y_text} seems to hold no "
-            f"state: none in {START_DRAWS} draws and {START_MOVES} moves towards it; widen it"
+            f"state: none in {START_DRAWS} draws and {moves} moves towards it; widen it"
             f"{_missed(problem, np.array(drawn, dtype=float))}."
         )
     shape = problem.grid.shape
@@ -178,6 +167,31 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
         np.full(kept, np.nan), 0, settings.step_width, 0,
         {name: np.zeros(0) for name in recorded(settings)},
     )  # fmt: skip
+
+
+def _moved_in(problem: Problem, rng, theta: np.ndarray, best: float):
+    """Single-parameter moves that never lead further away: where they end, how far off, how many.
+
+    They end where the window is reached, and where the moves that are left would not reach it at
+    the pace of the last :data:`PACED`: a descent becomes slower, not faster.
+    """
+    width, before = 0.3, math.inf
+    for moves in range(START_MOVES):
+        if moves % PACED == 0:
+            if best * PACED > (before - best) * (START_MOVES - moves):
+                return theta, best, moves
+            before = best
+        candidate = theta.copy()
+        i = rng.integers(theta.size)
+        candidate[i] += width * (problem.hi[i] - problem.lo[i]) * rng.uniform(-1, 1)
+        if problem.lo[i] <= candidate[i] <= problem.hi[i]:
+            distance = _distance(problem, problem.observe(candidate))
+            width = min(0.5, width * 1.1) if distance < best else max(0.01, width * 0.98)
+            if distance <= best:
+                best, theta = distance, candidate
+        if best == 0:
+            return theta, best, moves + 1
+    return theta, best, START_MOVES
 
 
 def _missed(problem: Problem, drawn: np.ndarray) -> str:
