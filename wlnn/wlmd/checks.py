@@ -148,8 +148,8 @@ def failure(report: Period, dt: float, friction: float) -> str | None:
     """One sentence on what makes the run wrong, and what to do about it; None if it is sound."""
     if report.alive == 0:
         return (
-            f"step {report.t}: every walker diverged; lower wlmd.dt, now {dt:g} "
-            "('wlnn probe' measures a good one)."
+            f"step {report.t}: every walker diverged; lower wlmd.dt, now {dt:g} ('wlnn probe' "
+            f"measures a good one), or, of few parameters, raise wlmd.friction, now {friction:g}."
         )
     if report.halved > max(2, AGAIN * report.rounds):
         return (
