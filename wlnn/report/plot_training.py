@@ -10,8 +10,10 @@ from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from wlnn.canonical.advantage import compare_motion
 from wlnn.canonical.trajectories import Trajectories
@@ -32,6 +34,7 @@ from wlnn.training.trained import Trained, TrainedCurve, sign_of
 from wlnn.training.tuning import Tuning
 
 GREY = "#666666"
+ENDING_COLOURS = ("#0b6fa4", "#d6006d", "#e08a00", "#3a8f3a", "#7b4fb5", "#222222")
 STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # of several sets of trainings
 VERDICT_COLOURS = {BETTER: MAGENTA, UNDECIDED: GREY, WORSE: INK}
 
@@ -227,27 +230,36 @@ def plot_endings(points: Sequence[tuple[str, Difference]], record: str) -> Figur
         >>> points = [(network, ending) for network, _, _, ending in endings]
         >>> figure = wlnn.plot_endings(points, "test-accuracy")
     """
-    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
     ax = figure.subplots()
-    values = np.array([(one.equilibrium, one.trained) for _, one in points])
-    errors = np.nan_to_num([(one.equilibrium_error, one.trained_error) for _, one in points])
-    low, high = (values - errors).min(), (values + errors).max()
-    margin = 0.06 * (high - low) + 1e-3
-    limits = low - margin, high + margin
-    ax.plot(limits, limits, color=GREY, linewidth=0.8)
-    colours = ["#0b6fa4", "#d6006d", "#e08a00", "#3a8f3a", "#7b4fb5", "#222222"]
-    names = list(dict.fromkeys(name.split(",")[0] for name, _ in points))
-    markers = {}
+    values = np.array([(one.trained, one.equilibrium) for _, one in points])
+    errors = np.nan_to_num([(one.trained_error, one.equilibrium_error) for _, one in points])
+    low, high = (values - errors).min(axis=0), (values + errors).max(axis=0)
+    margin = 0.06 * (high - low).max() + 1e-3
+    wide = max((max(high) - min(low)) / 4, (high[0] - low[0]) / 2) + margin
+    ax.set(xlim=np.mean([low[0], high[0]]) + np.array([-wide, wide]), aspect="equal")
+    ax.set_ylim(min(low) - margin, max(high) + margin)
+    ax.axline((0, 0), slope=1, color=GREY, linewidth=0.8, label="no difference")
+    networks = list(dict.fromkeys(name.partition(",")[0] for name, _ in points))
+    lengths = list(dict.fromkeys(name.partition(",")[2] for name, _ in points))
     for (name, one), bars in zip(points, errors, strict=True):
         network, _, length = name.partition(",")
-        marker = markers.setdefault(length.strip(), "osD^vP"[len(markers) % 6])
-        colour = colours[names.index(network) % len(colours)]
-        look = {"fmt": marker, "color": colour, "markersize": 5, "linewidth": 0.9}
-        ax.errorbar(one.trained, one.equilibrium, *bars, **look, label=name)
+        k, shade = networks.index(network), lengths.index(length) / len(lengths)
+        colour = ENDING_COLOURS[k % len(ENDING_COLOURS)]
+        look = {
+            "fmt": "osD^vP"[k % 6],
+            "color": colour,
+            "markersize": 6,
+            "linewidth": 0.9,
+            "mew": 1.2,
+        }
+        look["markeredgecolor"] = colour
+        look["markerfacecolor"] = (*to_rgb(colour), shade)  # what coincides shines through
+        ax.errorbar(one.trained, one.equilibrium, *bars[::-1], **look, label=name)
     unit = record.replace("-", " ")
-    ax.set(xlim=limits, ylim=limits, xlabel=f"trained: {unit}")
-    ax.set_ylabel(f"equilibrium at the same train loss: {unit}")
-    ax.legend(fontsize="x-small")
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.set(xlabel=f"trained: {unit}", ylabel=f"equilibrium at the same train loss: {unit}")
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small", frameon=False)
     return figure
 
 
