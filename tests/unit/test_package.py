@@ -50,6 +50,12 @@ def shipped(tmp_path_factory):
     return archive, folder / said.splitlines()[-1]
 
 
+def test_building_leaves_no_modules_in_the_checkout(shipped):
+    [source] = (shipped[0].parent / "unpacked").iterdir()
+    assert (source / "setup.py").exists()
+    assert not (source / "build").exists()
+
+
 def test_the_archive_has_docs_examples_and_tests(shipped):
     with tarfile.open(shipped[0]) as file:
         names = {name.partition("/")[2] for name in file.getnames()}
