@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #ifndef VECTOR_BYTES
 #define VECTOR_BYTES 32
@@ -34,6 +35,8 @@ constexpr int TRAIN_BLOCKS = (TRAIN + LANES - 1) / LANES, TEST_BLOCKS = (TEST + 
 constexpr int BLOCKS = TRAIN_BLOCKS + TEST_BLOCKS;
 constexpr int PARAMETERS = (INPUTS + 1) * WIDTH + (DEPTH - 1) * (WIDTH + 1) * WIDTH + 2 * (WIDTH + 1);
 constexpr int64_t REFRESH_EVERY = 10000;
+using Fold = std::conditional_t<(TRAIN > 100), double, REAL>;  // holds 2^TRAIN
+static_assert(TRAIN <= 1000, "the product of the losses is above the largest number");
 
 INLINE Vector all(REAL x) { return x - Vector{}; }
 INLINE Vector larger(Vector x, Vector y) { return x > y ? x : y; }
@@ -184,8 +187,8 @@ class Walker {
 
     INLINE void finish(const Loss &from) {
         double product = 0, linear = 0;
-        REAL fold[LANES];
-        memcpy(fold, &from.product, sizeof fold);
+        Fold fold[LANES];
+        for (int k = 0; k < LANES; k++) fold[k] = from.product[k];
         for (int n = LANES / 2; n >= 2; n /= 2)
             for (int k = 0; k < n; k++) fold[k] += fold[k + n] + fold[k] * fold[k + n];
         product = double(fold[0]) + fold[1] + double(fold[0]) * fold[1];
