@@ -91,6 +91,15 @@ CASES = (
         )
         for name in ("sphere", "residual_floor", "few_rows")
     ),
+    *(
+        Case(
+            f"ladder-coverage-{name}",
+            "judges.ladder_coverage:judge_coverage",
+            True,
+            (("name", name),),
+        )
+        for name in ("sphere", "logistic")
+    ),
     Case("ladder-ising", "judges.ladder:moves", True, (("name", "ising"),)),
     Case("ladder-double-well", "judges.ladder:double_well", True),
     Case("ladder-twin-spheres", "judges.ladder:twin_spheres", True),

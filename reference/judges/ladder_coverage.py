@@ -1,8 +1,8 @@
-"""Judge of the error bars of ladders: over seeds they must hold the exact values as often as they say.
+"""Judge of the error bars of ladders: over seeds they must hold the exact values as they say.
 
-By Langevin motion a sphere with a second field, by Monte Carlo the logistic table (R4): absolute S(x)
-and the equilibrium curve of each. Nothing is said of the size of the errors; that is judged by
-``ladder.py``.
+By Langevin motion a sphere with a second field, by Monte Carlo the logistic table (R4): absolute
+S(x) and the equilibrium curve of each. Nothing is said of the size of the errors; that is judged
+by ``ladder.py``.
 """
 
 from __future__ import annotations
