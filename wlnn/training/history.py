@@ -147,9 +147,14 @@ def _found(log: Log, what: str, option: str, needed: set, sides: Sequence[set]) 
             raise UserError(
                 f"{log.path}: {_quoted(named)} may all be the {what}; say which by {option} NAME."
             )
+    if not log.series:
+        raise UserError(
+            f"{log.path}: no column holds numbers alone, beside one of epochs or steps."
+        )
+    runs = f"; if its folders are runs, give '{log.path}/*'" * log.path.is_dir()
     raise UserError(
         f"{log.path}: no column is called like the {what}; say which it is by {option} NAME, of "
-        f"{_quoted(log.series) or 'none: no column holds numbers'}."
+        f"{_quoted(log.series)}{runs}."
     )
 
 
