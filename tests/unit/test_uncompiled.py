@@ -200,8 +200,6 @@ def test_a_search_tells_its_pace(monkeypatch):
         "wlnn.tasks.field.uncompiled_motion", lambda _, *rest: calls.append(rest) or ()
     )
     settings = wlnn.read_table("own", "quick", ("seek.evaluations=12000", "seek.runs=2"))
-    settings = replace(
-        settings, seek=replace(settings.seek, evaluations=800, stretch=20, replicas=2)
-    )
+    short = replace(settings.seek, evaluations=800, stretch=20, replicas=2)
     wlnn.seek(wlnn.NetworkVariables(task()).problem(), replace(settings, seek=short), "tempering")
     assert calls == [(400, 4)]  # of two runs of two replicas at once, 800 evaluations each
