@@ -45,6 +45,7 @@ ONLY_IN = {
     ),
     "cupy": ("wlnn.backend.device",),
     "torch": ("wlnn.torch.",),
+    "tensorboard": ("wlnn.tasks.readers.event_files",),
     **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.engines",)),
     "cloudpickle": ("wlnn.base.engines",),
     **dict.fromkeys(("arviz", "pandas", "xarray"), ("wlnn.base.frames",)),

@@ -3,7 +3,6 @@
 import itertools
 import types
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from numba import njit
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.settings.samplers import WLMCSettings
-from wlnn.tasks.check import checked, checked_smooth, uncompiled
+from wlnn.tasks.check import checked, checked_smooth
 from wlnn.tasks.problem import Problem
 from wlnn.wlmc.run import sample
 
@@ -211,15 +210,3 @@ def test_functions_of_molecular_dynamics_are_tried(changes, words):
     assert checked_smooth(smooth()).name == "t"
     with pytest.raises(UserError, match=words):
         checked_smooth(smooth(**changes))
-
-
-def test_plain_functions_are_told_with_their_pace_and_the_advice_to_compile():
-    grid = Grid(Axis("x", 0.0, 1.0, 4), Axis.single())
-    problem = Problem("slow", np.zeros(2), np.ones(2), grid, lambda t: (float(t[0]), 0.0))
-    (note,) = uncompiled(problem, 10**9)
-    assert "numba.njit" in note
-    assert " us a step, about " in note
-    (note,) = uncompiled(problem)
-    assert "no compiled form" in note
-    compiled = replace(problem, system=lambda _: None, gradient_system=lambda: None)
-    assert uncompiled(compiled, 10**9) == uncompiled(compiled) == ()

@@ -109,7 +109,7 @@ def simulate(
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         move = Move(problem, settings, field_on(problem, device, settings.walkers, 0, directory))
-        clocks.tell(move.field.pace(problem, settings.walkers))
+        clocks.tell(move.field.pace(problem, settings.walkers, settings.steps, settings.walkers))
         each = problem.gradient_system and move.field.compiled
         if each:  # no steps: what Numba compiles, it compiles here
             first, rng = found.only((0,))[0], generator(settings.seed, 0, 0)

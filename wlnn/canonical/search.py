@@ -187,6 +187,8 @@ def search(
         return unit.coldest.shape[1] >= n
 
     clocks = Clocks(report, save, part(units))
+    if quest.field.compiled:
+        clocks.tell(quest.field.pace(problem, size, n * own.stretch, size))
     make = make_problem or partial(itself, problem)
     with (
         stoppable() as stop,

@@ -28,8 +28,24 @@ from wlnn.cli.numbers import Count, Number
     default="trainings",
     help="What a bin of the trained curve is a mean over [trainings]; published: epochs.",
 )
+@click.option(
+    "--history",
+    "histories",
+    metavar="FILE",
+    multiple=True,
+    help="Log of a training of your own, a folder of TensorBoard, or a pattern of them in quotes: "
+    "each file is a run of one set.",
+)
+@click.option("--train-column", metavar="NAME", help="Column of the train loss in the histories.")
+@click.option("--test-column", metavar="NAME", help="Column of the landscape's y in them.")
+@click.option("--ln-loss", is_flag=True, help="Losses of the histories are ln L, not L.")
+@click.option(
+    "--train-loss",
+    type=click.Choice(["end", "running"]),
+    help="Their train loss: measured at the end of each epoch, or its running mean.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="Picture, .png, .pdf or .svg.")
-def advantage(results, where, until, best_of_all, pool, out):
+def advantage(results, where, until, best_of_all, pool, out, histories, **columns):
     """Compare landscapes with trainings of the same task, at equal training loss.
 
     RESULTS are run directories of `wlnn sample` and of `wlnn train` in any order; trainings are
@@ -61,6 +77,18 @@ def advantage(results, where, until, best_of_all, pool, out):
       wlnn md --task polymer --data Egb.csv --temperature 2e-4
       wlnn advantage runs/md-polymer-... runs/trained-polymer-...
 
+    With --history logs of your own loop are the trainings, a run a file: CSV (commas, semicolons or
+    tabs), a JSON object a line, or event files of TensorBoard (extra `tensorboard`). The columns of
+    train loss and test performance are found by common names, or named. Each --history is a set of
+    its own; several runs of a set give it error bars, one run has none:
+
+    \b
+      wlnn advantage runs/spiral-classify-3x6-s0 --history 'logs/*.csv' --train-loss running
+      wlnn advantage runs/... --history 'sgd/*.jsonl' --history 'adam/*.jsonl' --train-column nll
+
+    A train loss that is the mean over an epoch's minibatches (--train-loss running; that of Keras,
+    and of most loops) is above that of the network at its end: the table says what that does.
+
     Several landscapes (widths, data sets) give one picture of all of them, and the difference where
     training ends against the number of parameters; data sets of one network are averaged. Of
     different tasks there is the first picture alone (Fig. 2).
@@ -68,12 +96,15 @@ def advantage(results, where, until, best_of_all, pool, out):
     from wlnn.report.plot import save
     from wlnn.report.plot_training import plot_advantage, plot_motions
 
-    landscapes, motions, trained, names = _loaded(results)
-    trained = [one.pooled(pool) for one in trained]
+    landscapes, motions, trained, names = _loaded(results, bool(histories))
+    first = Path(names[0] if trained else results[0])
+    own = _histories(landscapes, motions, histories, columns)
+    trained, names = [one.pooled(pool) for one in [*trained, *own]], [*names, *histories]
     if not (landscapes or motions) or not trained:
-        missing = "is no landscape" if trained else "are no trainings (of wlnn train)"
+        missing = "is no landscape"
+        if landscapes or motions:
+            missing = "are no trainings (of wlnn train; logs of your own are given by --history)"
         raise UserError(f"there {missing} among {', '.join(map(str, results))}.")
-    first = Path(names[0])
     folder = first if first.is_dir() else first.parent
     path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
     sets = _tell_motions(motions, trained, names, best_of_all, until) if motions else []
@@ -91,7 +122,7 @@ def advantage(results, where, until, best_of_all, pool, out):
         _several(pairs, path, until)
 
 
-def _loaded(results) -> tuple[list, list, list, list[str]]:
+def _loaded(results, histories: bool) -> tuple[list, list, list, list[str]]:
     """Landscapes, motions and trainings of some paths, and the paths of the trainings."""
     from wlnn.canonical.trajectories import Trajectories, is_motion
     from wlnn.runs.find import believable_landscape
@@ -99,6 +130,11 @@ def _loaded(results) -> tuple[list, list, list, list[str]]:
 
     landscapes, motions, trained, names = [], [], [], []
     for result in results:
+        if Path(result).is_file() and Path(result).suffix != ".npz":
+            quotes = (
+                "put the pattern of --history in quotes" if histories else "give it by --history"
+            )
+            raise UserError(f"{result}: is no result of wlnn; if it is a log, {quotes}.")
         if is_trained(result):
             trained.append(Trained.load(result))
             names.append(str(result))
@@ -107,6 +143,35 @@ def _loaded(results) -> tuple[list, list, list, list[str]]:
         else:
             landscapes.append(believable_landscape(result))
     return landscapes, motions, trained, names
+
+
+def _histories(landscapes, motions, patterns, columns: dict) -> list:
+    """The trainings of logs, each set told in a line; they are of the one task there is."""
+    for name, value in columns.items():
+        if value and not patterns:
+            raise UserError(f"--{name.replace('_', '-')} is of logs; give them by --history.")
+    if not patterns:
+        return []
+    from wlnn.training.difference import record_of
+    from wlnn.training.history import Choice, read_history
+
+    if len(landscapes) > 1 or not (landscapes or motions):
+        raise UserError(
+            f"--history needs one landscape (or runs of wlnn md) beside it, whose task it is of; "
+            f"{len(landscapes)} are given."
+        )
+    task = (landscapes or motions)[0]
+    y = record_of(task) if landscapes else task.record
+    choice = Choice(columns["train_column"], columns["test_column"], columns["ln_loss"])
+    when = {"running": "running-mean"}.get(columns["train_loss"], columns["train_loss"])
+    found = []
+    for pattern in patterns:
+        one, notes = read_history(task, pattern, y, choice, when)
+        click.echo("\n".join(notes))
+        found.append(one)
+    if len(found) > 1 and all(one.n_runs == 1 for one in found):
+        click.echo("each --history is a set of its own; runs of one set are given by one pattern")
+    return found
 
 
 def _tell_motions(motions, trained, names, best_of_all: bool, until) -> list:

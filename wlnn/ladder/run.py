@@ -32,6 +32,7 @@ from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.ladder import LadderSettings
 from wlnn.tasks.check import checked, checked_smooth
 from wlnn.tasks.field import Field, field_of, field_on
+from wlnn.tasks.uncompiled import uncompiled, uncompiled_motion
 
 
 class Climb:
@@ -199,6 +200,9 @@ def _all_units(
         clocks.saw(part(climbers), lambda: _line(climbers), climbers)
 
     clocks = Clocks(report, save, part(climbers))
+    if climb.field.compiled:
+        pace = uncompiled_motion if by_gradient(climb.problem, settings) else uncompiled
+        clocks.tell(pace(climb.problem, settings.steps * settings.ladders))
     with clocks.compiling():
         words = np.random.default_rng(0)
         draw = first.draw(words)  # what Numba compiles, it compiles here

@@ -33,8 +33,10 @@ def in_words(trained: Trained, y: str) -> list[str]:
     """A few lines: how many trainings, which diverged, where they end, and early stopping."""
     lost = np.flatnonzero(~trained.kept)
     n = trained.n_runs
-    runs = f"{n} training{'s' * (n != 1)} of {trained.epochs} epochs, {trained.words}"
-    lines = [f"{runs}; {ERROR if n > 1 else 'one has no error'}"]
+    shortest = int(trained.lengths[trained.kept].min(initial=trained.epochs))
+    epochs = f"{shortest} to " * (shortest < trained.epochs) + str(trained.epochs)
+    runs = f"{n} training{'s' * (n != 1)} of {epochs} epochs, {trained.words}"
+    lines = [f"{runs}; {ERROR if n > 1 else 'one has no error'}", *_of_the_train_loss(trained)]
     if lost.size:
         first = ", ".join(str(run) for run in lost[:10]) + " ..." * (lost.size > 10)
         lines.append(f"{lost.size} of them diverged and are left out of every mean: number {first}")
@@ -52,6 +54,29 @@ def in_words(trained: Trained, y: str) -> list[str]:
         f"{_with_error(x_mean, x_error, 2)}"
     )
     return lines
+
+
+def _of_the_train_loss(trained: Trained) -> list[str]:
+    """What the train loss of an epoch is, and what that does to the comparison, where it matters.
+
+    Own trainings at the end of the epoch are the usual case, of which nothing is said.
+    """
+    how = trained.meta.get("train", {})
+    if how.get("train_loss") == "running-mean":
+        return [
+            "  train loss: mean over the minibatches of each epoch, as the published baseline of",
+            "  digits is. While it falls it is above that of the network tested at the end of it:",
+            "  trained networks stand at too high an ln L, which favours training wherever",
+            "  equilibrium improves as the loss falls",
+        ]
+    if "own" not in how:
+        return []
+    if how.get("train_loss") == "end":
+        return ["  train loss: of the network at the end of each epoch, the one that is tested"]
+    return [
+        "  train loss: taken as that at the end of each epoch; nobody has said so. A log often has",
+        "  the running mean of the epoch, which is higher: --train-loss end|running tells it",
+    ]
 
 
 def _with_error(value: float, error: float, digits: int = 3) -> str:
@@ -90,14 +115,15 @@ def table(difference: Difference, names: Sequence[str] = ()) -> list[str]:
 
 def cells(one: Difference) -> list[str]:
     """The cells of one line of :func:`table`."""
+    known = np.isfinite(one.half)
     return [
         f"{one.x:.2f}",
-        f"{one.equilibrium:.3f} ± {one.equilibrium_error:.3f}",
-        f"{one.trained:.3f} ± {one.trained_error:.3f}",
+        _with_error(one.equilibrium, one.equilibrium_error),
+        _with_error(one.trained, one.trained_error),
         str(int(one.trainings)),
         f"{one.difference:+.3f}",
-        f"± {one.half:.3f}",
-        VERDICTS[int(one.verdict)] + " *" * (not one.reliable),
+        f"± {one.half:.3f}" if known else "-",
+        (VERDICTS[int(one.verdict)] if known else "no interval") + " *" * (not one.reliable),
     ]
 
 
@@ -114,9 +140,17 @@ def advantage_in_words(one: Difference, record: str) -> str:
         test accuracy: equilibrium ..., trained ..., difference ... (95 %, ... standard errors): ...
     """
     verdict = VERDICTS[int(one.verdict)]
-    return (
+    values = (
         f"{record.replace('-', ' ')}: equilibrium {one.equilibrium:.3f}, trained "
-        f"{one.trained:.3f}, difference {one.difference:+.3f} ± {one.half:.3f} (95 %, "
+        f"{one.trained:.3f}, difference {one.difference:+.3f}"
+    )
+    if not np.isfinite(one.half):
+        why = "a single training has no error"
+        if not np.isfinite(one.equilibrium_error):
+            why = "one walker, or not all of them, came there"
+        return f"{values}; no interval and no verdict: {why}"
+    return (
+        f"{values} ± {one.half:.3f} (95 %, "
         f"{abs(one.sigmas):.1f} standard errors): "
         f"{verdict if verdict == 'undecided' else f'equilibrium is {verdict}'}"
         + ("" if one.reliable else "; not reliable: few trainings, or such rows of the landscape")
@@ -152,7 +186,7 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
         ]
     ends = endings(landscape, trained, until)
     end = least(ends, record)
-    if end.difference.trainings >= 2:
+    if end.difference.trainings:
         few = any(other.difference.trainings < FEWEST for other in ends)
         among = f" of those with {FEWEST} trainings or more" if few else ""
         chosen = f"{of(end.source)}, whose advantage is the least{among}," if names else ","
@@ -196,12 +230,13 @@ def motion_report(motions: Sequence[Trajectories], trained: Trained, until=None)
 def _other_ending(end: Ending, names: Sequence[str]) -> str:
     """One line about a set of trainings whose ending is not the one that counts."""
     one = end.difference
-    if one.trainings < 2:
+    if not one.trainings:
         return f"  {names[end.source]}: never at losses that every walker of the landscape knows"
     few = f", of {one.trainings} trainings" if one.trainings < FEWEST else ""
     return (
-        f"  {names[end.source]}: at ln L {one.x:.2f} difference {one.difference:+.3f} ± "
-        f"{one.half:.3f}, {VERDICTS[int(one.verdict)]}{few}{_ending_notes(end)}"
+        f"  {names[end.source]}: at ln L {one.x:.2f} difference "
+        f"{_with_error(one.difference, one.half)}, {VERDICTS[int(one.verdict)]}{few}"
+        f"{_ending_notes(end)}"
     )
 
 

@@ -16,10 +16,8 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.base.progress import duration
 from wlnn.tasks.problem import Problem
 
-PACED, LONG = 20, 10.0  # calls that tell the pace; seconds from which on it is told
 TRIES = 4  # directions along which a gradient is tried
 SECONDS, MOST = 0.2, 64  # most time and states of the trial, after the first call
 ADVICE = "observe must return two numbers, x and y"
@@ -94,30 +92,6 @@ def checked_smooth(problem: Problem) -> Problem:
     if problem.network is None:  # those of networks are derived, and may take long
         _check_gradient(problem, theta)
     return problem
-
-
-def uncompiled(problem: Problem, steps: int = 0) -> tuple[str, ...]:
-    """What to tell of a problem that runs as plain Python, as notes: the pace, and what helps.
-
-    ``steps`` of Monte Carlo, of all walkers; 0 where motion by the gradient is meant.
-    """
-    if not steps:
-        what = "network" if problem.network is not None else "problem"
-        slow = f"this {what} has no compiled form: its steps run in NumPy, which is slower"
-        return () if problem.gradient_system is not None else (slow,)
-    if problem.system is not None or hasattr(problem.observe, "py_func"):
-        return ()
-    theta, begun = (problem.lo + problem.hi) / 2, time.monotonic()
-    for _ in range(PACED):
-        problem.observe(theta)
-    pace = (time.monotonic() - begun) / PACED
-    if pace * steps < LONG:
-        return ()
-    what, instead = "observe is plain Python", "; compiled with numba.njit it takes far less"
-    if problem.network is not None:
-        what, instead = "this network and y have no compiled form", ""
-    time_of = f"{1e6 * pace:.0f} us a step, about {duration(pace * steps)} for all"
-    return (f"{what}: {time_of}{instead}",)
 
 
 def _check_same(problem, before: tuple, again: tuple) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from wlnn.backend.device import CPU, Host, device_of
 from wlnn.base import store
 from wlnn.base.errors import UserError
-from wlnn.tasks.check import uncompiled
 from wlnn.tasks.problem import Problem
+from wlnn.tasks.uncompiled import uncompiled_motion
 
 FEW = 8  # walkers, below which it is told that more would cost little
 
@@ -34,10 +34,16 @@ class Field(NamedTuple):
         """Whether the compiled twins, which the CPU alone has, may take the definition's place."""
         return self.device is CPU
 
-    def pace(self, problem: Problem, walkers: int) -> tuple[str, ...]:
-        """What to tell before walkers move there, as notes."""
+    def pace(
+        self, problem: Problem, walkers: int, calls: int, together: int = 1
+    ) -> tuple[str, ...]:
+        """What to tell before walkers move there, as notes.
+
+        On the CPU a problem without a compiled form makes ``calls`` steps in all, each of
+        ``together`` walkers at once.
+        """
         if self.compiled:
-            return uncompiled(problem)
+            return uncompiled_motion(problem, calls, together)
         few = (
             f"{walkers} walker{'s move' if walkers > 1 else ' moves'} at a time on "
             f"{self.device.name}, where a step of many costs hardly more: take --walkers 64 or so"

@@ -62,9 +62,10 @@ def _ending(landscape: Landscape, trained: Trained, record: str) -> Ending:
     inside = _inside(landscape, x) & np.isfinite(y)
     used = inside.any(axis=1)
     last = x.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
-    stopped, left_out = int((used & (last < x.shape[1] - 1)).sum()), int((~used).sum())
-    if used.sum() < 2:
-        empty = Difference(*[np.nan] * 5, int(used.sum()), *[np.nan] * 3, UNDECIDED, False)
+    goes_on = last < trained.lengths[trained.kept] - 1
+    stopped, left_out = int((used & goes_on).sum()), int((~used).sum())
+    if not used.any():
+        empty = Difference(*[np.nan] * 5, 0, *[np.nan] * 3, UNDECIDED, False)
         return Ending(empty, stopped, left_out)
     rows = np.flatnonzero(used)
     x, y = x[rows, last[rows]], y[rows, last[rows]]

@@ -16,10 +16,12 @@ import numpy as np
 from wlnn.base import frames, shown, store
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis
+from wlnn.training.curves import described, recorded
 
 X = "ln-train-loss"
 BIN_WIDTH = 0.1  # of ln(train loss); paper, Methods
 FEWEST = 5  # trainings that make a bin of the curve reliable
+TRAIN_LOSSES = ("end", "running-mean")  # when the train loss of an epoch was measured
 SAME = ("task", "data", "points", "network", "loss")  # of a landscape and of trainings of one task
 
 
@@ -63,11 +65,20 @@ class Trained:
         (6, 201)
         >>> curve = trained.curve("test-accuracy")  # mean over trainings in bins of ln(train loss)
 
+        A loop of one's own has its curves here, too:
+
+        >>> task = wlnn.load_task("spiral-classify", layers=1, width=2, points=8)
+        >>> own = {"train-loss": [0.7, 0.5, 0.4], "test-accuracy": [0.5, 0.625, 0.75]}
+        >>> wlnn.Trained.from_curves(task, [own, own], "end", "SGD by hand").n_runs
+        2
+
     Attributes:
         records: name -> ``(R, epochs + 1)``: "ln-train-loss" and "ln-test-loss" on the whole sets,
             and for labels "test-accuracy" and "smoothed-accuracy". The first column is the start.
+            Curves of one's own have no start, and may differ in length: there it is NaN.
         diverged: epoch ``(R,)`` at whose end a training was found diverged, or -1.
-        meta: JSON notes: "task" as of ``Task.describe``, "train" the settings, "versions".
+        meta: JSON notes: "task" as of ``Task.describe``, "train" the settings, "versions". Of
+            curves of one's own "train" has "own", how they were trained in words, and "train_loss".
         pool: what a bin of the curve is a mean over, "trainings" or "epochs".
     """
 
@@ -77,6 +88,37 @@ class Trained:
     pool: str = "trainings"
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html
+
+    @classmethod
+    def from_curves(cls, task, curves, train_loss: str | None = None, words: str = "") -> Trained:
+        """Trainings that were made elsewhere, by their curves: what they are compared by.
+
+        Args:
+            task: the :class:`Task` that was trained, or a landscape (any result) of it.
+            curves: of each run a mapping, a data frame or a structured array of curves
+                ``(epochs,)``, in a list; arrays ``(R, epochs)`` are R runs. The loss is
+                "train-loss", L itself, or "ln-train-loss"; beside it is the y of the task:
+                "test-accuracy", "smoothed-accuracy", "test-loss" or "ln-test-loss". All of them
+                are on the whole sets of the task; other names are left alone. A run may be
+                shorter than others. One whose loss is NaN or infinite from some epoch on has
+                diverged there, as has one that rises by e^10.
+            train_loss: "end" where the loss is measured at the end of each epoch, "running-mean"
+                where it is the mean over the epoch's minibatches, each before its step; None where
+                nobody says.
+            words: how they were trained, for tables and pictures.
+
+        Raises:
+            UserError: no curves, one that is missing, of another length, no numbers, NaN between
+                numbers, a negative loss, an accuracy that is none of the task's test set.
+        """
+        if train_loss is not None and train_loss not in TRAIN_LOSSES:
+            raise UserError(
+                f"train_loss must be one of {', '.join(TRAIN_LOSSES)}, not {train_loss!r}."
+            )
+        about = described(task)
+        how = {"own": words or "trained elsewhere"}
+        how |= {} if train_loss is None else {"train_loss": train_loss}
+        return cls(*recorded(about, curves), {"task": about, "train": how})
 
     @property
     def parts(self) -> tuple[Trained, ...]:
@@ -97,6 +139,11 @@ class Trained:
     def epochs(self) -> int:
         """Epochs of each training."""
         return self.records[X].shape[1] - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Epochs on record of each training ``(R,)``: all, unless it is of somebody's own."""
+        return (~np.isnan(self.records[X][:, 1:])).sum(axis=1)
 
     @property
     def kept(self) -> np.ndarray:
@@ -165,8 +212,9 @@ class Trained:
         return TrainedCurve(over_trainings(x_means, weights)[0], mean, error, n, axis)
 
     def last(self, y: str) -> tuple[np.ndarray, np.ndarray]:
-        """x and y ``(R kept,)`` after the last epoch."""
-        return self.metric(X)[:, -1], self.metric(y)[:, -1]
+        """x and y ``(R kept,)`` after the last epoch of each."""
+        chosen = np.arange(self.kept.sum()), self.lengths[self.kept] - 1
+        return self.metric(X)[chosen], self.metric(y)[chosen]
 
     def columns(self) -> dict[str, np.ndarray]:
         """One row for each epoch of each training ``(R (epochs + 1),)``; epoch 0 is the start."""
@@ -252,17 +300,21 @@ def sign_of(record: str) -> int:
 
 def recipe_words(*settings: dict) -> str:
     """Optimiser, rate and minibatch in words; of several settings all of each, with "or"."""
+    ours = [of for of in settings if "own" not in of]
 
     def said(word) -> str:
-        return " or ".join(dict.fromkeys(map(word, settings)))
+        return " or ".join(dict.fromkeys(map(word, ours)))
 
     def name(of: dict) -> str:
         known = {"sgd": "SGD", "adam": "Adam"}.get(of.get("optimizer"), "?")
         momentum = of.get("momentum") if known == "SGD" else 0
         return known + (f" with momentum {momentum:g}" if momentum else "")
 
-    rate = said(lambda of: f"{of.get('learning_rate', np.nan):.3g}")
-    batch = said(lambda of: f"{of.get('batch_size') or 'all rows'}")
+    found = list(dict.fromkeys(of["own"] for of in settings if "own" in of))
+    if ours:
+        rate = said(lambda of: f"{of.get('learning_rate', np.nan):.3g}")
+        batch = said(lambda of: f"{of.get('batch_size') or 'all rows'}")
+        found.insert(0, f"{said(name)}, learning rate {rate}, batch {batch}")
     running = any(of.get("train_loss") == "running-mean" for of in settings)
     loss = ", train loss: mean while the epoch went on" if running else ""
-    return f"{said(name)}, learning rate {rate}, batch {batch}{loss}"
+    return " or ".join(found) + loss

@@ -24,8 +24,9 @@ from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.samplers import WLMCSettings
-from wlnn.tasks.check import checked, uncompiled
+from wlnn.tasks.check import checked
 from wlnn.tasks.problem import Problem
+from wlnn.tasks.uncompiled import uncompiled
 from wlnn.wlmc import walker as walkers_of
 from wlnn.wlmc.checkpoints import load_walkers, run_identity, save_walkers
 from wlnn.wlmc.draws import anchor, draw_into

@@ -173,7 +173,9 @@ def _all_periods(
         clocks.saw(part(tables), lambda: _line(tables), tables, tuple(said))
 
     clocks = Clocks(report, None, part(tables))
-    notes = (*fly.field.pace(setup.problem, settings.walkers), *advice(*setup))
+    steps = settings.steps * settings.walkers * len(tables)
+    pace = fly.field.pace(setup.problem, settings.walkers, steps)
+    notes = (*pace, *advice(*setup))
     clocks.report(Report(clocks.first, notes=notes))
     with (
         stoppable() as stop,

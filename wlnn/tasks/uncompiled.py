@@ -1,0 +1,97 @@
+"""What to tell of a problem that runs as plain Python: its pace, the whole run, and what helps.
+
+A few evaluations are timed before a run begins; nothing is sampled, and no bit depends on them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from wlnn.base.progress import duration
+from wlnn.networks.fnn import FNN
+from wlnn.networks.layered import LayerNetwork
+from wlnn.tasks.problem import Problem
+
+PACED, SECONDS = 20, 0.5  # most calls that tell the pace, and the time after which they end
+LONG = 10.0  # seconds of a run from which on it is told
+ITEMS = "an FNN, or a list of layers (wlnn.LayerNetwork)"
+TURNED = f"what has one is {ITEMS}: wlnn.torch.from_torch makes either of a module of PyTorch"
+
+
+def uncompiled(problem: Problem, steps: int) -> tuple[str, ...]:
+    """Notes before so many steps of Monte Carlo, of all walkers."""
+    if problem.system is not None or hasattr(problem.observe, "py_func"):
+        return ()
+    middle = (problem.lo + problem.hi) / 2
+    what = "observe is plain Python"
+    if problem.network is not None:
+        what = "this network and y have no compiled form for Monte Carlo"
+    return _told(lambda: problem.observe(middle), steps, "a step", what, _of_monte_carlo(problem))
+
+
+def uncompiled_motion(problem: Problem, calls: int, together: int = 1) -> tuple[str, ...]:
+    """Notes before so many steps along the gradient, each of ``together`` walkers at once."""
+    if problem.gradient_system is not None:
+        return ()
+    theta = np.repeat(problem.start(np.random.default_rng(0), 1), together, axis=0)
+    ones = np.ones(together)
+
+    def step() -> None:
+        *_, tape = problem.evaluate(np, theta)
+        problem.backward(np, tape, ones, ones)
+
+    what = f"this {'problem' if problem.network is None else 'network'} has no compiled gradient"
+    of_all = "a step" if together == 1 else f"a step of all {together} walkers"
+    return _told(step, calls, of_all, what, _of_motion(problem))
+
+
+def _told(call: Callable, calls: int, unit: str, what: str, helps: str) -> tuple[str, ...]:
+    with np.errstate(all="ignore"):
+        call()  # the first may load and allocate
+        begun, n = time.perf_counter(), 0
+        while n < PACED and time.perf_counter() - begun < SECONDS:
+            call()
+            n += 1
+    pace = (time.perf_counter() - begun) / n
+    if pace * calls < LONG:
+        return ()
+    said = f"{1e6 * pace:.0f} us" if pace < 1e-2 else f"{1e3 * pace:.0f} ms"
+    return (f"{what}: {said} {unit}, about {duration(pace * calls)} for the whole run; {helps}",)
+
+
+def _of_monte_carlo(problem: Problem) -> str:
+    """What would have a compiled form: an ``FNN`` with another y, or a function by Numba."""
+    network = problem.network
+    if network is None:
+        return "compiled with numba.njit it takes far less"
+    if isinstance(network, FNN):
+        return (
+            "an FNN has one for y = test-accuracy or ln-test-loss, and for y = smoothed-accuracy "
+            "along its gradient: --sampler ladder or wlmd"
+        )
+    along = "--sampler ladder or wlmd with y = smoothed-accuracy or ln-test-loss"
+    if isinstance(network, LayerNetwork):
+        return f"a list of layers has one along its gradient alone: {along}"
+    return (
+        "what has one is an FNN, or a Problem whose observe is compiled with numba.njit, and along "
+        f"the gradient ({along}) a list of layers (wlnn.LayerNetwork); wlnn.torch.from_torch makes "
+        "FNN or layers of a module of PyTorch"
+    )
+
+
+def _of_motion(problem: Problem) -> str:
+    """What would have a compiled gradient."""
+    network = problem.network
+    if network is None:
+        return f"what has one is a Task whose network is {ITEMS}"
+    if isinstance(network, FNN):
+        return "an FNN with a hidden layer has one"
+    if isinstance(network, LayerNetwork):
+        return (
+            "a list of layers has one that begins with dense or conv, ends with dense, and whose "
+            "pools are read by nothing else beside them"
+        )
+    return TURNED
