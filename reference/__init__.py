@@ -65,6 +65,8 @@ CASES = (
     Case("common-rare", "judges.wlmc_run:judge_rare"),
     Case("convergence", "judges.wlmc_run:judge_convergence"),
     Case("canonical", "judges.wlmc_run:judge_canonical"),
+    Case("crossing", "judges.learning:judge_crossing"),
+    Case("crossing-unlike", "judges.learning:judge_crossing", False, (("exponents", (2, 4)),)),
     Case(
         "maxnorm-20-flat",
         "judges.wlmc_frozen:judge_flat",
@@ -123,6 +125,7 @@ LABELS = {  # as the documentation and the heads of ``cases/`` call them
     "R13": ("common-rare",),
     "R14": ("angle",),
     "R15": ("accuracies",),
+    "R16": ("crossing", "crossing-unlike"),
     "E": ("wlmd-start",),
     "F": ("wlmd-run",),
     "G": ("canonical",),
