@@ -15,9 +15,10 @@ from wlnn.landscape.grid import Axis, Grid
 from wlnn.reference.cases.least_squares import least_squares
 from wlnn.tasks.problem import Problem
 
-ABOUT = """theta_i normal of mean 0 and spread sigma_i, x = ln sum (theta_i / sigma_i)^2: e^x has the chi-square distribution with as many degrees of freedom as there are parameters. y, the
-share of the first two of four parameters in that sum, is uniform and independent of x. Proves the
-prior in the acceptance of Monte Carlo and in the force of motion, and draws of it."""
+ABOUT = """theta_i normal of mean 0 and spread sigma_i, x = ln sum (theta_i / sigma_i)^2: e^x has
+the chi-square distribution with as many degrees of freedom as there are parameters. y, the share of
+the first two of four parameters in that sum, is uniform and independent of x. Proves the prior in
+the acceptance of Monte Carlo and in the force of motion, and draws of it."""
 
 SIGMA = (0.2, 1.0, 5.0, 0.5)
 X, Y = (-5.0, 3.5, 34), 4  # window and bins; 1e-5 of the prior lie outside it

@@ -253,5 +253,5 @@ MOVE_CASES = {  # case, and steps of each of four ladders
     "logistic": (_logistic, 600_000),
     "ising": (_ising, 4_000_000),
     "twin-quadratic": (_twin_quadratic, 600_000),
-    "gaussian": (_gaussian, 2_000_000),
+    "gaussian": (_gaussian, 1_200_000),
 }

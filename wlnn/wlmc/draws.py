@@ -80,13 +80,11 @@ def draw_into(problem, system, n: int, words: np.random.SeedSequence, counts, st
     from wlnn.backend.binning import binning
     from wlnn.wlmc import driver
 
-    (uniform, of_prior), bins = driver.draws_for(system), binning(problem.grid)
+    gaussian, bins = problem.sigma.size > 0, binning(problem.grid)
+    draw = driver.prior_draws_for(system) if gaussian else driver.draws_for(system)
+    law = (problem.sigma,) if gaussian else (problem.lo, problem.hi)
     state = words.generate_state(4, np.uint64)
     for first in range(0, max(n, 1), ANCHOR_PIECE):
         if stop[0]:
             break
-        rest = bins, min(ANCHOR_PIECE, n - first), state, counts
-        if problem.sigma.size:
-            of_prior(system, problem.sigma, *rest)
-        else:
-            uniform(system, problem.lo, problem.hi, *rest)
+        draw(system, *law, bins, min(ANCHOR_PIECE, n - first), state, counts)

@@ -264,8 +264,12 @@ _prior_draws_uncached = njit(_prior_draws, nogil=True)
 
 
 def draws_for(system):
-    """``uniform_draws`` and ``prior_draws`` for ``system``, as :func:`stage_for`."""
+    """``uniform_draws`` for ``system``, as :func:`stage_for`."""
     drop_stale()
-    if _lasts(system):
-        return uniform_draws, prior_draws
-    return _uniform_draws_uncached, _prior_draws_uncached
+    return uniform_draws if _lasts(system) else _uniform_draws_uncached
+
+
+def prior_draws_for(system):
+    """``prior_draws`` for ``system``, as :func:`stage_for`."""
+    drop_stale()
+    return prior_draws if _lasts(system) else _prior_draws_uncached
