@@ -65,6 +65,9 @@ CASES = (
     Case("common-rare", "judges.wlmc_run:judge_rare"),
     Case("convergence", "judges.wlmc_run:judge_convergence"),
     Case("canonical", "judges.wlmc_run:judge_canonical"),
+    Case("gaussian", "judges.wlmc_run:judge_gaussian"),
+    Case("crossing", "judges.learning:judge_crossing"),
+    Case("crossing-unlike", "judges.learning:judge_crossing", False, (("exponents", (2, 4)),)),
     Case(
         "maxnorm-20-flat",
         "judges.wlmc_frozen:judge_flat",
@@ -85,6 +88,8 @@ CASES = (
         Case(f"ladder-{name}", "judges.ladder:moves", False, (("name", name),))
         for name in ("maxnorm", "ternary", "logistic", "twin-quadratic")
     ),
+    Case("ladder-gaussian", "judges.ladder:gaussian"),
+    Case("ladder-gaussian-moves", "judges.ladder:moves", False, (("name", "gaussian"),)),
     *(
         Case(
             f"ladder-{name.replace('_', '-')}", "judges.ladder:smooth_case", True, (("name", name),)
@@ -132,6 +137,8 @@ LABELS = {  # as the documentation and the heads of ``cases/`` call them
     "R13": ("common-rare",),
     "R14": ("angle",),
     "R15": ("accuracies",),
+    "R16": ("crossing", "crossing-unlike"),
+    "R17": ("gaussian", "ladder-gaussian", "ladder-gaussian-moves"),
     "E": ("wlmd-start",),
     "F": ("wlmd-run",),
     "G": ("canonical",),

@@ -45,6 +45,7 @@ _HOMES = {
     "compare_trained": "wlnn.training.difference",
     "find_landscape": "wlnn.runs.find",
     "find_result": "wlnn.runs.find",
+    "learning_coefficient": "wlnn.canonical.learning",
     "load_task": "wlnn.tasks.catalogue",
     "md": "wlnn.canonical.run:simulate",
     "merge": "wlnn.landscape.join:join",

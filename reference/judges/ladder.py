@@ -24,6 +24,9 @@ from wlnn.reference.cases import (
     ternary_perceptron,
     twin_quadratic,
 )
+from wlnn.reference.cases import (
+    gaussian as gaussian_prior,
+)
 from wlnn.reference.judges.verdict import Verdict, verdict
 from wlnn.settings.ladder import LadderSettings
 
@@ -171,6 +174,24 @@ def double_well(seed: int = 0, steps: int = 60_000, sample: Callable = sample_la
     return verdict("ladder double well", "ladder", worst, 0.4, detail, began)
 
 
+def gaussian(seed: int = 0, steps: int = 150_000, sample: Callable = sample_ladders) -> Verdict:
+    """R17 by Langevin motion under a Gaussian prior: S(x) of 40 parameters, absolute.
+
+    Judged: the rms over bins of the mean S as it is, over a range of 60 nats.
+    """
+    began = time.perf_counter()
+    grid = Grid(Axis.of_width("x", -3.5, 0.6, CELL), Axis.single())
+    settings = LadderSettings(**{**SMOOTH, "steps": steps, "dt": 0.5, "x_low": -3.2, "seed": seed})
+    found = sample(gaussian_prior.smooth(), settings, grid=grid).marginal_entropy()
+    exact = gaussian_prior.smooth_rows(grid.x)
+    good = found.reliable & np.isfinite(found.value)
+    if good.sum() < 10:
+        return verdict("ladder gaussian", "ladder", np.inf, 0.15, "nothing reached", began)
+    error = float(np.sqrt(np.mean((found.value - exact)[good] ** 2)))
+    detail = f"rms {error:.3f} over {good.sum()} bins, as it is, S from {exact[good].min():.0f}"
+    return verdict("ladder gaussian", "ladder", error, 0.15, detail, began, good.sum() > 30)
+
+
 def moves(name: str, seed: int = 0, steps: int = 0, sample: Callable = sample_ladders) -> Verdict:
     """Absolute S(x) of a case of :data:`MOVE_CASES` by Monte Carlo.
 
@@ -216,6 +237,11 @@ def _ising():
     return ising.as_loss(), ising.masses_of_loss(), 1.0
 
 
+def _gaussian():
+    case = gaussian_prior.problem()
+    return case, gaussian_prior.masses(case), case.grid.x.lo + 0.6
+
+
 def _twin_quadratic():
     case = twin_quadratic.problem(twin_quadratic.grid_1d())
     return case, twin_quadratic.masses(case), twin_quadratic.LO_1D + 0.3
@@ -227,4 +253,5 @@ MOVE_CASES = {  # case, and steps of each of four ladders
     "logistic": (_logistic, 600_000),
     "ising": (_ising, 4_000_000),
     "twin-quadratic": (_twin_quadratic, 600_000),
+    "gaussian": (_gaussian, 1_200_000),
 }

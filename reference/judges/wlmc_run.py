@@ -14,6 +14,7 @@ from wlnn.landscape.landscape import Landscape
 from wlnn.reference.cases import (
     angle,
     context_select,
+    gaussian,
     hidden_unit,
     ising,
     logistic,
@@ -135,6 +136,13 @@ def judge_angle(**options) -> Verdict:
     """
     case = angle.problem()
     return _judge(case, angle.masses(case), 0.04, **{"step_width": 0.05, **options})
+
+
+def judge_gaussian(**options) -> Verdict:
+    """R17: a Gaussian prior in the place of a box; also absolute, by draws of the prior."""
+    case = gaussian.problem()
+    options = {**COMMON, "steps": 2_000_000, "anchor_draws": 1_000_000, **options}
+    return _judge(case, gaussian.masses(case), 0.06, absolute=0.06, **options)
 
 
 def judge_ternary(**options) -> Verdict:

@@ -32,6 +32,7 @@ PLACE = "(x_value(system, x_new) - bins.x_limits[0]) * bins.x_per_bin"  # along 
 DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]"
 LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n"
 ENTER = "                    bx = nbx\n"
+PRIOR = "difference += _ln_prior_ratio(theta[i], new, sigma[i])"
 RAISE = "entropy[bx, by] += stage.ln_f"
 COUNT = "histogram[bx, by] += 1\n        # counters"  # of a walk, not of uniform draws
 WORD = "    return word, (s0, s1, s2, s3)"
@@ -131,6 +132,14 @@ MUTANTS = [
         "C A-R1 A-R2 R3",
         ((LAST_UNIFORM, ""),),
     ),
+    Mutant("prior left out of the acceptance", "R17", ((PRIOR, "difference += 0.0"),)),
+    Mutant(
+        "prior upside down",
+        "R17",
+        ((PRIOR, PRIOR.replace("theta[i], new", "new, theta[i]")),),
+    ),
+    Mutant("prior of another parameter", "R17", ((PRIOR, PRIOR.replace("[i])", "[0])")),)),
+    Mutant("prior of half the weight", "R17", (("return 0.5 * (old", "return 0.25 * (old"),)),
     Mutant("15-bit random numbers", "C A-R1 A-R2", ((WORD, LCG),)),
     Mutant(
         "last parameter never moved",

@@ -10,6 +10,7 @@ import pytest
 
 from wlnn.ladder import exchange, ladder, mbar, movers
 from wlnn.ladder.run import sample
+from wlnn.networks.compiled import prior
 from wlnn.reference.judges import ladder as judge
 
 
@@ -69,6 +70,25 @@ def test_the_right_ladder_passes():
 def test_the_sphere_catches(mutant, monkeypatch):
     mutant(monkeypatch)
     verdict = sphere()
+    assert not verdict.passed, verdict
+
+
+def no_force(patch):
+    """Motion knows nothing of the prior, which the draws of rung 0 have."""
+    patch.setattr(prior, "with_prior", lambda system, sigma: system)
+
+
+def force_of_the_variance(patch):
+    """theta / sigma in the place of theta / sigma^2."""
+    right = prior.with_prior
+    patch.setattr(prior, "with_prior", lambda system, sigma: right(system, np.sqrt(sigma)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", [no_force, force_of_the_variance])
+def test_the_gaussian_prior_catches(mutant, monkeypatch):
+    mutant(monkeypatch)
+    verdict = judge.gaussian()
     assert not verdict.passed, verdict
 
 

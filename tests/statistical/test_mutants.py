@@ -18,11 +18,17 @@ JUDGES = {
     "R4": judge_run.judge_logistic,
     "R5": judge_run.judge_ternary,
     "R15": judge_run.judge_accuracies,
+    "R17": judge_run.judge_gaussian,
     "C": judge_frozen.judge_flat,
     "D": judge_frozen.judge_cache,
 }
 LENGTHS = {"A-R1": {"replicas": 100_000}, "A-R2": {"replicas": 100_000}, "C": {"walkers": 3}}
-QUICK = ("rejected moves not counted", "clipped to the box", "out of the window skipped")
+QUICK = (
+    "rejected moves not counted",
+    "clipped to the box",
+    "out of the window skipped",
+    "prior left out of the acceptance",
+)
 
 
 def judge(name, mutant):

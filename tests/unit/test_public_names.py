@@ -66,4 +66,4 @@ def test_short_names_of_exact_cases_are_names_of_cases():
 
     known = {case.name for case in CASES}
     assert all(name in known for names in LABELS.values() for name in names)
-    assert {f"R{k}" for k in range(1, 16)} | {"E", "F", "G"} == set(LABELS)
+    assert {f"R{k}" for k in range(1, 18)} | {"E", "F", "G"} == set(LABELS)

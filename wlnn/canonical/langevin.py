@@ -67,6 +67,7 @@ def start(problem: Problem, temperatures: np.ndarray, rngs: Sequence) -> Walkers
     ``rngs`` holds one generator per walker, or a single one for all.
     """
     problem.require_gradient()
+    problem.require_box("motion at a temperature")
     each = len(temperatures) // len(rngs)
     theta = np.concatenate([problem.start(rng, each) for rng in rngs])
     return Walkers(theta, normal(rngs, theta.shape), np.array(temperatures, dtype=float))

@@ -28,6 +28,7 @@ COMMANDS = {  # in the order of the help
     "probe": "wlnn.cli.sample:probe",
     "md": "wlnn.cli.canonical:md",
     "canonical": "wlnn.cli.canonical:canonical",
+    "llc": "wlnn.cli.llc:llc",
     "seek": "wlnn.cli.search:seek",
     "info": "wlnn.cli.results:info",
     "plot": "wlnn.cli.results:plot",

@@ -35,6 +35,7 @@ SETTINGS = {  # the setting that an option stands for, where a task or a run may
     "classes": "data.first_class",
     "y_axis": "wlmd.accuracy_axis",
     "activation": "network.activation",
+    "prior": "network.prior",
     "logits": "network.logits",
     "schedule": "wlmc.schedule",
     "step_rule": "wlmc.step_rule",
@@ -87,6 +88,12 @@ task_options = options_of(
     click.option("--width", **NUMBER, help="Units of each hidden layer."),
     click.option("--activation", metavar="NAME", help="relu, tanh, silu, gelu, ..."),
     click.option("--logits", **NUMBER, help="Outputs of a classifier of two classes: 2 or 1."),
+    click.option(
+        "--prior",
+        metavar="NAME",
+        help="box, gaussian (sigma of each parameter what would be its "
+        "half box) or gaussian:SIGMA; Monte Carlo and ladders.",
+    ),
     click.option("--points", **NUMBER, help="Points in each of the two data sets."),
     click.option(
         "--data-seed", metavar="N", help="Seed of the data set; spiral-regress: or 'published'."
@@ -239,6 +246,8 @@ def recipe_of(
     for name in PLAIN:
         section, _, key = SETTINGS[name].partition(".")
         values[section] |= {key: given[name]} if name in given else {}
+    if "prior" in given:
+        values["network"] |= _prior(given["prior"])
     if "points" in given:
         values["data"]["test_points"] = 0  # as many
     if given.get("data_seed") == "published":
@@ -292,6 +301,12 @@ def recipe_of(
         words["grid.x_low"] = "--window"
     refuse_unread(recipe, words)
     return recipe
+
+
+def _prior(text: str) -> dict:
+    """The settings of --prior NAME or NAME:SIGMA."""
+    name, colon, sigma = text.partition(":")
+    return {"prior": name} | ({"sigma": numbers("--prior", sigma, 1)[0]} if colon else {})
 
 
 def _in_options(sentence: str, words: dict[str, str], given: dict) -> str:

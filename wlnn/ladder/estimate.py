@@ -181,7 +181,7 @@ def landscape(
         "unit": "ladder",
         "ladder": asdict(settings),
         "versions": store.versions(),
-        "ln_box_volume": float(np.log(problem.hi - problem.lo).sum()),
+        "ln_box_volume": problem.ln_box_volume,
         "seeds": {"seed": settings.seed, "ladders": [ladder.number for ladder in ladders]},
         "gauge": "draws",
         "finished": finished,

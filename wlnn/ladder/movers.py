@@ -85,6 +85,7 @@ class Langevin:
 
     def __init__(self, problem: Problem, settings: LadderSettings, field: Field | None = None):
         from wlnn.backend.cache import drop_stale
+        from wlnn.networks.compiled.prior import with_prior
         from wlnn.wlmd.integrator import make_box
         from wlnn.wlmd.surface import Walls, make_surface
         from wlnn.wlmd.walk import make_motion
@@ -94,16 +95,16 @@ class Langevin:
         self.n_parameters = problem.n_parameters
         self.field = field or field_of(problem)
         make = problem.gradient_system if self.field.compiled else None
-        self.system = None if make is None else make()
+        self.system = None if make is None else with_prior(make(), problem.sigma)
         # where U does not depend on y, the rows of y are needed at samples only
         apart = (
             make
             and problem.train_system is not None
             and not (settings.sample_every % settings.thermostat_every)
         )
-        self.train_system = problem.train_system() if apart else None
+        self.train_system = with_prior(problem.train_system(), problem.sigma) if apart else None
         self.box = make_box(problem.lo, problem.hi)
-        self.cap = settings.dt_cap * float((problem.hi - problem.lo).min()) / 2
+        self.cap = settings.dt_cap * float(problem.half_width.min())
         x = Axis.of_width("x", min(-X_TOP, settings.x_low - 6.0), X_TOP, FINE_X)
         y = Axis("y", -350.0, 350.0, 7)
         self.loss = np.exp(x.centres) / (1 + x.width**2 / 8)
@@ -120,14 +121,14 @@ class Langevin:
             if stop[0]:
                 return None
             shape = (min(DRAW_BATCH, n - begin), self.n_parameters)
-            parts.append(self.field.measured(rng.uniform(problem.lo, problem.hi, shape)))
+            parts.append(self.field.measured(problem.draw(rng, shape)))
         x, y, accuracy = (np.concatenate(column) for column in zip(*parts, strict=True))
         none, ones = np.zeros(0), np.ones(x.size)
         return Visit(none, none, x, y, accuracy, ones, -ones.astype(int), (0.0, 0.0), math.nan), 1.0
 
     def draw(self, rng):
         """One uniform point and velocities at temperature 1."""
-        theta = rng.uniform(self.problem.lo, self.problem.hi)
+        theta = self.problem.draw(rng)
         x, y, accuracy = self.field.measured(theta[None])
         v = rng.standard_normal(theta.size)
         here = float(x[0]), float(y[0])
@@ -284,7 +285,7 @@ class MonteCarlo:
     def draw(self, rng):
         """One uniform point that lies in the window."""
         for _ in range(TRIES):
-            theta = rng.uniform(self.problem.lo, self.problem.hi)
+            theta = self.problem.draw(rng)
             chain = self._stage(theta, self.known * 0.0, self.known * 0, 0, rng, np.zeros(1, "u1"))
             ix, iy = self.problem.grid.index(chain.x, chain.y)
             if ix >= 0:
@@ -326,7 +327,8 @@ class MonteCarlo:
         rest = (
             table, counts, self.known, nothing,
             Stage(
-                steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx, self.problem.periodic
+                steps, 0.0, STEP_LOG_UNIFORM, NEW_BIN_CLOSED, -1, nx, self.problem.periodic,
+                self.problem.sigma,
             ), Chain(0.1, 0),
             rng.integers(1, 2**63, 4).astype(np.uint64), stop,
         )  # fmt: skip

@@ -23,7 +23,7 @@ def trained(problem: Problem, rng: np.random.Generator, x: float) -> np.ndarray:
 
 def _adam(problem, theta, x: float, steps: int) -> tuple[np.ndarray, float]:
     """The lowest point on the way, or the first that is low enough; and its x."""
-    rate = RATE * (problem.hi - problem.lo) / 2
+    rate = RATE * problem.half_width
     mean, square = np.zeros(theta.size), np.zeros(theta.size)
     lowest, best = np.inf, theta
     for step in range(1, steps + 1):

@@ -2,6 +2,7 @@
 
 Never samples and never plots. S of a bin is ln(mass), the mass being the fraction of the box volume
 whose (x, y) falls into the bin: a number per *bin*; :meth:`Landscape.rescaled` makes densities.
+Where there is a Gaussian prior in the place of the box, it is the share of that prior.
 That of molecular dynamics is ln of the density at the bin's centre: :attr:`Landscape.measure`.
 """
 
@@ -159,6 +160,11 @@ class Landscape:
         if "measured_from" in self.meta or not settings.get("production"):
             return self.meta.get("measured_from", 0)
         return settings["stages"] - max(round(settings["production"] * settings["stages"]), 1)
+
+    @property
+    def base(self) -> str:
+        """What S is a share of, in a word: the "box", or the "prior" where that is Gaussian."""
+        return "prior" if "prior" in self.meta.get("task", {}) else "box"
 
     @property
     def accuracy_axis(self):

@@ -222,7 +222,7 @@ def _out_of_reach(landscape: Landscape, numbers: dict) -> Iterator[tuple[str, st
         window = _window(landscape, x.edges[lowest], x.hi)
         yield LOOK_AGAIN, reason, f"{longer(4)}, or {window} if nothing lies below"
     if numbers.get("outside", 0) > OUTSIDE:
-        reason = f"{numbers['outside']:.0%} of the box lie outside the window"
+        reason = f"{numbers['outside']:.0%} of the {landscape.base} lie outside the window"
         yield LOOK_AGAIN, reason, _window(landscape, x.lo, x.hi + 1)
 
 

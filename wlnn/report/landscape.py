@@ -58,6 +58,8 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     if settings:
         steps = min(meta.get("steps_done") or [settings["steps"]])
         notes[0] += f" × {steps:.3g} steps".replace("e+0", "e")
+    if "prior" in task:
+        notes.append(f"share of the {prior_in_words(task['prior'])}")
     if "seed" in task.get("data", {}):
         notes.append(f"data seed {task['data']['seed']}")
     if settings:
@@ -66,6 +68,23 @@ def describe(landscape: Landscape) -> tuple[str, str]:
     if "wlnn" in meta.get("versions", {}):
         notes.append(f"wlnn {meta['versions']['wlnn']}")
     return title_of(task), ", ".join(notes)
+
+
+def prior_in_words(prior: dict) -> str:
+    """A Gaussian prior, as of ``Problem.about``, with its sigma or their range."""
+    sigma = prior["sigma"]
+    values = [value for _, value in sigma] if isinstance(sigma, list) else [sigma]
+    low, high = min(values), max(values)
+    return f"Gaussian prior, sigma {low:.3g}" + f" to {high:.3g}" * (high > low)
+
+
+def of_prior(words: str, landscape: Landscape) -> str:
+    """Words about the zero of S, which say "box", as those of what S is a share of."""
+    if landscape.base == "box":
+        return words
+    return re.sub(r"uniform draws( of the box)?", "draws of the prior", words).replace(
+        "box", "prior"
+    )
 
 
 def title_of(task: dict) -> str:
@@ -113,13 +132,14 @@ def _trust(landscape: Landscape) -> list[str]:
             say("not finished", f"{done} of {settings[unit]} {unit}; continue with wlnn resume")
     if "merged" in meta:
         say("merged from", ", ".join(meta["merged"]))
-    gauge = GAUGES[meta["gauge"]]
+    gauge = of_prior(GAUGES[meta["gauge"]], landscape)
     error = meta.get("anchor_error", 0)
     say("zero of S", gauge + (f" (± {error:.2g} nats, common to all bins)" if error else ""))
     say("reached", reached(landscape))
     if "draws" in meta:
         share = meta["draws"]["outside_window"]
-        say("outside the window", f"{share:.2%} of {meta['draws']['n']:,} uniform draws of the box")
+        words = f"{share:.2%} of {meta['draws']['n']:,} uniform draws of the box"
+        say("outside the window", of_prior(words, landscape))
     averaged = settings.get("estimator") == "average"
     when = f" while S was {'averaged' if averaged else 'frozen'}"
     seen = f"seen by every walker{when if settings.get('production') else ''}"

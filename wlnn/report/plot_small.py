@@ -89,13 +89,14 @@ def _problem(ax: Axes, thing: Problem) -> bool:
     rng, until, found = np.random.default_rng(0), time.monotonic() + SECONDS, []
     try:
         while len(found) < DRAWS and (not found or time.monotonic() < until):
-            found.append(thing.observe(rng.uniform(thing.lo, thing.hi)))
+            found.append(thing.observe(thing.draw(rng)))
     except Exception:  # a function of the user's, who is only looking
         return False
     x, y = np.array(found, dtype=float).T
     ax.scatter(x, y, s=5, color=INK, alpha=0.5)
     ax.set(xlabel=thing.names[0], ylabel=thing.names[1])
-    ax.set_title(f"{len(found)} uniform points of the box", fontsize=8)
+    law = "draws of the prior" if thing.sigma.size else "uniform points of the box"
+    ax.set_title(f"{len(found)} {law}", fontsize=8)
     return True
 
 

@@ -15,7 +15,7 @@ from wlnn.canonical.trajectories import TimeCurve, Trajectories
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Curve, Landscape
 from wlnn.landscape.verdict import verdict_of
-from wlnn.report.landscape import describe, reached, title_of
+from wlnn.report.landscape import describe, of_prior, prior_in_words, reached, title_of
 from wlnn.tasks.problem import Problem
 from wlnn.tasks.task import X_NAMES, Task
 from wlnn.training.trained import Trained, TrainedCurve
@@ -45,7 +45,7 @@ def _(thing: Landscape) -> list[str]:
         return [*lines, "  no bin was visited"]
     low, high = np.nanmin(entropy), np.nanmax(entropy)
     error = f", standard error {np.nanmedian(errors):.2g}" if np.isfinite(errors).any() else ""
-    zero = ZERO.get(thing.meta.get("gauge"), "")
+    zero = of_prior(ZERO.get(thing.meta.get("gauge"), ""), thing)
     said = f"S = {low:.1f} to {high:.1f} nats{' ' * bool(zero)}{zero}{error}"
     return [*lines, f"  {reached(thing)}", f"  {said}"]
 
@@ -68,13 +68,15 @@ def _(thing: Task) -> list[str]:
 
 @words.register
 def _(thing: Problem) -> list[str]:
-    low, high = thing.lo.min(), thing.hi.max()
+    law = f"box of {thing.n_parameters} parameters from {thing.lo.min():.3g} to "
+    law += f"{thing.hi.max():.3g}, ln(volume) = {thing.ln_box_volume or 0:.1f}"
+    if thing.sigma.size:
+        law = f"{thing.n_parameters} parameters, {prior_in_words(thing.about['prior'])}"
     x, y = thing.names
     ways = ["Monte Carlo"] * (thing.grid is not None) + ["molecular dynamics"] * bool(thing.start)
     return [
         f"Problem: {title_of({'task': thing.name, **thing.about})}",
-        f"  box of {thing.n_parameters} parameters from {low:.3g} to {high:.3g}, "
-        f"ln(volume) = {thing.ln_box_volume:.1f}",
+        f"  {law}",
         f"  x = {x}, y = {y}; for {' and '.join(ways) or 'no sampler'}",
         *([f"  {_grid(thing.grid)}"] if thing.grid is not None else []),
     ]

@@ -30,6 +30,7 @@ from wlnn.tasks.readers import catalogue
 from wlnn.tasks.task import Task
 
 BY_LADDER = ("spiral-regress", "house-price", "polymer")
+MOVES_IN_BOX = ("wlmd", "md", "seek")  # what has no form for a Gaussian prior
 PATHS = ("train", "test", "file", "data", "embedding")  # of a source
 PAPER_DATA_SETS = {"spiral-classify": 6}  # paper, Fig. 1: its curves are means over so many
 
@@ -106,6 +107,8 @@ class Recipe:
             problem = task.problem()
         if moves:
             problem.require_gradient()
+        if self.sampler in MOVES_IN_BOX:
+            problem.require_box(SAMPLERS[self.sampler][0])
         about = {"task": problem.name, **problem.about}
         if self.files:
             about["files"] = {name: fingerprint(path) for name, path in self.files.items()}

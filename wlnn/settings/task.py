@@ -12,7 +12,7 @@ ROWS = "every row is evaluated at every step"
 
 @dataclass(frozen=True)
 class NetworkSettings(Section):
-    """The network's size and its box.
+    """The network's size, and its box or Gaussian prior.
 
     ``layers`` hidden layers of ``width`` units; the channels of the first layer, where the task has
     a convolutional network.
@@ -32,6 +32,16 @@ class NetworkSettings(Section):
     logits: int = option(2, choices=(1, 2))  # outputs of a classifier of two classes
     bound_rule: str = option("width", choices=("width", "fan_out", "fan_in"))
     bound_factor: float = option(2.0, above=0)  # c in b = c / sqrt(W)
+    prior: str = option("box", choices=("box", "gaussian"), later=True)
+    sigma: float = option(0.0, low=0, later=True)  # of "gaussian"; 0: each parameter its own b
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.prior == "box" and self.sigma:
+            raise UserError(
+                f"network.sigma = {self.sigma:g} is that of a Gaussian prior; set network.prior to "
+                "'gaussian' as well, or leave it out."
+            )
 
 
 @dataclass(frozen=True)

@@ -115,4 +115,6 @@ def _bound_task(name: str, data: Dataset, network, settings: Settings) -> Task:
         alpha=settings.grid.alpha,
         bound_rule=settings.network.bound_rule,
         bound_factor=settings.network.bound_factor,
+        prior=settings.network.prior,
+        sigma=settings.network.sigma,
     )

@@ -49,7 +49,7 @@ def checked(problem: Problem) -> Problem:
     _check_ends(problem, middle)  # first: the machine code would read whatever is there
     first, begun = _observed(problem, middle), time.monotonic()  # the first call may compile
     for _ in range(MOST):
-        theta = rng.uniform(problem.lo, problem.hi)
+        theta = problem.draw(rng)
         _check_same(problem, _observed(problem, theta), _observed(problem, theta))
         if time.monotonic() - begun > SECONDS:
             break
@@ -119,7 +119,7 @@ def _check_gradient(problem, theta: np.ndarray) -> None:
 
     A kink, a small product of gradient and direction, or single precision may spoil some.
     """
-    rng, apart = np.random.default_rng(1), problem.hi - problem.lo
+    rng, apart = np.random.default_rng(1), 2 * problem.half_width
     ones, zeros = np.ones(len(theta)), np.zeros(len(theta))
     for k, name in enumerate("xy"):
         right = []

@@ -65,14 +65,36 @@ def field_of(problem: Problem, device: Host = CPU) -> Field:
         UserError: it can be evaluated in NumPy only.
     """
     if device is CPU:
-        return Field(CPU, problem.evaluate, problem.backward, problem.lo, problem.hi)
+        return Field(CPU, *_with_prior(problem, np.asarray), problem.lo, problem.hi)
     if problem.elsewhere is None:
         raise UserError(
             f"'{problem.name}' runs on the CPU alone: it has no 'elsewhere' (see Problem), which "
             f"brings its data to {device.name}; leave out the device."
         )
-    functions = problem.elsewhere(device.put)
+    functions = _with_prior(problem, device.put, *problem.elsewhere(device.put))
     return Field(device, *functions, device.put(problem.lo), device.put(problem.hi))
+
+
+def _with_prior(problem: Problem, put, evaluate=None, backward=None) -> tuple[Callable, Callable]:
+    """The two functions, whose gradient is that of ux x + uy y + |theta / sigma|^2 / 2.
+
+    Motion at temperature 1 along it samples exp(-U) times the Gaussian prior. Those of a box, where
+    nothing is added, are what they were. Compiled twin: ``networks.compiled.prior``.
+    """
+    evaluate, backward = evaluate or problem.evaluate, backward or problem.backward
+    if not problem.sigma.size:
+        return evaluate, backward
+    stiffness = put(1 / problem.sigma**2)
+
+    def with_theta(xp, theta):
+        *values, tape = evaluate(xp, theta)
+        return *values, (theta, tape)
+
+    def with_force(xp, tape, ux, uy):
+        theta, tape = tape
+        return backward(xp, tape, ux, uy) + stiffness * theta
+
+    return with_theta, with_force
 
 
 def field_on(problem: Problem, device, walkers: int = 1, own: int = 0, directory=None) -> Field:

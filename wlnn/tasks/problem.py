@@ -1,4 +1,4 @@
-"""What a sampler is given: a box of parameters, two collective variables and a grid.
+"""What a sampler is given: a box or a prior of parameters, two collective variables and a grid.
 
 A task of the paper, an exact case of ``reference/`` and a user's own function all become a
 :class:`Problem`; the samplers know nothing else. This file samples nothing.
@@ -16,6 +16,8 @@ from wlnn.base import shown
 from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Grid
 
+NO_WALL = 1e300  # limits of parameters under a Gaussian prior: no number comes there
+IN_SIGMA = 2.0  # half the box that sets the scale of moves and time steps there, in sigma
 MOST_CELLS = 20_000_000  # 160 MB for each of the tables of a walker
 
 
@@ -39,7 +41,7 @@ class Problem:
 
     Attributes:
         name: short name, used for the run directory.
-        lo, hi: box limits, shape ``(P,)``.
+        lo, hi: box limits, shape ``(P,)``; None, both of them, with ``sigma``.
         grid: macrostates.
         observe: ``theta (P,) -> (x, y)``, both floats; the NumPy definition. A function compiled
             with ``numba.njit`` is run inside the fast driver. On a single-bin axis y may be any
@@ -55,6 +57,9 @@ class Problem:
         backward: ``(xp, tape, ux, uy) -> (R, P)``, the gradient of ``sum_r ux_r x_r + uy_r y_r``:
             one backward pass, whatever the weights ``(R,)``.
         start: ``(rng, R) -> theta (R, P)``, where walkers begin.
+        sigma: () for a box, in which all parameters are equally likely. Otherwise the standard
+            deviations ``(P,)`` of a Gaussian prior in its place: parameters are independent, of
+            mean 0, S is ln of the share of the prior, and there are no walls.
         periodic: angles and their like, one truth value per parameter: a move of Monte Carlo that
             leaves the box at one end comes in at the other. () is no parameter.
         accuracy_at: ``(xp, y) -> `` the smoothed accuracy at y, where y is one; None elsewhere.
@@ -67,8 +72,8 @@ class Problem:
     """
 
     name: str
-    lo: np.ndarray
-    hi: np.ndarray
+    lo: np.ndarray | None
+    hi: np.ndarray | None
     grid: Grid | None = None
     observe: Callable[[np.ndarray], tuple[float, float]] | None = None
     system: Callable[[str], NamedTuple] | None = None
@@ -83,10 +88,12 @@ class Problem:
     elsewhere: Callable | None = None
     train_system: Callable[[], NamedTuple] | None = None
     periodic: np.ndarray | tuple = ()
+    sigma: np.ndarray | tuple = ()
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html
 
     def __post_init__(self):
+        self._check_prior()
         try:
             lo, hi = (np.atleast_1d(end).astype(float) for end in (self.lo, self.hi))
         except (TypeError, ValueError) as error:
@@ -123,6 +130,35 @@ class Problem:
             names = ("x", "y") if self.grid is None else tuple(axis.name for axis in self.grid)
             object.__setattr__(self, "names", names)
 
+    def _check_prior(self) -> None:
+        """Sigmas as an array, and no limits where there are some; they are part of ``about``."""
+        try:
+            sigma = np.atleast_1d(np.asarray(self.sigma, dtype=float))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"problem '{self.name}': sigma needs numbers: {error}.") from error
+        object.__setattr__(self, "sigma", sigma)
+        if not sigma.size:
+            return
+        if sigma.ndim != 1 or not (np.isfinite(sigma) & (sigma > 0)).all() or sigma.max() > 1e100:
+            raise UserError(
+                f"problem '{self.name}': sigma needs a number above 0 for each parameter, shape "
+                "(P,)."
+            )
+        wall = np.full(sigma.size, NO_WALL)
+        for name, end, given in (("lo", -wall, self.lo), ("hi", wall, self.hi)):
+            if given is not None and not np.array_equal(given, end):
+                raise UserError(
+                    f"problem '{self.name}': a Gaussian prior has no walls: leave out lo and hi "
+                    "(None), or sigma."
+                )
+            object.__setattr__(self, name, end)
+        if np.any(self.periodic):
+            raise UserError(
+                f"problem '{self.name}': a periodic parameter has a box and no Gaussian prior."
+            )
+        about = {**self.about, "prior": {"law": "gaussian", "sigma": _in_stretches(sigma)}}
+        object.__setattr__(self, "about", about)
+
     def _check_grid(self) -> None:
         x, y = self.grid
         if x.n * y.n > MOST_CELLS:
@@ -148,9 +184,31 @@ class Problem:
         return self.lo.size
 
     @property
-    def ln_box_volume(self) -> float:
-        """ln of the box volume: S of a fraction of the box plus this is S of a volume."""
-        return float(np.log(self.hi - self.lo).sum())
+    def ln_box_volume(self) -> float | None:
+        """ln of the box volume: S of a fraction of the box plus this is S of a volume.
+
+        None of a Gaussian prior, which has no volume.
+        """
+        return None if self.sigma.size else float(np.log(self.hi - self.lo).sum())
+
+    @property
+    def half_width(self) -> np.ndarray:
+        """Half the box ``(P,)``, the scale of moves; of a Gaussian prior :data:`IN_SIGMA` sigma."""
+        return IN_SIGMA * self.sigma if self.sigma.size else (self.hi - self.lo) / 2
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Points of the box or of the prior, ``(P,)`` or of a ``shape`` that ends with P."""
+        if self.sigma.size:
+            return self.sigma * rng.standard_normal(self.sigma.shape if shape is None else shape)
+        return rng.uniform(self.lo, self.hi, shape)
+
+    def require_box(self, what: str) -> None:
+        """UserError under a Gaussian prior, for ``what`` has no form for it."""
+        if self.sigma.size:
+            raise UserError(
+                f"'{self.name}' has a Gaussian prior, and {what} moves in a box alone; sample it "
+                "by Monte Carlo (wlmc) or ladders, or take a box."
+            )
 
     def require_gradient(self) -> None:
         """UserError if there is none, for samplers that move along it."""
@@ -177,3 +235,12 @@ class Problem:
             "parameters": self.n_parameters,
             **{name: asdict(section) for name, section in settings.items()},
         }
+
+
+def _in_stretches(sigma: np.ndarray) -> float | list:
+    """Sigmas as JSON: one number, or pairs [how many parameters, their sigma] in order."""
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(sigma) != 0]))
+    if starts.size == 1:
+        return float(sigma[0])
+    sizes = np.diff([*starts, sigma.size])
+    return [[int(n), float(value)] for n, value in zip(sizes, sigma[starts], strict=True)]

@@ -20,7 +20,7 @@ from wlnn.networks import losses
 from wlnn.networks.fnn import FNN
 from wlnn.networks.layered import LayerNetwork
 from wlnn.networks.losses import FLOOR
-from wlnn.tasks.problem import Problem
+from wlnn.tasks.problem import IN_SIGMA, Problem
 
 WORTH = 2e6  # test rows x parameters: 0.1 ms of a gradient, against 0.6 ms of a call every 20 steps
 
@@ -128,8 +128,11 @@ class NetworkVariables:
 
         The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
         """
-        lo, hi = self.task.box
-        middle, bounds = (lo + hi) / 2, (hi - lo) / 2
+        if self.task.prior == "gaussian":
+            middle, bounds = np.zeros(self.task.network.n_parameters), IN_SIGMA * self.task.sigmas
+        else:
+            lo, hi = self.task.box
+            middle, bounds = (lo + hi) / 2, (hi - lo) / 2
         theta = rng.uniform(-self.start_part, self.start_part, (walkers, bounds.size)) * bounds
         theta += middle
         scales = getattr(self.task.network, "scales", None)
@@ -139,12 +142,11 @@ class NetworkVariables:
 
     def problem(self) -> Problem:
         """What the sampler is given; without a grid, which molecular dynamics makes itself."""
-        task, (lo, hi) = self.task, self.task.box
+        task = self.task
         y_name = {"ln-test-loss": "ln test loss"}.get(task.y, "smoothed accuracy axis")
         return Problem(
             name=task.name,
-            lo=lo,
-            hi=hi,
+            **task.law(),
             about=task.describe() | ({} if self.axis is None else {"y_axis": self.axis_name}),
             network=task.network,
             names=("ln train loss", y_name),

@@ -25,6 +25,7 @@ Y_NAMES = {
     "smoothed-accuracy": "smoothed test accuracy",
     "ln-test-loss": "ln test loss",
 }
+PRIORS = ("box", "gaussian")
 MOST_PARAMETERS = 20_000_000  # a step of Monte Carlo moves one; the largest of a paper has 7e5
 FINEST_ACCURACY = 100  # up to so many test points every count has a bin of its own
 
@@ -59,6 +60,10 @@ class Task:
         alpha: sharpness of the smoothed accuracy.
         bound_rule, bound_factor: the box, given to ``network.bounds``, ...
         lo, hi: ... or its limits ``(P,)`` themselves, both or none.
+        prior: "box", in which all parameters are equally likely, or "gaussian": independent
+            parameters of mean 0, whose standard deviations are ``sigma`` or, where that is 0, what
+            would be the half widths of the box.
+        sigma: of the Gaussian prior: one for all, or one each ``(P,)``.
         x: "ln-train-loss" or "train-accuracy".
     """
 
@@ -74,6 +79,8 @@ class Task:
     lo: np.ndarray | None = None
     hi: np.ndarray | None = None
     x: str = "ln-train-loss"
+    prior: str = "box"
+    sigma: float | np.ndarray = 0.0
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html
 
@@ -90,6 +97,19 @@ class Task:
         if self.x not in X_NAMES:
             raise UserError(
                 f"task '{self.name}': x must be one of {', '.join(X_NAMES)}, not {self.x!r}."
+            )
+        if self.prior not in PRIORS:
+            raise UserError(
+                f"task '{self.name}': the prior must be one of {', '.join(PRIORS)}, not "
+                f"{self.prior!r}."
+            )
+        if self.prior == "box" and np.any(self.sigma):
+            raise UserError(
+                f"task '{self.name}': sigma is that of a Gaussian prior; give prior='gaussian'."
+            )
+        if self.prior == "gaussian" and not (self.lo is None and self.hi is None):
+            raise UserError(
+                f"task '{self.name}': a Gaussian prior has no walls; leave out lo and hi."
             )
         if self.network.n_parameters > MOST_PARAMETERS:
             raise UserError(
@@ -175,14 +195,33 @@ class Task:
             )
         return ends[0], ends[1]
 
+    @property
+    def sigmas(self) -> np.ndarray:
+        """Standard deviations of the Gaussian prior ``(P,)``; ``(0,)`` where there is a box."""
+        n = self.network.n_parameters
+        if self.prior == "box":
+            return np.zeros(0)
+        if np.ndim(self.sigma) == 0 and self.sigma == 0:
+            return self.network.bounds(self.bound_rule, self.bound_factor)
+        if np.shape(self.sigma) not in ((), (n,)):
+            raise UserError(
+                f"task '{self.name}': sigma needs one number, or one for each of the {n} "
+                "parameters of the network."
+            )
+        return np.full(n, self.sigma)
+
+    def law(self) -> dict:
+        """What parameters are drawn from, as arguments of :class:`Problem`: lo, hi and sigma."""
+        if self.prior == "gaussian":
+            return {"lo": None, "hi": None, "sigma": self.sigmas}
+        return dict(zip(("lo", "hi"), self.box, strict=True))
+
     def problem(self) -> Problem:
         """Box, function and grid for the samplers; fast for an ``FNN``, unless y is smoothed."""
-        lo, hi = self.box
         fast = isinstance(self.network, FNN) and self.y != "smoothed-accuracy"
         return Problem(
             name=self.name,
-            lo=lo,
-            hi=hi,
+            **self.law(),
             grid=self.grid,
             observe=self.observe_one,
             system=self.fast_system if fast else None,

@@ -12,6 +12,7 @@ import numpy as np
 
 from wlnn.wlmc.rules import (
     ADAPT_EVERY,
+    GAUSSIAN_BOX,
     NEW_BIN_CLOSED,
     STEP_ADAPT,
     STEP_LOG_UNIFORM,
@@ -19,6 +20,7 @@ from wlnn.wlmc.rules import (
     adapted_width,
     first_entropy,
     heading,
+    ln_prior_ratio,
     wrapped,
 )
 
@@ -60,7 +62,7 @@ def stage_numpy(problem, theta, entropy, histogram, visits, kept, stage, chain, 
     here = previous = _bin(problem, x, y)
     for done in range(1, stage.n_steps + 1):
         # 1. propose: one parameter, uniform in (-w, w) around its value
-        i, new = _proposed(problem, theta, step_width, stage.step_rule, words)
+        i, new = _proposed(problem, theta, step_width, stage, words)
         if stage.periodic.size and stage.periodic[i]:
             new = wrapped(new, problem.lo[i], problem.hi[i])
         old, moved = theta[i], False
@@ -75,6 +77,8 @@ def stage_numpy(problem, theta, entropy, histogram, visits, kept, stage, chain, 
                 out_of_window += 1  # rejected; where S is frozen an unknown bin has none to compare
             else:  # 4. accept with min(1, exp(S[old] - S[new])), and always what is new
                 difference = entropy[here] - entropy[there] if known else 0.0
+                if stage.sigma.size:  # ... and as much as the prior is larger there
+                    difference += ln_prior_ratio(old, new, stage.sigma[i])
                 u = _uniform(words)
                 moved = difference >= 0 or u < math.exp(difference)
             if moved:
@@ -105,13 +109,15 @@ def stage_numpy(problem, theta, entropy, histogram, visits, kept, stage, chain, 
     )
 
 
-def _proposed(problem, theta, width, step_rule, words) -> tuple[int, float]:
+def _proposed(problem, theta, width, stage, words) -> tuple[int, float]:
     """The parameter to be moved, and its new value; one word serves both."""
     word = next(words)
     i = ((word >> 32) * theta.size) >> 32
     u = (word & 0xFFFFFFFF) * 2.0**-32
-    if step_rule == STEP_LOG_UNIFORM:  # the scale itself is drawn anew
+    if stage.step_rule == STEP_LOG_UNIFORM:  # the scale itself is drawn anew
         width = 0.6 * math.exp(-5.0 * _uniform(words))
+    if stage.sigma.size:
+        return i, theta[i] + width * GAUSSIAN_BOX * stage.sigma[i] * (2.0 * u - 1.0)
     return i, theta[i] + width * (problem.hi[i] - problem.lo[i]) * (2.0 * u - 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Uniform draws of the box, binned: they fix the zero of S."""
+"""Uniform draws of the box, or draws of a Gaussian prior, binned: they fix the zero of S."""
 
 from __future__ import annotations
 
@@ -67,22 +67,24 @@ def draws_of(settings: WLMCSettings, compiled: bool) -> int:
 
 
 def draw_into(problem, system, n: int, words: np.random.SeedSequence, counts, stop) -> None:
-    """Add the bins of ``n`` uniform points to ``counts (nx, ny)``."""
+    """Add the bins of ``n`` points of the box or of the prior to ``counts (nx, ny)``."""
     if system is None:
         rng = np.random.default_rng(words)
         for _ in range(n):
             if stop[0]:
                 break
-            ix, iy = problem.grid.index(*problem.observe(rng.uniform(problem.lo, problem.hi)))
+            ix, iy = problem.grid.index(*problem.observe(problem.draw(rng)))
             if ix >= 0:
                 counts[ix, iy] += 1
         return
     from wlnn.backend.binning import binning
     from wlnn.wlmc import driver
 
-    draw, bins = driver.draws_for(system), binning(problem.grid)
+    gaussian, bins = problem.sigma.size > 0, binning(problem.grid)
+    draw = driver.prior_draws_for(system) if gaussian else driver.draws_for(system)
+    law = (problem.sigma,) if gaussian else (problem.lo, problem.hi)
     state = words.generate_state(4, np.uint64)
     for first in range(0, max(n, 1), ANCHOR_PIECE):
         if stop[0]:
             break
-        draw(system, problem.lo, problem.hi, bins, min(ANCHOR_PIECE, n - first), state, counts)
+        draw(system, *law, bins, min(ANCHOR_PIECE, n - first), state, counts)

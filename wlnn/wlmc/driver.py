@@ -25,6 +25,7 @@ from wlnn.networks.compiled.moves import (
 )
 from wlnn.wlmc.rules import (
     ADAPT_EVERY,
+    GAUSSIAN_BOX,
     NEW_BIN_CLOSED,
     REFRESH_EVERY,
     STEP_ADAPT,
@@ -33,6 +34,7 @@ from wlnn.wlmc.rules import (
     adapted_width,
     first_entropy,
     heading,
+    ln_prior_ratio,
     wrapped,
 )
 
@@ -59,6 +61,7 @@ _adapted_width = njit(adapted_width, cache=True, inline="always")
 _heading = njit(heading, cache=True, inline="always")
 _first_entropy = njit(first_entropy, cache=True)
 _wrapped = njit(wrapped, cache=True, inline="always")
+_ln_prior_ratio = njit(ln_prior_ratio, cache=True, inline="always")
 
 
 def _wlmc_stage(
@@ -74,9 +77,11 @@ def _wlmc_stage(
     A move that leaves the box or the window is rejected and the old state counts once, exactly as
     after any other rejection; S is read from the table at that moment. With NEW_BIN_CLOSED unknown
     bins are outside the window (production: S is frozen, so an unknown bin has no S to compare).
+    Under a Gaussian prior (``stage.sigma``) no move leaves the box, and the ratio of the priors is
+    part of the acceptance; ``lo`` and ``hi`` are then too large to be read.
     """
     n_parameters = theta.shape[0]
-    periodic = stage.periodic
+    periodic, sigma = stage.periodic, stage.sigma
     words = (rng[0], rng[1], rng[2], rng[3])
     step_width = chain.step_width
     direction = chain.direction
@@ -99,6 +104,8 @@ def _wlmc_stage(
         else:
             width = step_width
         new = theta[i] + width * (hi[i] - lo[i]) * (2.0 * u - 1.0)
+        if sigma.shape[0] > 0:
+            new = theta[i] + width * GAUSSIAN_BOX * sigma[i] * (2.0 * u - 1.0)
         if periodic.shape[0] > 0 and periodic[i]:
             new = _wrapped(new, lo[i], hi[i])
         moved = False
@@ -114,6 +121,8 @@ def _wlmc_stage(
                 inside = known or stage.new_bin_rule != NEW_BIN_CLOSED
             if inside:  # 4. accept with min(1, exp(S[old] - S[new])), and always what is new
                 difference = entropy[bx, by] - entropy[nbx, nby] if known else 0.0
+                if sigma.shape[0] > 0:  # ... and as much as the prior is larger there
+                    difference += _ln_prior_ratio(theta[i], new, sigma[i])
                 word, words = _next_word(words)
                 u = float(word >> np.uint64(11)) * _MANTISSA
                 if difference >= 0.0 or u < math.exp(difference):
@@ -217,7 +226,50 @@ uniform_draws = njit(_uniform_draws, cache=True, nogil=True)
 _uniform_draws_uncached = njit(_uniform_draws, nogil=True)
 
 
+def _prior_draws(system, sigma, bins, n_draws, rng, histogram):
+    """As :func:`_uniform_draws`, ``n_draws`` points of a Gaussian prior; normal numbers in pairs.
+
+    G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29, 610 (1958).
+    """
+    words = (rng[0], rng[1], rng[2], rng[3])
+    theta = np.empty_like(sigma)
+    outside = 0
+    for _ in range(n_draws):
+        sine = 0.0
+        for k in range(sigma.shape[0]):
+            if k % 2 == 0:
+                word, words = _next_word(words)
+                u = float(word >> np.uint64(11)) * _MANTISSA
+                radius = math.sqrt(-2.0 * math.log(1.0 - u))
+                word, words = _next_word(words)
+                angle = 2.0 * math.pi * (float(word >> np.uint64(11)) * _MANTISSA)
+                theta[k] = sigma[k] * radius * math.cos(angle)
+                sine = radius * math.sin(angle)
+            else:
+                theta[k] = sigma[k] * sine
+        x, y = refresh(system, theta)
+        bx = x_bin(system, bins, x)
+        by = y_bin(bins, y)
+        if bx >= 0 and bx < bins.nx and by >= 0 and by < bins.ny:
+            histogram[bx, by] += 1
+        else:
+            outside += 1
+    for k in range(4):
+        rng[k] = words[k]
+    return outside
+
+
+prior_draws = njit(_prior_draws, cache=True, nogil=True)
+_prior_draws_uncached = njit(_prior_draws, nogil=True)
+
+
 def draws_for(system):
     """``uniform_draws`` for ``system``, as :func:`stage_for`."""
     drop_stale()
     return uniform_draws if _lasts(system) else _uniform_draws_uncached
+
+
+def prior_draws_for(system):
+    """``prior_draws`` for ``system``, as :func:`stage_for`."""
+    drop_stale()
+    return prior_draws if _lasts(system) else _prior_draws_uncached

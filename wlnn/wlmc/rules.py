@@ -15,6 +15,8 @@ ADAPT_EVERY = 1_000  # steps of one acceptance measurement of the paper's step r
 STEP_FIXED, STEP_ADAPT, STEP_LOG_UNIFORM = 0, 1, 2
 NEW_BIN_MINIMUM, NEW_BIN_PREVIOUS, NEW_BIN_CLOSED, NEW_BIN_NEARBY = 0, 1, 2, 3
 WALLS = np.zeros(0, np.bool_)  # no parameter is periodic
+EVEN = np.zeros(0)  # all parameters of a box are equally likely
+GAUSSIAN_BOX = 4.0  # sigma: widths of moves under a Gaussian prior are parts of such a box
 CLOSED_ENTROPY = 2.0**1000  # S of a closed bin of a common S; sums and means of it are exact
 
 # by the words of the settings; a rule that freezes adapts before
@@ -36,6 +38,7 @@ class Stage(NamedTuple):
     low_row: int  # x rows whose alternate visits make a round trip
     high_row: int
     periodic: np.ndarray = WALLS  # (P,) bool, or (0,) where every parameter has walls
+    sigma: np.ndarray = EVEN  # (P,) of a Gaussian prior, which has no walls, or (0,) of a box
 
 
 class Chain(NamedTuple):
@@ -56,6 +59,11 @@ class Chain(NamedTuple):
 def wrapped(new, lo, hi):
     """A value of a periodic parameter in its box: what leaves at one end comes in at the other."""
     return min(lo + (new - lo) % (hi - lo), hi)
+
+
+def ln_prior_ratio(old, new, sigma):
+    """ln of the ratio of Gaussian priors of a parameter that moves from ``old`` to ``new``."""
+    return 0.5 * (old - new) * (old + new) / (sigma * sigma)
 
 
 def adapted_width(width, taken):

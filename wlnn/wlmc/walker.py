@@ -141,7 +141,7 @@ def start(problem: Problem, settings: WLMCSettings, number: int) -> Walker:
     x_axis, y_axis = problem.grid
     best, theta, drawn = math.inf, None, []
     for _ in range(START_DRAWS):
-        candidate = rng.uniform(problem.lo, problem.hi)
+        candidate = problem.draw(rng)
         drawn.append(problem.observe(candidate))
         distance = _distance(problem, drawn[-1])
         if distance < best:
@@ -183,7 +183,7 @@ def _moved_in(problem: Problem, rng, theta: np.ndarray, best: float):
             before = best
         candidate = theta.copy()
         i = rng.integers(theta.size)
-        candidate[i] += width * (problem.hi[i] - problem.lo[i]) * rng.uniform(-1, 1)
+        candidate[i] += width * (2 * problem.half_width[i]) * rng.uniform(-1, 1)
         if problem.lo[i] <= candidate[i] <= problem.hi[i]:
             distance = _distance(problem, problem.observe(candidate))
             width = min(0.5, width * 1.1) if distance < best else max(0.01, width * 0.98)
@@ -252,7 +252,7 @@ def advance(
     new_bins = NEW_BIN_CLOSED if closed else NEW_BINS[plan.settings.late_bins]
     chain = run_stage(
         problem, system, theta, entropy, histogram, known, kept,
-        Stage(plan.steps, ln_f, step_rule, new_bins, low, high, problem.periodic),
+        Stage(plan.steps, ln_f, step_rule, new_bins, low, high, problem.periodic, problem.sigma),
         Chain(step_width, walker.direction), rng, stop, driver=plan.driver,
     )  # fmt: skip
     if chain.done < plan.steps:

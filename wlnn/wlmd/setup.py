@@ -34,6 +34,7 @@ def make_setup(problem: Problem, settings: WLMDSettings) -> Setup:
         UserError: the problem has no gradient, or hills are narrower than a bin.
     """
     problem.require_gradient()
+    problem.require_box("Wang-Landau molecular dynamics")
     windows = (settings.x_low, settings.x_high), (settings.y_low, settings.y_high)
     grid = Grid(
         *(
