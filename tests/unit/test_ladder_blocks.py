@@ -105,7 +105,7 @@ def test_a_pair_in_two_blocks_waits_for_both():
 def test_a_stopped_block_has_whole_stretches_only(monkeypatch):
     problem = least_squares.sphere(N).problem
     mover = mover_of(problem, SETTINGS)
-    one, _ = blocks_of(SETTINGS, in_phase(mover, SETTINGS, PILOT), 2, 6)
+    _, one = blocks_of(SETTINGS, in_phase(mover, SETTINGS, PILOT), 2, 6)
     assert same(advance_block(mover, SETTINGS, one, 10.0, np.ones(1, np.uint8)), one)
     real, flag = mover.walks, stop()
 

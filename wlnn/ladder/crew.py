@@ -17,7 +17,7 @@ from wlnn.ladder.movers import Mover
 from wlnn.ladder.state import DONE, PILOT, RUN, Ladder
 from wlnn.settings.ladder import LadderSettings
 
-WORTH = 1 / 50  # least length of a task of a block, in units of what is usual for the executor
+WORTH = 1 / 20  # least length of a task of a block, in units of what is usual for the executor
 TOGETHER_SECONDS = 5.0  # of work between two times that all blocks are one ladder, which is saved
 LEAST_STRETCHES = 2  # ... which are as many at least
 LEAST_RUNGS = 2  # in a block
