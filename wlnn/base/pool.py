@@ -106,8 +106,9 @@ def run_units(
     """Every unit to where ``done(state)`` is true, or to where it is when ``stop`` is set.
 
     A unit that comes back is handed to ``saw(states)``, and its next stretch begins; no unit waits
-    for another. A stretch whose worker was killed is made again. What a stretch raises ends the
-    others and is raised here. A ``stop`` above 1 does not wait for stretches elsewhere.
+    for another. While nothing comes from elsewhere ``saw`` is called too, with nothing new. A
+    stretch whose worker was killed is made again. What a stretch raises ends the others and is
+    raised here. A ``stop`` above 1 does not wait for stretches elsewhere.
 
     Units that act on each other do so in ``meet(states, k, away)``, after unit k came back: it may
     change, and append, states of units that are not ``away``, and names those that may go on.
@@ -133,7 +134,10 @@ def run_units(
         for k in range(len(states)):
             submit(k)
         while waiting and not send.dropped(stop, waiting):
-            for job in wait(waiting, LOOK_SECONDS, FIRST_COMPLETED).done:
+            came = wait(waiting, LOOK_SECONDS, FIRST_COMPLETED).done
+            if not came and isinstance(send, _Elsewhere):
+                saw(states)  # time to save what came before
+            for job in came:
                 k, others = waiting.pop(job), set()
                 try:
                     states[k], lost[k] = send.received(job), 0
@@ -272,10 +276,14 @@ def over_settings(
     order = sorted(range(len(jobs)), key=lambda i: -costs[i])
     units, total = [_Job(jobs[i]) for i in order], float(sum(costs))
 
+    told = [-1.0]
+
     def saw(units: list[_Job]) -> None:
-        if progress is not None and total:
-            ended = zip(order, units, strict=True)
-            progress(float(sum(costs[i] for i, unit in ended if unit.done)), total)
+        ended = zip(order, units, strict=True)
+        done = float(sum(costs[i] for i, unit in ended if unit.done))
+        if progress is not None and total and done != told[0]:
+            told[0] = done
+            progress(done, total)
 
     saw(units)
     if processes <= 1 or len(jobs) <= 1:
