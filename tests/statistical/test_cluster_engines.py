@@ -1,16 +1,18 @@
 """Real schedulers on this machine: dask with TLS and a worker killed, and MPI; the same bits."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wlnn.base import pool
+from wlnn.base import pool, store
 from wlnn.base.engines import Engine, engine_on
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
@@ -81,14 +83,80 @@ def test_a_client_without_the_key_is_refused(cluster, tmp_path, monkeypatch):
         assert engine.submit(os.getpid).result() != os.getpid()
 
 
-def test_ranks_of_an_mpi_job_give_the_same_bits(tmp_path):
+def ranks(n, *words):
+    """The command line of an MPI job of n ranks; the test is skipped where there is no MPI."""
     pytest.importorskip("mpi4py", reason="the extra 'mpi' is not installed")
     mpiexec = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if mpiexec is None:
         pytest.skip("there is no mpiexec")
+    job = [mpiexec, "-n", str(n), sys.executable, "-m", "mpi4py.futures"]
+    there = [mpiexec, "-n", "1", sys.executable, "-c", "from mpi4py import MPI"]
+    if subprocess.run(there, capture_output=True, check=False, timeout=120).returncode:
+        pytest.skip("mpi4py does not find the library of this mpiexec")
+    return [*job, "-m", "wlnn", *words]
+
+
+def test_ranks_of_an_mpi_job_give_the_same_bits(tmp_path):
+    job = ranks(3, "sample", *OPTIONS, "--on", "mpi")
     alone = [sys.executable, "-m", "wlnn", "sample", *OPTIONS]
-    ranks = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", *alone[1:], "--on", "mpi"]
-    for words, out in ((alone, "one"), (ranks, "ranks")):
+    for words, out in ((alone, "one"), (job, "ranks")):
         subprocess.run([*words, "--out", tmp_path / out], check=True, timeout=900)
     one, other = (Landscape.load(tmp_path / out / "landscape.npz") for out in ("one", "ranks"))
     np.testing.assert_array_equal(one.entropies, other.entropies)
+
+
+OWN = """
+import os
+import time
+
+import numpy as np
+import wlnn
+
+
+def squares(theta):
+    time.sleep(5e-4)
+    return float(theta @ theta), float(theta[0])
+
+
+with open("pids", "a") as pids:  # of all ranks
+    print(os.getpid(), file=pids)
+grid = wlnn.Grid(wlnn.Axis("square", 0.0, 2.5, 5), wlnn.Axis("first", -1.0, 1.5, 5))
+problem = wlnn.Problem("ball", -np.ones(3), np.ones(3), grid, squares)
+"""
+
+
+def test_a_killed_rank_ends_the_job_and_loses_nothing_that_came_back(tmp_path, monkeypatch):
+    """MPI ends the other ranks too; what they had given back is on disk, and the rest follows."""
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN)
+    words = ("sample", "--task", "own.py:problem", "--walkers", "3", "--steps", "9000",
+             "--set", "wlmc.stages=90", "--set", "wlmc.step_width=0.5",
+             "--set", "wlmc.estimator=frozen")  # fmt: skip
+    job = subprocess.Popen(
+        ranks(3, *words, "--on", "mpi", "--out", "killed"),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while not stages() and job.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    before = stages()
+    assert before, job.stderr.read() if job.poll() is not None else "no checkpoint came"
+    parent = json.loads(Path("killed/.claim.json").read_text())["pid"]
+    workers = {int(pid) for pid in Path("pids").read_text().split()} - {parent}
+    os.kill(min(workers), signal.SIGKILL)
+    job.communicate(timeout=60)
+    assert job.returncode != 0
+    assert not Path("killed/landscape.npz").exists()
+    assert stages() >= before
+    wlnn = (sys.executable, "-m", "wlnn")
+    subprocess.run([*wlnn, "resume", "killed", "--threads", "3"], check=True, timeout=300)
+    subprocess.run([*wlnn, *words, "--out", "alone", "--threads", "3"], check=True, timeout=300)
+    one, other = (Landscape.load(Path(out, "landscape.npz")) for out in ("alone", "killed"))
+    np.testing.assert_array_equal(one.entropies, other.entropies)
+    np.testing.assert_array_equal(one.visits, other.visits)
+
+
+def stages():
+    """Stages of all checkpoints."""
+    states = [store.load(path)[1]["walkers"] for path in Path("killed").glob("walker*.npz")]
+    return sum(walker["stage"] for walkers in states for walker in walkers)

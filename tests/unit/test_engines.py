@@ -20,6 +20,7 @@ from wlnn.base.pool import Shared, itself, run_units
 from wlnn.base.running import stoppable
 from wlnn.canonical import run as md_run
 from wlnn.canonical import search as seek_run
+from wlnn.ladder import crew
 from wlnn.ladder import run as ladder_run
 from wlnn.reference.cases import box_loss
 from wlnn.runs.recipe import make_recipe
@@ -138,7 +139,9 @@ KINDS = [walkers, merged, trainings, *(
 def test_a_careless_machine_far_away_gives_the_same_bits(kind, monkeypatch):
     monkeypatch.setattr(pool, "STRETCH_SECONDS", 0.005)  # many stretches
     monkeypatch.setattr(pool, "TRIES", 20)
-    far = Engine(Faraway(), seconds=0.02)
+    monkeypatch.setattr(crew, "WORTH", 1e-9)  # the rungs of two ladders are dealt out to three
+    monkeypatch.setattr(crew, "TOGETHER_SECONDS", 0.05)
+    far = Engine(Faraway(), seconds=0.02, count=lambda: 3)
     np.testing.assert_array_equal(kind(executor=far), kind(threads=2))
 
 

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import Executor, Future
 from functools import partial
@@ -103,6 +104,60 @@ def test_every_return_is_seen_and_a_set_flag_ends_the_loop():
         states = run_units(grow, shared, begun(), ended, one, stop, saw)
     assert seen[:5] == [3, 6, 9, 12, 15]
     assert sum(state.steps for state in states) < 80
+
+
+def test_what_came_back_is_seen_again_while_nothing_else_comes(monkeypatch):
+    """So that it can be saved: the next stretch from afar may be half a minute away."""
+    monkeypatch.setattr("wlnn.base.pool.LOOK_SECONDS", 0.02)
+
+    class Late(Executor):
+        def submit(self, function, *arguments):
+            future = Future()
+            work = lambda: future.set_result(function(*arguments))  # noqa: E731
+            threading.Timer(0.01 if arguments[1].number == 0 else 0.4, work).start()
+            return future
+
+    seen = []
+
+    def saw(states):
+        seen.append(tuple(state.steps for state in states))
+
+    with Shared(partial(dict, factor=7)) as shared:
+        run_units(grow, shared, begun()[:2], lambda s: s.steps > 0, Late(), NEVER.copy(), saw)
+    assert seen[0] == (3, 0)
+    assert seen[1] == (3, 0)
+    assert seen[-1] == (3, 3)
+    assert seen.count((3, 3)) == 1
+
+
+def test_units_meet_when_both_are_here():
+    """Unit 1 may not pass unit 0, which hands it a step at a time; a third appears at the end."""
+
+    def step(shared, state, seconds, stop):
+        return state._replace(steps=state.steps + 1)
+
+    def done(state):
+        return state.steps >= state.value
+
+    def meet(states, k, away):
+        assert k not in away
+        if k == 0 and 1 not in away:
+            states[1] = states[1]._replace(value=states[0].steps)
+        if states[0].steps == 5 and len(states) == 2:
+            states.append(Count(2, 3, 0))
+            return [1, 2]
+        return [1]
+
+    for executor in (Careless(), None):
+        with executor_of(2, executor=executor) as pool, Shared(dict) as shared:
+            if executor:
+                executor.random.random = lambda: 0.0
+            two = [Count(0, 5, 0), Count(1, 0, 0)]
+            found = run_units(
+                step, shared, two, done, pool, NEVER.copy(), lambda _: None, meet=meet
+            )
+        assert [state.steps for state in found][::2] == [5, 3]
+        assert 0 < found[1].steps <= 5
 
 
 def test_what_a_stretch_raises_comes_out_and_ends_the_others():

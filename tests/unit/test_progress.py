@@ -157,3 +157,21 @@ def test_the_time_that_compiling_took_is_no_pace(monkeypatch):
     now[0] += 1
     clocks.saw(0.1, lambda: "", None)
     assert said[-1].seconds_left == pytest.approx(9)
+
+
+def test_what_waits_is_saved_when_nothing_more_comes(monkeypatch):
+    now, saved = [0.0], []
+    monkeypatch.setattr("wlnn.base.running.time.monotonic", lambda: now[0])
+    clocks = Clocks(None, saved.append)
+    for second, part, state in [
+        (1.0, 0.1, "a"),  # not five seconds since the beginning
+        (1.3, 0.1, "a"),  # nothing new: it is saved
+        (1.6, 0.1, "a"),  # once
+        (2.0, 0.2, "b"),
+        (2.4, 0.3, "c"),  # as long as something comes, every five seconds
+        (6.5, 0.4, "d"),
+        (9.0, 0.4, "d"),
+    ]:
+        now[0] = second
+        clocks.saw(part, str, state)
+    assert saved == ["a", "d"]

@@ -95,6 +95,12 @@ class Engine(Executor):
         if self.now == 0 and before != 0:
             self.tell("no worker is there; waiting for some")
 
+    def workers(self) -> int:
+        """How many there are now, or are meant to be; 1 where nobody knows."""
+        if self.count is not None:
+            return self.count() if self.now is None else self.now
+        return getattr(self.executor, "_max_workers", 1)
+
     def words(self) -> str:
         """How many workers there are, and how many were lost."""
         lost = f", {self.lost} lost" * (self.lost > 0)

@@ -16,7 +16,8 @@ import operator
 import pickle
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -31,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.base.engines import Engine, ourselves, pickler, processes
+from wlnn.base.engines import FAR_SECONDS, Engine, ourselves, pickler, processes
 from wlnn.base.errors import UserError
 
 STRETCH_SECONDS = 0.5  # of work before a unit comes back, and of a first stretch elsewhere
@@ -82,6 +83,15 @@ def executor_of(
             yield threads
 
 
+def workers_of(executor: Executor) -> tuple[int, float]:
+    """How many workers there are now, and the seconds of work after which a unit comes back."""
+    if isinstance(executor, Engine):
+        return executor.workers(), executor.seconds
+    here = isinstance(executor, ThreadPoolExecutor)
+    # no executor says it, those of the standard library and loky know
+    return getattr(executor, "_max_workers", 1), STRETCH_SECONDS if here else FAR_SECONDS
+
+
 def run_units(
     stretch: Callable,
     shared: Shared,
@@ -91,12 +101,17 @@ def run_units(
     stop: np.ndarray,
     saw: Callable[[list], None],
     seconds: float | None = None,
+    meet: Callable[[list, int, set[int]], Iterable[int]] = lambda *_: (),
 ) -> list:
     """Every unit to where ``done(state)`` is true, or to where it is when ``stop`` is set.
 
     A unit that comes back is handed to ``saw(states)``, and its next stretch begins; no unit waits
-    for another. A stretch whose worker was killed is made again. What a stretch raises ends the
-    others and is raised here. A ``stop`` above 1 does not wait for stretches elsewhere.
+    for another. While nothing comes from elsewhere ``saw`` is called too, with nothing new. A
+    stretch whose worker was killed is made again. What a stretch raises ends the others and is
+    raised here. A ``stop`` above 1 does not wait for stretches elsewhere.
+
+    Units that act on each other do so in ``meet(states, k, away)``, after unit k came back: it may
+    change, and append, states of units that are not ``away``, and names those that may go on.
 
     Raises:
         UserError: workers were killed over one stretch again and again, cannot be sent the problem,
@@ -106,8 +121,9 @@ def run_units(
         send: _Here | _Elsewhere = _Here(executor, stretch, shared, stop)
     else:
         send = _Elsewhere(executor, stretch, shared)
-    states, lost = list(states), [0] * len(states)
-    lengths = [min(STRETCH_SECONDS, send.longest) if seconds is None else seconds] * len(states)
+    states, lost = list(states), defaultdict(int)
+    first = min(STRETCH_SECONDS, send.longest) if seconds is None else seconds
+    lengths: dict[int, float] = defaultdict(lambda: first)
     waiting: dict[Future, int] = {}
 
     def submit(k: int) -> None:
@@ -118,8 +134,11 @@ def run_units(
         for k in range(len(states)):
             submit(k)
         while waiting and not send.dropped(stop, waiting):
-            for job in wait(waiting, LOOK_SECONDS, FIRST_COMPLETED).done:
-                k = waiting.pop(job)
+            came = wait(waiting, LOOK_SECONDS, FIRST_COMPLETED).done
+            if not came and isinstance(send, _Elsewhere):
+                saw(states)  # time to save what came before
+            for job in came:
+                k, others = waiting.pop(job), set()
                 try:
                     states[k], lost[k] = send.received(job), 0
                 except Exception as error:
@@ -129,8 +148,11 @@ def run_units(
                 else:
                     if seconds is None:  # short ones first, so that something is seen soon
                         lengths[k] = min(2 * lengths[k], send.longest)
+                    away = set(waiting.values())
+                    others = set(meet(states, k, away)) - away - {k}
                     saw(states)
-                submit(k)
+                for unit in (k, *sorted(others)):
+                    submit(unit)
     except BaseException as error:
         if isinstance(send, _Here):
             stop[0] = 1  # the other units end at once
@@ -254,10 +276,14 @@ def over_settings(
     order = sorted(range(len(jobs)), key=lambda i: -costs[i])
     units, total = [_Job(jobs[i]) for i in order], float(sum(costs))
 
+    told = [-1.0]
+
     def saw(units: list[_Job]) -> None:
-        if progress is not None and total:
-            ended = zip(order, units, strict=True)
-            progress(float(sum(costs[i] for i, unit in ended if unit.done)), total)
+        ended = zip(order, units, strict=True)
+        done = float(sum(costs[i] for i, unit in ended if unit.done))
+        if progress is not None and total and done != told[0]:
+            told[0] = done
+            progress(done, total)
 
     saw(units)
     if processes <= 1 or len(jobs) <= 1:

@@ -19,6 +19,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
+REST_SECONDS = 0.5  # ... where nothing more came meanwhile
 REPORT_SECONDS = 0.5  # between two reports
 COMPILING = "compiling (once per kind of network; later runs load what it made)"
 STOPPING = "stopping as soon as the compiler comes up for air; nothing is lost"
@@ -94,6 +95,7 @@ class Clocks:
         self.report, self.save, self.first = report or (lambda _: None), save, part
         self.begun = self.saved = time.monotonic()
         self.said = -math.inf
+        self.part = self.kept = part  # what was seen last, and what is saved
         self.latest = None
 
     def tell(self, notes: tuple[str, ...]) -> None:
@@ -102,11 +104,16 @@ class Clocks:
             self.report(Report(self.first, notes=notes))
 
     def saw(self, part: float, line: Callable[[], str], states, notes: tuple[str, ...] = ()):
-        """Something was done: save and report if it is time to, and at the end."""
+        """Something was done: save and report if it is time to, and at the end.
+
+        Called again with nothing new, it saves what waits: the next may be half a minute away.
+        """
         now, self.latest = time.monotonic(), states
-        if self.save is not None and now - self.saved > SAVE_SECONDS:
+        least = SAVE_SECONDS if part != self.part else REST_SECONDS
+        if self.save is not None and part != self.kept and now - self.saved > least:
             self.save(states)
-            self.saved = now
+            self.saved, self.kept = now, part
+        self.part = part
         if notes or part >= 1 or now - self.said > REPORT_SECONDS:
             self.said, before = now, part - self.first
             left = (now - self.begun) * (1 - part) / before if before > 0 else math.nan

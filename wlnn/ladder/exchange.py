@@ -39,6 +39,11 @@ def ln_acceptance(rungs: Rungs, pairs: np.ndarray, x: np.ndarray, y: np.ndarray)
     ) * (y[i] - y[j])
 
 
+def ln_chances(pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """ln of the uniform numbers ``(m,)`` that decide on all pairs of a round."""
+    return np.log1p(-rng.random(len(pairs)))
+
+
 def exchange(
     rungs: Rungs, pairs: np.ndarray, order: np.ndarray, x, y, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +51,7 @@ def exchange(
 
     ``order[k]`` is the replica in rung k. One uniform number is drawn for each pair.
     """
-    accepted = np.log1p(-rng.random(len(pairs))) < ln_acceptance(rungs, pairs, x, y)
+    accepted = ln_chances(pairs, rng) < ln_acceptance(rungs, pairs, x, y)
     order = order.copy()
     i, j = pairs[accepted].T
     order[i], order[j] = order[j], order[i]

@@ -74,30 +74,34 @@ def _unit(mover, settings, ladder: Ladder):
         one_rung = one_rung_down if ladder.phase == DESCENT else one_rung_up
         return (yield from one_rung(mover, settings, ladder))
     later = yield from _stretch(mover, settings, ladder)
-    if ladder.phase == PILOT:
-        return _respaced(mover, settings, later) if later.unit == settings.pilot else later
-    if later.unit % GATHER == 0:
-        later = later._replace(parts=(gathered(later.parts),))
-    if later.unit % LOOK == 0 and later.unit <= later.units // 2:
-        later = _with_missing_rung(mover, settings, later)
-    return later._replace(phase=DONE) if later.unit >= later.units else later
+    return turned(mover, settings, later)
 
 
 def _stretch(mover, settings, ladder: Ladder):
     """All replicas move, each in its rung; then one round of exchanges."""
     rungs, order = ladder.rungs, ladder.order
-    theta, v = ladder.theta.copy(), ladder.v.copy()
-    x, y, kinetic = np.empty(rungs.n), np.empty(rungs.n), np.full(rungs.n, np.nan)
-    slice_now = ladder.unit * SLICES // max(ladder.units, settings.pilot, 1)
     rngs = [generator_of(settings.seed, ladder, k) for k in range(rungs.n)]
+    theta, v = ladder.theta, ladder.v
     walks = [
         Errand(rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[order[k]], v[order[k]], rngs[k])
         for k in range(1, rungs.n)
     ]
     visits = [mover.draw(rngs[0]), *(yield walks, settings.stretch)]
+    theta, v = theta.copy(), v.copy()
     for k, visit in enumerate(visits):
         theta[order[k]], v[order[k]] = visit.theta, visit.v
-        (x[k], y[k]), kinetic[k] = visit.here, visit.kinetic
+    return exchanged(settings, ladder._replace(theta=theta, v=v), visits)
+
+
+def exchanged(settings, ladder: Ladder, visits) -> Ladder:
+    """The samples of a visit ``(K,)`` to every rung are kept, and one round of exchanges is made.
+
+    Which parameters the replicas have belongs to the caller.
+    """
+    rungs, order = ladder.rungs, ladder.order
+    x, y = (np.array([visit.here[k] for visit in visits]) for k in range(2))
+    kinetic = np.array([visit.kinetic for visit in visits])
+    slice_now = ladder.unit * SLICES // max(ladder.units, settings.pilot, 1)
     parts = [of_visit(visit, k, slice_now) for k, visit in enumerate(visits)]
     steps = (rungs.n - 1) * settings.stretch + 1
     drawn = ladder.drawn.copy()
@@ -115,8 +119,6 @@ def _stretch(mover, settings, ladder: Ladder):
         unit=ladder.unit + 1,
         steps=ladder.steps + steps,
         order=order,
-        theta=theta,
-        v=v,
         drawn=drawn,
         parts=(*ladder.parts, together(parts)),
         tried=tried,
@@ -124,6 +126,25 @@ def _stretch(mover, settings, ladder: Ladder):
         kinetic=ladder.kinetic + np.stack([np.ones(rungs.n), kinetic, kinetic**2]),
         descents=descents,
     )
+
+
+def turned(mover, settings, ladder: Ladder) -> Ladder:
+    """What follows a stretch: rungs spaced anew, or one more, samples gathered, or the end."""
+    if ladder.phase == PILOT:
+        return _respaced(mover, settings, ladder) if ladder.unit == settings.pilot else ladder
+    if ladder.unit % GATHER == 0:
+        ladder = ladder._replace(parts=(gathered(ladder.parts),))
+    if ladder.unit % LOOK == 0 and ladder.unit <= ladder.units // 2:
+        ladder = _with_missing_rung(mover, settings, ladder)
+    return ladder._replace(phase=DONE) if ladder.unit >= ladder.units else ladder
+
+
+def next_turn(settings, ladder: Ladder) -> int:
+    """The stretch, after the present one, behind which rungs or phase may change."""
+    if ladder.phase == PILOT:
+        return settings.pilot
+    look = (ladder.unit // LOOK + 1) * LOOK
+    return look if look <= ladder.units // 2 else ladder.units
 
 
 def joined(ladder: Ladder, samples: Samples):

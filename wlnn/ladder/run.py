@@ -7,22 +7,24 @@ number of threads, gives the same bits.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from wlnn.base import store
 from wlnn.base.claims import alone
 from wlnn.base.errors import UserError
-from wlnn.base.pool import Shared, executor_of, itself, run_units
+from wlnn.base.pool import Shared, executor_of, itself, run_units, workers_of
 from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.ladder import ladder as units
+from wlnn.ladder.blocks import Block, advance_block
 from wlnn.ladder.checkpoints import load_ladder, run_identity, save_ladder
+from wlnn.ladder.crew import Climber, Crew, Group, idle, timed
 from wlnn.ladder.descent import begin
 from wlnn.ladder.estimate import landscape
 from wlnn.ladder.movers import Mover, by_gradient, mover_of
@@ -36,29 +38,17 @@ from wlnn.tasks.uncompiled import uncompiled, uncompiled_motion
 
 
 class Climb:
-    """What the ladders of a run share; each has a mover of its own."""
+    """What the ladders of a run share; each thread has a mover of its own."""
 
     def __init__(self, problem, settings: LadderSettings, field: Field | None = None):
         self.problem, self.settings, self.field = problem, settings, field or field_of(problem)
-        self.movers: dict[int, Mover] = {}
+        self.own = threading.local()
 
-    def mover(self, number: int) -> Mover:
-        """What moves the replicas of one ladder."""
-        if number not in self.movers:
-            self.movers[number] = mover_of(self.problem, self.settings, self.field)
-        return self.movers[number]
-
-
-class Climber(NamedTuple):
-    """A ladder by its number; None before its uniform draws are made."""
-
-    number: int
-    ladder: Ladder | None
-
-    @property
-    def done(self) -> bool:
-        """Whether its last stretch is made."""
-        return self.ladder is not None and self.ladder.phase == DONE
+    def mover(self) -> Mover:
+        """What moves replicas, in this thread."""
+        if not hasattr(self.own, "mover"):
+            self.own.mover = mover_of(self.problem, self.settings, self.field)
+        return self.own.mover
 
 
 @alone
@@ -153,12 +143,15 @@ def _climb(make: Callable, settings: LadderSettings) -> Climb:
     return Climb(_tried(make()), settings)
 
 
-def stretch(
-    climb: Climb, group: tuple[Climber, ...], seconds: float, stop: np.ndarray
-) -> tuple[Climber, ...]:
-    """Some units of the ladders of a group, side by side; their uniform draws are the first."""
+def stretch(climb: Climb, group: Group | Block, seconds: float, stop: np.ndarray) -> Group | Block:
+    """Some units of the ladders of a group, side by side; their uniform draws are the first.
+
+    Of a block of rungs, what can be done without its neighbours.
+    """
+    mover = climb.mover()
+    if isinstance(group, Block):
+        return advance_block(mover, climb.settings, group, seconds, stop)
     until, ladders = time.monotonic() + seconds, dict(group)
-    mover = climb.mover(group[0].number)
     while not stop[0] and time.monotonic() < until:
         fresh = [number for number, ladder in ladders.items() if ladder is None]
         going = [number for number, ladder in ladders.items() if ladder and ladder.phase != DONE]
@@ -168,7 +161,9 @@ def stretch(
         elif going:
             later = units.advance_all(mover, climb.settings, [ladders[k] for k in going], stop)
             if later is not None:  # None: stopped within a unit, which is made again
-                ladders |= dict(zip(going, later, strict=True))
+                before, ladders = ladders, ladders | dict(zip(going, later, strict=True))
+                if any(before[k].phase < PILOT <= ladders[k].phase for k in going):
+                    break  # there are rungs now, which others may take over
         else:
             break
     return tuple(Climber(*pair) for pair in ladders.items())
@@ -178,13 +173,10 @@ def _all_units(
     climb, shared, climbers, directory, threads, report, stop, executor
 ) -> list[Climber]:
     """All ladders to their end, or to where they are when ``stop`` is set."""
-    settings, first = climb.settings, climb.mover(0)
+    settings, first = climb.settings, climb.mover()
     groups = [(climber,) for climber in climbers]
     if not climb.field.compiled:
         groups = [tuple(climbers)]
-
-    def of(groups) -> list[Climber]:
-        return [climber for group in groups for climber in group]
 
     def save(climbers) -> None:
         for climber in climbers:
@@ -195,8 +187,8 @@ def _all_units(
         done = sum(climber.ladder.steps for climber in climbers if climber.ladder)
         return min(done / (settings.steps * len(climbers)), 1.0)
 
-    def saw(groups) -> None:
-        climbers = of(groups)
+    def saw(_) -> None:
+        climbers = crew.climbers
         clocks.saw(part(climbers), lambda: _line(climbers), climbers)
 
     clocks = Clocks(report, save, part(climbers))
@@ -206,12 +198,14 @@ def _all_units(
     with clocks.compiling():
         words = np.random.default_rng(0)
         draw = first.draw(words)  # what Numba compiles, it compiles here
-        first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
+        where = 0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words
+        first.walk(*where, stop)
     with executor_of(threads, executor=executor) as executor, clocks.saving():
-        ended = lambda group: all(climber.done for climber in group)  # noqa: E731
-        climbers = of(run_units(stretch, shared, groups, ended, executor, stop, saw))
-    save(climbers)
-    return climbers
+        again = partial(first.walk, *where, np.zeros(1, np.uint8))
+        crew = Crew(first, settings, groups, partial(workers_of, executor), partial(timed, again))
+        run_units(stretch, shared, crew.states, idle, executor, stop, saw, meet=crew.meet)
+    save(crew.climbers)
+    return crew.climbers
 
 
 def _line(climbers: list[Climber]) -> str:

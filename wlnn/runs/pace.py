@@ -41,7 +41,7 @@ def _seconds_of_a_move(problem, settings) -> float:
     """A step of a replica, from ever longer trials up to half a second."""
     from wlnn.ladder.run import Climb
 
-    mover, rng = Climb(problem, settings).mover(0), np.random.default_rng(0)
+    mover, rng = Climb(problem, settings).mover(), np.random.default_rng(0)
     draw, stop = mover.draw(rng), np.zeros(1, np.uint8)
     steps, seconds = 8, 0.0
     while seconds < 0.5 and steps < settings.steps:
