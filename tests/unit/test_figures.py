@@ -9,6 +9,7 @@ import pytest
 from command_line import run
 
 from wlnn.landscape.landscape import Landscape
+from wlnn.landscape.verdict import Judgement
 from wlnn.report import scoreboard
 from wlnn.runs import claims, figures
 from wlnn.training.difference import Difference
@@ -77,6 +78,23 @@ def test_a_landscape_that_is_not_publishable_decides_nothing(pair, monkeypatch):
     assert judged["verdict"] == "undecided"
     assert judged["ours"][0]["why"].startswith("landscape: look again")
     assert judged["ours"][0]["value"] == 0.5
+
+
+def test_rows_below_have_no_part_in_a_claim(pair, monkeypatch):
+    """Of a landscape that is publishable but for its lowest rows."""
+    asked = []
+
+    def judged(landscape, x):
+        asked.append(x)
+        return Judgement("publishable" if x > -4 else "look again", "lower rows")
+
+    monkeypatch.setattr(claims, "judge_from", judged)
+    monkeypatch.setattr(claims, "compare_trained", lambda *_: None)
+    monkeypatch.setattr(claims, "at", lambda _, x: difference(0.5, 0.01)._replace(x=x))
+    for x, verdict in ((-3.0, "holds"), (-5.0, "undecided")):
+        told = claims.judged_claim({**CLAIM, "at": [x]}, [(pair[0], [pair[1]])], [])
+        assert told["verdict"] == verdict
+    assert asked == [-3.0, -5.0]
 
 
 def test_losses_that_nobody_comes_to_decide_nothing(pair):

@@ -11,7 +11,13 @@ from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.join import join
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.merge import Draws, WalkerResult, merge
-from wlnn.landscape.verdict import judge, verdict_of, with_verdict
+from wlnn.landscape.verdict import (
+    judge,
+    judge_from,
+    publishable_from,
+    verdict_of,
+    with_verdict,
+)
 from wlnn.report.landscape import summary, verdict_lines
 
 GRID = Grid(Axis("ln train loss", -3.0, 1.0, 8), Axis("y", 0, 2, 2))
@@ -147,3 +153,24 @@ def test_effective_size_and_r_hat_of_known_chains():
     assert diagnostics.effective_size(apart) < 30
     assert np.isnan(diagnostics.split_r_hat(white[:, :2]))
     assert np.isnan(diagnostics.effective_size(np.zeros((2, 10))))
+
+
+def test_rows_above_those_that_are_known_badly_are_publishable():
+    found = result()
+    entropies, x = found.entropies.copy(), GRID.x.centres
+    entropies[:, :2] += np.linspace(-1, 1, 8)[:, None, None]  # without one walker each
+    doubted = with_verdict(dataclasses.replace(found, entropies=entropies))
+    assert "nats only at" in verdict_of(doubted).sentence
+    assert publishable_from(doubted) == x[2]
+    assert judge_from(doubted, x[2]).word == "publishable"
+    assert judge_from(doubted, x[1]).word == "look again"
+    told = verdict_lines(doubted)[-1]
+    assert told == f"  its rows at ln train loss = {x[2]:.2f} and above are publishable"
+    assert f"  {'':<22}{told.strip()}" in summary(doubted)
+
+
+def test_a_run_that_is_publishable_or_too_short_has_no_better_part():
+    assert publishable_from(with_verdict(result())) is None
+    short = with_verdict(result(trips=1.0))
+    assert publishable_from(short) is None
+    assert judge_from(short, GRID.x.centres[-1]).word == "too short"

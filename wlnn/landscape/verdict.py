@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import ceil, isfinite
 
 import numpy as np
@@ -87,6 +87,44 @@ def judge(landscape: Landscape, window: bool = False) -> Judgement:
     doubts = [*_doubts(landscape, numbers), *(() if window else _out_of_reach(landscape, numbers))]
     found = sorted(doubts, key=lambda doubt: doubt[0] != TOO_SHORT)
     return Judgement(*found[0], numbers) if found else Judgement(PUBLISHABLE, numbers=numbers)
+
+
+def judge_from(landscape: Landscape, x: float) -> Judgement:
+    """The verdict on the rows of x and above: that of all, or one that lower rows have no part in.
+
+    What a curve says there needs no row below it, whose errors are larger.
+    """
+    whole = verdict_of(landscape)
+    if whole.word == PUBLISHABLE:
+        return whole
+    if whole.word == TOO_SHORT:
+        return whole
+    rows = (landscape.grid.x.edges[1:] > x)[:, None]
+    above = replace(
+        landscape,
+        entropies=np.where(rows, landscape.entropies, np.nan),
+        visits=np.where(rows, landscape.visits, 0),
+        reliable=landscape.reliable & rows,
+    )
+    return judge(above, window=True)
+
+
+def publishable_from(landscape: Landscape) -> float | None:
+    """Lowest x from which on one that is to be looked at again is publishable; None if nowhere."""
+    rows = np.flatnonzero(landscape.marginal_entropy().reliable)
+    if verdict_of(landscape).word != LOOK_AGAIN or rows.size < 2:
+        return None
+    low, high = 0, len(rows) - 1  # of errors that grow as x falls, the border by bisection
+    centres = landscape.grid.x.centres[rows]
+    if judge_from(landscape, centres[high]).word != PUBLISHABLE:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if judge_from(landscape, centres[middle]).word == PUBLISHABLE:
+            high = middle
+        else:
+            low = middle
+    return float(centres[high]) if high < len(rows) - 1 else None
 
 
 def _trips(landscape: Landscape) -> float | None:

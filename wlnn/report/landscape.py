@@ -16,7 +16,15 @@ from wlnn.ladder.diagnostics import in_words
 from wlnn.landscape.grid import Axis
 from wlnn.landscape.join import seeds_of
 from wlnn.landscape.landscape import GAUGES, Landscape
-from wlnn.landscape.verdict import EFFECTIVE, R_HAT, Judgement, can_go_on, driven, verdict_of
+from wlnn.landscape.verdict import (
+    EFFECTIVE,
+    R_HAT,
+    Judgement,
+    can_go_on,
+    driven,
+    publishable_from,
+    verdict_of,
+)
 
 
 def summary(landscape: Landscape, per: str = "bin", rows: int | None = 12) -> list[str]:
@@ -126,6 +134,7 @@ def _trust(landscape: Landscape) -> list[str]:
     say("verdict", verdict.sentence)
     if verdict.change:
         say("", _what_to_do(landscape, verdict))
+    lines += [f"  {'':<22}{text}" for text in _good_part(landscape)]
     for unit in ("stages", "steps"):
         done = min(meta.get(f"{unit}_done", [np.inf]))
         if done < settings.get(unit, 0):
@@ -175,7 +184,17 @@ def verdict_lines(landscape: Landscape, name: str = "the landscape") -> list[str
     """The verdict for a table that uses a landscape: its word, and what to do about it."""
     verdict = verdict_of(landscape)
     lines = [f"{name}: {verdict.sentence}"]
-    return [*lines, f"  {_what_to_do(landscape, verdict, name)}"] if verdict.change else lines
+    if verdict.change:
+        lines.append(f"  {_what_to_do(landscape, verdict, name)}")
+    return [*lines, *(f"  {text}" for text in _good_part(landscape))]
+
+
+def _good_part(landscape: Landscape) -> list[str]:
+    """Of a landscape to be looked at again: the part of it that needs no second look."""
+    x = publishable_from(landscape)
+    if x is None:
+        return []
+    return [f"its rows at {landscape.grid.x.name} = {x:.2f} and above are publishable"]
 
 
 def _what_to_do(landscape: Landscape, verdict: Judgement, name: str = "RUN") -> str:

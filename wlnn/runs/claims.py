@@ -1,7 +1,7 @@
 """What became of a claim of the paper: one number a loss, its interval, and a verdict.
 
 It runs and draws nothing. A verdict says what 95 % intervals of believable runs say: where a
-landscape is not publishable, or too few trainings came, nothing is decided.
+landscape is not publishable at that loss and above, or too few trainings came, nothing is decided.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.statistics import standard_error, t_factor
 from wlnn.canonical.columns import X
 from wlnn.canonical.trajectories import Trajectories
-from wlnn.landscape.verdict import PUBLISHABLE, verdict_of
+from wlnn.landscape.verdict import PUBLISHABLE, judge_from
 from wlnn.training.advantage import by_network, network_name
 from wlnn.training.difference import Difference, at, compare_trained, half_interval, record_of
 from wlnn.training.trained import sign_of
@@ -57,7 +57,8 @@ def _number(of: str, x, value, half, sign: int, why: str = "") -> dict:
 
 def _difference(of: str, one: Difference, landscapes: Sequence) -> dict:
     """Equilibrium minus trained."""
-    judged = [found for found in map(verdict_of, landscapes) if found.word != PUBLISHABLE]
+    judged = [judge_from(landscape, one.x) for landscape in landscapes]
+    judged = [found for found in judged if found.word != PUBLISHABLE]
     why = f"landscape: {judged[0].sentence}" if judged else "" if one.reliable else FEW
     return _number(of, one.x, one.difference, one.half, one.verdict, why)
 
