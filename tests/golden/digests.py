@@ -98,12 +98,12 @@ SHORT = "--walkers 2 --steps 2e4 --set wlmc.stages=10 --set wlmc.anchor_draws=1e
         f"{AVERAGE}"  # fmt: skip
 MOVED = "--set wlmd.steps=3000 --set wlmd.t1=300 --set wlmd.t2=1500 --set wlmd.t3=1000 " \
         "--set wlmd.round=100 --set wlmd.report=500 --set wlmd.checks=false " \
-        "--set wlmd.tables=2 --set wlmd.f_max=40 --threads 1 --out run"  # fmt: skip
+        "--set wlmd.tables=2 --set wlmd.f_max=40 --threads 1 --out run --sampler wlmd"  # fmt: skip
 REGRESS = "--task spiral-regress --quick --width 6 --points 20"
-SMOOTH = "--sampler wlmd --set grid.y=smoothed-accuracy"
+SMOOTH = "--set grid.y=smoothed-accuracy"
 BRIEF = "--set wlmd.steps=60 --set wlmd.t1=10 --set wlmd.t2=40 --set wlmd.t3=20 " \
         "--set wlmd.round=10 --set wlmd.report=20 --set wlmd.checks=false " \
-        "--set wlmd.tables=1 --threads 1 --out run"  # fmt: skip
+        "--set wlmd.tables=1 --threads 1 --out run --sampler wlmd"  # fmt: skip
 MD = "--steps 1000 --walkers 2 --set md.record=50 --seed 2 --threads 1 --out run"
 TRAIN = f"train {SMALL.replace('--threads', '--processes')} --runs 5 --epochs 30 --seed 4 --out run"
 HOUSE = "--task house-price --data {data}/house/train.csv --width 3 --points 60"
@@ -153,7 +153,7 @@ CASES = {  # name -> commands of wlnn; "python" runs a script; "text" also count
         f"sample {SMALL} {SMOOTH} --set wlmd.accuracy_axis=scaled --logits 1 {MOVED} "
         "--set wlmd.f_max=2 --set wlmd.friction=0.05 --threads 2"
     ],
-    "wlmd-own-task": [f"sample --task own.py:smooth --sampler wlmd {MOVED}"],
+    "wlmd-own-task": [f"sample --task own.py:smooth {MOVED}"],
     "wlmd-digits": [f"sample {DIGITS} {BRIEF}"],
     "wlmd-digits-walkers": [f"sample {DIGITS} --width 3 --walkers 3 --scale unit {BRIEF}"],
     "wlmd-house": [f"sample {HOUSE} --quick {BRIEF}"],
