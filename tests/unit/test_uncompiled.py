@@ -98,6 +98,28 @@ def test_a_slow_network_is_not_tried_twenty_times(clock):
     assert len(calls) == 2
 
 
+def test_what_is_around_a_quick_function_counts(clock):
+    """0.1 ms of the function in a step of 1 ms; a slow one, or a trial that fails, is as it is."""
+    steps = []
+    made = Problem("t", np.zeros(2), np.ones(2), GRID, lambda _: clock(0.0001) or (0.0, 0.0))
+
+    def trial(n):
+        steps.append(n)
+        clock(n * 0.001)
+
+    assert "1000 us a step" in uncompiled(made, 10**6, trial)[0]
+    assert steps == [told.TRIED]
+    assert "500 us a step" in uncompiled(made, 10**6, lambda n: trial(n) or 2 * n)[0]
+
+    def failing(n):
+        clock(9.0)
+        raise wlnn.UserError("diverged")
+
+    assert "100 us a step" in uncompiled(made, 10**6, failing)[0]
+    slow = replace(made, observe=lambda _: clock(0.01) or (0.0, 0.0))
+    assert "10 ms a step" in uncompiled(slow, 10**6, failing)[0]
+
+
 def test_what_is_compiled_is_not_tried():
     made = Problem("t", np.zeros(2), np.ones(2), GRID, lambda _: 1 / 0, system=lambda _: None)
     assert uncompiled(made, 10**9) == ()
@@ -167,7 +189,7 @@ def test_bare_functions_of_motion_are_told_of_tasks():
 RUNS = {  # sampler: settings of a short run, steps or calls of all of it
     "wlmc": ({"steps": 300, "walkers": 2, "stages": 4}, 600),
     "md": ({"steps": 400, "walkers": 3, "record": 20, "temperature": 0.1}, 400),
-    "wlmd": ({"steps": 400, "tables": 2, "walkers": 1, "checks": False}, 800),
+    "wlmd": ({"steps": 400, "tables": 2, "walkers": 3, "checks": False}, 800),
     "ladder": ({"steps": 2000, "ladders": 2, "descent": 50}, 4000),
 }
 
@@ -188,7 +210,7 @@ def test_every_sampler_tells_the_hours_of_the_whole_run(sampler, monkeypatch):
     for name in ("uncompiled", "uncompiled_motion"):
         for module in ("wlmc.run", "ladder.run", "tasks.field"):
             home = f"wlnn.{module}.{name}"
-            noted = lambda _, steps, *rest: (f"about {steps} steps",)  # noqa: E731
+            noted = lambda _, steps, *rest, **how: (f"about {steps} steps",)  # noqa: E731
             monkeypatch.setattr(home, noted, raising=False)
     with pytest.raises(WasToldError):
         wlnn.run(task(), sampler, "quick", **options, threads=1, progress=report)
@@ -197,7 +219,7 @@ def test_every_sampler_tells_the_hours_of_the_whole_run(sampler, monkeypatch):
 def test_a_search_tells_its_pace(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "wlnn.tasks.field.uncompiled_motion", lambda _, *rest: calls.append(rest) or ()
+        "wlnn.tasks.field.uncompiled_motion", lambda _, *rest: calls.append(rest[:2]) or ()
     )
     settings = wlnn.read_table("own", "quick", ("seek.evaluations=12000", "seek.runs=2"))
     short = replace(settings.seek, evaluations=800, stretch=20, replicas=2)

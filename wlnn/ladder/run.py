@@ -199,14 +199,18 @@ def _all_units(
         climbers = of(groups)
         clocks.saw(part(climbers), lambda: _line(climbers), climbers)
 
+    def trial(_: int) -> int:
+        words = np.random.default_rng(0)
+        draw = first.draw(words)
+        first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
+        return settings.stretch
+
     clocks = Clocks(report, save, part(climbers))
     if climb.field.compiled:
         pace = uncompiled_motion if by_gradient(climb.problem, settings) else uncompiled
-        clocks.tell(pace(climb.problem, settings.steps * settings.ladders))
+        clocks.tell(pace(climb.problem, settings.steps * settings.ladders, trial=trial))
     with clocks.compiling():
-        words = np.random.default_rng(0)
-        draw = first.draw(words)  # what Numba compiles, it compiles here
-        first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
+        trial(0)  # what Numba compiles, it compiles here
     with executor_of(threads, executor=executor) as executor, clocks.saving():
         ended = lambda group: all(climber.done for climber in group)  # noqa: E731
         climbers = of(run_units(stretch, shared, groups, ended, executor, stop, saw))
