@@ -59,12 +59,12 @@ def test_the_pace_and_the_hours_of_plain_functions(clock):
     made = Problem("slow", np.zeros(2), np.ones(2), GRID, lambda _: clock(0.002) or (0.0, 0.0))
     (note,) = uncompiled(made, 9_000_000)
     assert note == (
-        "observe is plain Python: 2000 us a step, about 5.0 h for the whole run; compiled with "
+        "observe is plain Python: 2000 us a step, about 5.0 h of one core for all; compiled with "
         "numba.njit it takes far less"
     )
     assert uncompiled(made, 4_000) == ()  # eight seconds
     slower = replace(made, observe=lambda _: clock(0.2) or (0.0, 0.0))
-    assert "200 ms a step, about 2.3 days for the whole run" in uncompiled(slower, 10**6)[0]
+    assert "200 ms a step, about 2.3 days of one core for all" in uncompiled(slower, 10**6)[0]
 
 
 def test_the_pace_of_motion_is_of_all_walkers_at_once(clock):
@@ -84,7 +84,7 @@ def test_the_pace_of_motion_is_of_all_walkers_at_once(clock):
         start=lambda rng, r: rng.uniform(size=(r, 2)),
     )  # fmt: skip
     (note,) = uncompiled_motion(made, 900_000, 3)
-    assert "has no compiled gradient: 4000 us a step of all 3 walkers, about 60 min for" in note
+    assert "has no compiled gradient: 4000 us a step of all 3 walkers, about 60 min of" in note
     assert set(seen) == {(3, 2)}
     assert len(seen) <= 1 + told.PACED
     assert " a step, about " in uncompiled_motion(made, 10**9)[0]

@@ -85,7 +85,7 @@ def _told(call: Callable, trial, calls: int, unit: str, what: str, helps: str) -
     if pace * calls < LONG:
         return ()
     said = f"{1e6 * pace:.0f} us" if pace < 1e-2 else f"{1e3 * pace:.0f} ms"
-    return (f"{what}: {said} {unit}, about {duration(pace * calls)} for the whole run; {helps}",)
+    return (f"{what}: {said} {unit}, about {duration(pace * calls)} of one core for all; {helps}",)
 
 
 def _of_monte_carlo(problem: Problem) -> str:
