@@ -84,6 +84,11 @@ def _with_error(value: float, error: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" + f" ± {error:.{digits}f}" * bool(np.isfinite(error))
 
 
+def _known(error: float) -> str:
+    """An error in a table, where a single training, or walker, has none."""
+    return f"{error:.3f}" if np.isfinite(error) else "-"
+
+
 def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]:
     """The curve as a table from high to low loss, of about ``rows`` bins (None: of all)."""
     curve = trained.curve(y)
@@ -118,11 +123,11 @@ def cells(one: Difference) -> list[str]:
     known = np.isfinite(one.half)
     return [
         f"{one.x:.2f}",
-        _with_error(one.equilibrium, one.equilibrium_error),
-        _with_error(one.trained, one.trained_error),
+        f"{one.equilibrium:.3f} ± {_known(one.equilibrium_error)}",
+        f"{one.trained:.3f} ± {_known(one.trained_error)}",
         str(int(one.trainings)),
         f"{one.difference:+.3f}",
-        f"± {one.half:.3f}" if known else "-",
+        f"± {_known(one.half)}",
         (VERDICTS[int(one.verdict)] if known else "no interval") + " *" * (not one.reliable),
     ]
 
@@ -234,8 +239,8 @@ def _other_ending(end: Ending, names: Sequence[str]) -> str:
         return f"  {names[end.source]}: never at losses that every walker of the landscape knows"
     few = f", of {one.trainings} trainings" if one.trainings < FEWEST else ""
     return (
-        f"  {names[end.source]}: at ln L {one.x:.2f} difference "
-        f"{_with_error(one.difference, one.half)}, {VERDICTS[int(one.verdict)]}{few}"
+        f"  {names[end.source]}: at ln L {one.x:.2f} difference {one.difference:+.3f} ± "
+        f"{_known(one.half)}, {VERDICTS[int(one.verdict)]}{few}"
         f"{_ending_notes(end)}"
     )
 
