@@ -192,7 +192,7 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
     ends = endings(landscape, trained, until)
     end = least(ends, record)
     if end.difference.trainings:
-        few = any(other.difference.trainings < FEWEST for other in ends)
+        few = any(other.difference.trainings < FEWEST <= end.difference.trainings for other in ends)
         among = f" of those with {FEWEST} trainings or more" if few else ""
         chosen = f"{of(end.source)}, whose advantage is the least{among}," if names else ","
         lines += [
@@ -237,10 +237,12 @@ def _other_ending(end: Ending, names: Sequence[str]) -> str:
     one = end.difference
     if not one.trainings:
         return f"  {names[end.source]}: never at losses that every walker of the landscape knows"
-    few = f", of {one.trainings} trainings" if one.trainings < FEWEST else ""
+    many = f"{one.trainings} training{'s' * (one.trainings != 1)}"
+    few = f", of {many}" if one.trainings < FEWEST else ""
+    verdict = VERDICTS[int(one.verdict)] if np.isfinite(one.half) else "no interval"
     return (
         f"  {names[end.source]}: at ln L {one.x:.2f} difference {one.difference:+.3f} ± "
-        f"{_known(one.half)}, {VERDICTS[int(one.verdict)]}{few}"
+        f"{_known(one.half)}, {verdict}{few}"
         f"{_ending_notes(end)}"
     )
 
