@@ -237,7 +237,7 @@ def _other_ending(end: Ending, names: Sequence[str]) -> str:
     one = end.difference
     if not one.trainings:
         return f"  {names[end.source]}: never at losses that every walker of the landscape knows"
-    many = f"{one.trainings} training{'s' * (one.trainings != 1)}"
+    many = f"{one.trainings} training" + "s" * int(one.trainings != 1)
     few = f", of {many}" if one.trainings < FEWEST else ""
     verdict = VERDICTS[int(one.verdict)] if np.isfinite(one.half) else "no interval"
     return (
