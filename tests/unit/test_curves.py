@@ -133,6 +133,10 @@ def test_what_the_train_loss_was_is_told():
 def test_several_sets_of_own_curves_make_one_baseline():
     sets = [Trained.from_curves(landscape(), [CURVE] * 5, None, words) for words in ("SGD", "Adam")]
     assert wlnn.best_of(sets).words == "best of 2: SGD or Adam"
+    single = [Trained.from_curves(landscape(), [CURVE], None, words) for words in ("SGD", "Adam")]
+    text = "\n".join(report(landscape(), wlnn.best_of(single, ("logs/sgd", "logs/adam"))))
+    assert "of those with 5 trainings" not in text
+    assert " ± -, no interval, of 1 training" in text
     with pytest.raises(UserError, match="would be chance"):
         wlnn.best_of([sets[0], sets[0]])
 

@@ -293,7 +293,9 @@ def test_the_command_refuses(here):
     write("log.csv", RUNS[0])
     landscape({**ABOUT, "data": {"seed": 1}}).save("other.npz")
     cases = {
-        ("landscape.npz",): "no trainings .*--history.* among landscape.npz",
+        (
+            "landscape.npz",
+        ): "no trainings .of wlnn train. among landscape.npz; logs .* by --history",
         ("landscape.npz", "log.csv"): "log.csv: is no result of wlnn; .* give it by --history",
         (
             "landscape.npz",

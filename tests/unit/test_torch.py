@@ -1,11 +1,15 @@
 """Modules of PyTorch turned into networks: the same functions, names, and sentences of refusal."""
 
+import os
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run
 
 import wlnn
 from wlnn.base.errors import UserError
@@ -210,18 +214,42 @@ def test_without_pytorch_one_sentence_says_so(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_the_page_about_networks_of_pytorch_runs(tmp_path, monkeypatch):
+    """Its files as they are named there, and its commands between them."""
     monkeypatch.chdir(tmp_path)
     text = (Path(__file__).parents[2] / "docs" / "own-network.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    assert len(blocks) == 4
-    scope: dict = {}
-    for block in blocks:
-        exec(block, scope)
-    one = scope["at"][-1]
-    assert one.x < scope["at"][0].x
-    assert scope["at"][0].reliable
-    first = theta_from_state_dict(scope["network"], scope["model"].state_dict())
-    np.testing.assert_allclose(first, scope["curve"][0], atol=1e-6)
+    files: dict[str, str] = {}
+    for name, block in re.findall(r"```python\n# (\w+\.py)[^\n]*\n(.*?)```", text, flags=re.S):
+        files[name] = files.get(name, "") + block
+    assert [*files] == ["own.py", "train.py", "judge.py", "back.py"]
+    for name, contents in files.items():
+        (tmp_path / name).write_text(contents, encoding="utf-8")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def python(name):
+        return subprocess.run(
+            [sys.executable, name], check=True, env=environment, text=True, stdout=subprocess.PIPE
+        ).stdout
+
+    commands = re.findall(r"^wlnn (.* runs/saddle.*)", text, re.MULTILINE)
+    sample, place, advantage = (shlex.split(line, comments=True) for line in commands)
+    done = run(*sample)
+    assert done.status == 0, done.err
+    assert "no compiled form" not in done.err
+    python("train.py")
+    placed = run(*place)
+    assert placed.status == 0, placed.err
+    lines = [line.split() for line in placed.out.splitlines() if line.startswith("0")]
+    assert len(lines) == 10
+    assert float(lines[-1][1]) < float(lines[0][1])  # ln(train loss) falls along the path
+    judged = run(*advantage)
+    assert judged.status == 0, judged.err
+    assert "6 trainings of 60 epochs, history logs/*.csv; ± is one standard error" in judged.out
+    assert "where training ends, mean ln L" in judged.out
+    assert Path("runs/saddle/advantage.png").exists()
+    told = python("judge.py").splitlines()
+    assert len(told) > 10
+    assert all("test accuracy: equilibrium 0." in line for line in told)
+    python("back.py")
 
 
 @pytest.mark.slow

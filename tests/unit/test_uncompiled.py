@@ -59,12 +59,12 @@ def test_the_pace_and_the_hours_of_plain_functions(clock):
     made = Problem("slow", np.zeros(2), np.ones(2), GRID, lambda _: clock(0.002) or (0.0, 0.0))
     (note,) = uncompiled(made, 9_000_000)
     assert note == (
-        "observe is plain Python: 2000 us a step, about 5.0 h for the whole run; compiled with "
+        "observe is plain Python: 2000 us a step, about 5.0 h of one core for all; compiled with "
         "numba.njit it takes far less"
     )
     assert uncompiled(made, 4_000) == ()  # eight seconds
     slower = replace(made, observe=lambda _: clock(0.2) or (0.0, 0.0))
-    assert "200 ms a step, about 2.3 days for the whole run" in uncompiled(slower, 10**6)[0]
+    assert "200 ms a step, about 2.3 days of one core for all" in uncompiled(slower, 10**6)[0]
 
 
 def test_the_pace_of_motion_is_of_all_walkers_at_once(clock):
@@ -84,7 +84,7 @@ def test_the_pace_of_motion_is_of_all_walkers_at_once(clock):
         start=lambda rng, r: rng.uniform(size=(r, 2)),
     )  # fmt: skip
     (note,) = uncompiled_motion(made, 900_000, 3)
-    assert "has no compiled gradient: 4000 us a step of all 3 walkers, about 60 min for" in note
+    assert "has no compiled gradient: 4000 us a step of all 3 walkers, about 60 min of" in note
     assert set(seen) == {(3, 2)}
     assert len(seen) <= 1 + told.PACED
     assert " a step, about " in uncompiled_motion(made, 10**9)[0]
@@ -96,6 +96,28 @@ def test_a_slow_network_is_not_tried_twenty_times(clock):
     made = Problem("s", np.zeros(2), np.ones(2), GRID, lambda _: calls.append(clock(4.0)) or (0, 0))
     assert "4000 ms a step" in uncompiled(made, 10**6)[0]
     assert len(calls) == 2
+
+
+def test_what_is_around_a_quick_function_counts(clock):
+    """0.1 ms of the function in a step of 1 ms; a slow one, or a trial that fails, is as it is."""
+    steps = []
+    made = Problem("t", np.zeros(2), np.ones(2), GRID, lambda _: clock(0.0001) or (0.0, 0.0))
+
+    def trial(n):
+        steps.append(n)
+        clock(n * 0.001)
+
+    assert "1000 us a step" in uncompiled(made, 10**6, trial)[0]
+    assert steps == [told.TRIED]
+    assert "500 us a step" in uncompiled(made, 10**6, lambda n: trial(n) or 2 * n)[0]
+
+    def failing(n):
+        clock(9.0)
+        raise wlnn.UserError("diverged")
+
+    assert "100 us a step" in uncompiled(made, 10**6, failing)[0]
+    slow = replace(made, observe=lambda _: clock(0.01) or (0.0, 0.0))
+    assert "10 ms a step" in uncompiled(slow, 10**6, failing)[0]
 
 
 def test_what_is_compiled_is_not_tried():
@@ -167,7 +189,7 @@ def test_bare_functions_of_motion_are_told_of_tasks():
 RUNS = {  # sampler: settings of a short run, steps or calls of all of it
     "wlmc": ({"steps": 300, "walkers": 2, "stages": 4}, 600),
     "md": ({"steps": 400, "walkers": 3, "record": 20, "temperature": 0.1}, 400),
-    "wlmd": ({"steps": 400, "tables": 2, "walkers": 1, "checks": False}, 800),
+    "wlmd": ({"steps": 400, "tables": 2, "walkers": 3, "checks": False}, 800),
     "ladder": ({"steps": 2000, "ladders": 2, "descent": 50}, 4000),
 }
 
@@ -188,7 +210,7 @@ def test_every_sampler_tells_the_hours_of_the_whole_run(sampler, monkeypatch):
     for name in ("uncompiled", "uncompiled_motion"):
         for module in ("wlmc.run", "ladder.run", "tasks.field"):
             home = f"wlnn.{module}.{name}"
-            noted = lambda _, steps, *rest: (f"about {steps} steps",)  # noqa: E731
+            noted = lambda _, steps, *rest, **how: (f"about {steps} steps",)  # noqa: E731
             monkeypatch.setattr(home, noted, raising=False)
     with pytest.raises(WasToldError):
         wlnn.run(task(), sampler, "quick", **options, threads=1, progress=report)
@@ -197,7 +219,7 @@ def test_every_sampler_tells_the_hours_of_the_whole_run(sampler, monkeypatch):
 def test_a_search_tells_its_pace(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "wlnn.tasks.field.uncompiled_motion", lambda _, *rest: calls.append(rest) or ()
+        "wlnn.tasks.field.uncompiled_motion", lambda _, *rest: calls.append(rest[:2]) or ()
     )
     settings = wlnn.read_table("own", "quick", ("seek.evaluations=12000", "seek.runs=2"))
     short = replace(settings.seek, evaluations=800, stretch=20, replicas=2)

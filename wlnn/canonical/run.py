@@ -109,7 +109,9 @@ def simulate(
     with clocks.compiling():
         found = _begin(problem, settings, directory, notes)
         move = Move(problem, settings, field_on(problem, device, settings.walkers, 0, directory))
-        clocks.tell(move.field.pace(problem, settings.walkers, settings.steps, settings.walkers))
+        trial = partial(_tried, move, found.walkers)
+        how = settings.walkers, settings.steps, settings.walkers, trial
+        clocks.tell(move.field.pace(problem, *how))
         each = problem.gradient_system and move.field.compiled
         if each:  # no steps: what Numba compiles, it compiles here
             first, rng = found.only((0,))[0], generator(settings.seed, 0, 0)
@@ -158,6 +160,12 @@ def simulate(
     if not all(done(unit) for unit in units):
         raise Interrupted
     return _collected(units, n, found.meta)
+
+
+def _tried(move: Move, walkers: langevin.Walkers, steps: int) -> None:
+    """Steps of all walkers by the definition, thrown away: they tell its pace."""
+    rngs = [np.random.default_rng(0)] * len(walkers.theta)
+    langevin.advance(move.problem, walkers, move.motion, steps, rngs, field=move.field)
 
 
 def _move(make: Callable[[], Problem], settings: MDSettings) -> Move:

@@ -186,9 +186,13 @@ def search(
     def done(unit: Sought) -> bool:
         return unit.coldest.shape[1] >= n
 
+    def trial(steps: int) -> None:
+        rngs = [np.random.default_rng(0)] * size
+        langevin.advance(problem, walkers, quest.motion, steps, rngs, field=quest.field)
+
     clocks = Clocks(report, save, part(units))
     if quest.field.compiled:
-        clocks.tell(quest.field.pace(problem, size, n * own.stretch, size))
+        clocks.tell(quest.field.pace(problem, size, n * own.stretch, size, trial))
     make = make_problem or partial(itself, problem)
     with (
         stoppable() as stop,

@@ -101,10 +101,11 @@ def advantage(results, where, until, best_of_all, pool, out, histories, **column
     own = _histories(landscapes, motions, histories, columns)
     trained, names = [one.pooled(pool) for one in [*trained, *own]], [*names, *histories]
     if not (landscapes or motions) or not trained:
-        missing = "is no landscape"
+        missing, more = "is no landscape", ""
         if landscapes or motions:
-            missing = "are no trainings (of wlnn train; logs of your own are given by --history)"
-        raise UserError(f"there {missing} among {', '.join(map(str, results))}.")
+            missing = "are no trainings (of wlnn train)"
+            more = "; logs of your own are given by --history"
+        raise UserError(f"there {missing} among {', '.join(map(str, results))}{more}.")
     folder = first if first.is_dir() else first.parent
     path = Path(out) if out else folder / f"advantage{'-best' * best_of_all}.png"
     sets = _tell_motions(motions, trained, names, best_of_all, until) if motions else []

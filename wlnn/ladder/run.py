@@ -191,18 +191,21 @@ def _all_units(
         climbers = crew.climbers
         clocks.saw(part(climbers), lambda: _line(climbers), climbers)
 
+    def trial(_: int) -> int:
+        words = np.random.default_rng(0)
+        draw = first.draw(words)
+        first.walk(0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words, stop)
+        return settings.stretch
+
     clocks = Clocks(report, save, part(climbers))
     if climb.field.compiled:
         pace = uncompiled_motion if by_gradient(climb.problem, settings) else uncompiled
-        clocks.tell(pace(climb.problem, settings.steps * settings.ladders))
+        clocks.tell(pace(climb.problem, settings.steps * settings.ladders, trial=trial))
     with clocks.compiling():
-        words = np.random.default_rng(0)
-        draw = first.draw(words)  # what Numba compiles, it compiles here
-        where = 0.0, 0.0, 1e-12, draw.theta, draw.v, settings.stretch, words
-        first.walk(*where, stop)
+        trial(0)  # what Numba compiles, it compiles here
     with executor_of(threads, executor=executor) as executor, clocks.saving():
-        again = partial(first.walk, *where, np.zeros(1, np.uint8))
-        crew = Crew(first, settings, groups, partial(workers_of, executor), partial(timed, again))
+        pace = partial(timed, partial(trial, 0))
+        crew = Crew(first, settings, groups, partial(workers_of, executor), pace)
         run_units(stretch, shared, crew.states, idle, executor, stop, saw, meet=crew.meet)
     save(crew.climbers)
     return crew.climbers

@@ -84,6 +84,11 @@ def _with_error(value: float, error: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" + f" ± {error:.{digits}f}" * bool(np.isfinite(error))
 
 
+def _known(error: float) -> str:
+    """An error in a table, where a single training, or walker, has none."""
+    return f"{error:.3f}" if np.isfinite(error) else "-"
+
+
 def curve_in_words(trained: Trained, y: str, rows: int | None = 12) -> list[str]:
     """The curve as a table from high to low loss, of about ``rows`` bins (None: of all)."""
     curve = trained.curve(y)
@@ -118,11 +123,11 @@ def cells(one: Difference) -> list[str]:
     known = np.isfinite(one.half)
     return [
         f"{one.x:.2f}",
-        _with_error(one.equilibrium, one.equilibrium_error),
-        _with_error(one.trained, one.trained_error),
+        f"{one.equilibrium:.3f} ± {_known(one.equilibrium_error)}",
+        f"{one.trained:.3f} ± {_known(one.trained_error)}",
         str(int(one.trainings)),
         f"{one.difference:+.3f}",
-        f"± {one.half:.3f}" if known else "-",
+        f"± {_known(one.half)}",
         (VERDICTS[int(one.verdict)] if known else "no interval") + " *" * (not one.reliable),
     ]
 
@@ -187,7 +192,7 @@ def report(landscape: Landscape, trained: Trained, until=None, where: float | No
     ends = endings(landscape, trained, until)
     end = least(ends, record)
     if end.difference.trainings:
-        few = any(other.difference.trainings < FEWEST for other in ends)
+        few = any(other.difference.trainings < FEWEST <= end.difference.trainings for other in ends)
         among = f" of those with {FEWEST} trainings or more" if few else ""
         chosen = f"{of(end.source)}, whose advantage is the least{among}," if names else ","
         lines += [
@@ -232,10 +237,12 @@ def _other_ending(end: Ending, names: Sequence[str]) -> str:
     one = end.difference
     if not one.trainings:
         return f"  {names[end.source]}: never at losses that every walker of the landscape knows"
-    few = f", of {one.trainings} trainings" if one.trainings < FEWEST else ""
+    many = f"{one.trainings} training" + "s" * int(one.trainings != 1)
+    few = f", of {many}" if one.trainings < FEWEST else ""
+    verdict = VERDICTS[int(one.verdict)] if np.isfinite(one.half) else "no interval"
     return (
-        f"  {names[end.source]}: at ln L {one.x:.2f} difference "
-        f"{_with_error(one.difference, one.half)}, {VERDICTS[int(one.verdict)]}{few}"
+        f"  {names[end.source]}: at ln L {one.x:.2f} difference {one.difference:+.3f} ± "
+        f"{_known(one.half)}, {verdict}{few}"
         f"{_ending_notes(end)}"
     )
 

@@ -35,15 +35,15 @@ class Field(NamedTuple):
         return self.device is CPU
 
     def pace(
-        self, problem: Problem, walkers: int, calls: int, together: int = 1
+        self, problem: Problem, walkers: int, calls: int, together: int = 1, trial=None
     ) -> tuple[str, ...]:
         """What to tell before walkers move there, as notes.
 
         On the CPU a problem without a compiled form makes ``calls`` steps in all, each of
-        ``together`` walkers at once.
+        ``together`` walkers at once; ``trial`` as of :func:`uncompiled_motion`.
         """
         if self.compiled:
-            return uncompiled_motion(problem, calls, together)
+            return uncompiled_motion(problem, calls, together, trial)
         few = (
             f"{walkers} walker{'s move' if walkers > 1 else ' moves'} at a time on "
             f"{self.device.name}, where a step of many costs hardly more: take --walkers 64 or so"

@@ -145,7 +145,8 @@ def sample(
             found[walker.number] = walker
         walkers = [found[number] for number in range(settings.walkers)]
         clocks = Clocks(report, _saver(directory, walk, walkers), _part(walkers, walk.plan))
-        clocks.tell(uncompiled(problem, settings.steps * settings.walkers))
+        trial = partial(_tried, walk, walkers[0])
+        clocks.tell(uncompiled(problem, settings.steps * settings.walkers, trial))
         with clocks.compiling():
             _compile(walk, walkers[0])
         with clocks.saving():
@@ -176,6 +177,12 @@ def sample(
 def _walk(make: Callable[[], Problem], settings: WLMCSettings) -> Walk:
     """What a worker process makes for itself."""
     return Walk(checked(make()), settings)
+
+
+def _tried(walk: Walk, walker: Walker, steps: int) -> None:
+    """Steps of a walker by the definition, thrown away: they tell its pace."""
+    plan = walk.plan._replace(steps=steps)
+    walkers_of.advance(walk.problem, None, walker, plan, np.zeros(1, np.uint8))
 
 
 def stretch(walk: Walk, walker: Walker, seconds: float, stop: np.ndarray) -> Walker:
