@@ -1,5 +1,6 @@
 """The progress line: when it speaks, in a log and on a terminal, and the time left it tells."""
 
+import ctypes
 import signal
 import sys
 import types
@@ -10,7 +11,7 @@ import pytest
 from wlnn.base import progress
 from wlnn.base.progress import Progress, duration
 from wlnn.base.running import STOPPING, Clocks, stoppable
-from wlnn.base.signals import SIGNALS
+from wlnn.base.signals import SIGNALS, heard
 
 
 class Bars:
@@ -132,6 +133,23 @@ def test_a_signal_cuts_compilation_short_and_is_heard_at_once(number):
             signal.raise_signal(number)  # elsewhere the flag is enough
     finally:
         signal.signal(number, before)
+
+
+def test_a_signal_that_a_callback_of_the_compiler_drops_is_not_printed(monkeypatch):
+    said, before = [], signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: said.append(unraisable.exc_type))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with stoppable() as stop, heard(lambda: None):
+            ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))()
+            assert stop[0] == 1
+            assert said == []
+            ctypes.CFUNCTYPE(None)(lambda: int("x"))()
+            assert said == [ValueError]
+        ctypes.CFUNCTYPE(None)(lambda: int("x"))()
+        assert len(said) == 2  # and nothing is left behind
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_closed_terminal_is_no_error(monkeypatch):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ def heard(tell: Callable[[], None]) -> Iterator[None]:
             if numbers[0] in SIGNALS and signal.getsignal(numbers[0]) is not signal.SIG_IGN:
                 tell()
 
+    told, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     cut_short.set()
@@ -43,7 +45,22 @@ def heard(tell: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         cut_short.clear()
+        sys.unraisablehook = told
         signal.set_wakeup_fd(before)
         os.close(begin)
         listener.join()
         os.close(end)
+
+
+def _silent(hook: Callable) -> Callable:
+    """What tells of errors that nobody can catch, without those that a signal is in a callback.
+
+    LLVM calls Python; where the handler runs there, Python prints the interruption and drops it.
+    Whoever waits for the signal has been told by then.
+    """
+
+    def inner(unraisable) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            hook(unraisable)
+
+    return inner
