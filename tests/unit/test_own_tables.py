@@ -219,7 +219,7 @@ def test_the_index_of_a_stored_frame_is_no_input(frame, tmp_path):
     )  # as rows drawn from a table are
     frame.set_index("size", drop=False).rename_axis("id").to_parquet(tmp_path / "named.parquet")
     for name, index in (("t", "__index_level_0__"), ("named", "id")):
-        found = read_own(tmp_path / f"{name}.parquet", None, "y", split=0.5, missing="mean")
+        found = read_own(*2 * [tmp_path / f"{name}.parquet"], "y", missing="mean")
         assert found.source["inputs"][0] == "size"
         assert index not in found.source["inputs"]
         assert found.notes[0] == f"{name}.parquet: the index '{index}' of a data frame is left out"
