@@ -175,3 +175,18 @@ def test_the_time_that_compiling_took_is_no_pace(monkeypatch):
     now[0] += 1
     clocks.saw(0.1, lambda: "", None)
     assert said[-1].seconds_left == pytest.approx(9)
+
+
+def test_checkpoints_that_take_long_are_written_less_often(monkeypatch):
+    now, saved = [0.0], []
+
+    def save(_):
+        saved.append(now[0])
+        now[0] += 4  # as those of nine million bins
+
+    monkeypatch.setattr("wlnn.base.running.time.monotonic", lambda: now[0])
+    clocks = Clocks(None, save)
+    while now[0] < 200:
+        now[0] += 1
+        clocks.saw(0.1, lambda: "", None)
+    assert saved == [6, 47, 88, 129, 170]

@@ -19,6 +19,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
+SAVE_SHARE = 0.1  # of the time that saving may take: those of millions of bins are gigabytes
 REPORT_SECONDS = 0.5  # between two reports
 COMPILING = "compiling (once per kind of network; later runs load what it made)"
 STOPPING = "stopping as soon as the compiler comes up for air; nothing is lost"
@@ -93,6 +94,7 @@ class Clocks:
     def __init__(self, report: Callable[[Report], None] | None, save: Callable | None, part=0.0):
         self.report, self.save, self.first = report or (lambda _: None), save, part
         self.begun = self.saved = time.monotonic()
+        self.took = 0.0  # seconds of the last checkpoint
         self.said = -math.inf
         self.latest = None
 
@@ -104,9 +106,11 @@ class Clocks:
     def saw(self, part: float, line: Callable[[], str], states, notes: tuple[str, ...] = ()):
         """Something was done: save and report if it is time to, and at the end."""
         now, self.latest = time.monotonic(), states
-        if self.save is not None and now - self.saved > SAVE_SECONDS:
+        pause = max(SAVE_SECONDS, self.took * (1 / SAVE_SHARE - 1))
+        if self.save is not None and now - self.saved > pause:
             self.save(states)
-            self.saved = now
+            self.saved = time.monotonic()
+            self.took = self.saved - now
         if notes or part >= 1 or now - self.said > REPORT_SECONDS:
             self.said, before = now, part - self.first
             left = (now - self.begun) * (1 - part) / before if before > 0 else math.nan
