@@ -4,6 +4,8 @@ import os
 import pickle
 import random
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
@@ -327,3 +329,24 @@ def test_a_library_that_takes_ctrl_c_gives_it_back(tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     engines._library("greedy_engine", "dask")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what is blocked")
+def test_what_python_starts_beside_the_workers_outlives_a_closed_terminal(tmp_path):
+    script = (
+        "import signal\n"
+        "from multiprocessing.resource_tracker import _resource_tracker\n"
+        "from wlnn.base.engines import processes\n"
+        "if __name__ == '__main__':\n"
+        "    with processes(1) as engine:\n"
+        "        pids = [_resource_tracker._pid, *engine.executor._processes]\n"
+        "        for pid in pids:\n"
+        "            lines = open(f'/proc/{pid}/status').read().splitlines()\n"
+        "            mask = next(int(l.split()[1], 16) for l in lines if l.startswith('SigBlk'))\n"
+        "            print(bool(mask >> signal.SIGHUP - 1 & 1))\n"
+        "        print(signal.SIGHUP in signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
+    )
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    made = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
+    assert made.stdout.split() == ["True", "True", "False"], made.stderr

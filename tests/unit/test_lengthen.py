@@ -5,6 +5,7 @@ import pytest
 from command_line import BALL, SHORT, contents, run
 
 from wlnn.base import store
+from wlnn.base.errors import UserError
 from wlnn.ladder.checkpoints import load_ladder
 
 TIMES = "history.seconds"
@@ -84,6 +85,21 @@ def test_what_cannot_be_lengthened_says_why_and_stays_as_it_was(options, steps, 
     refused = run("resume", "run", "--steps", steps)
     assert refused.status == 2
     assert said in refused.err
+    assert contents("run") == before
+
+
+@pytest.mark.usefixtures("here")
+def test_a_full_disk_leaves_the_result_where_it_was(monkeypatch):
+    assert ball("run").status == 0
+    before = contents("run")
+
+    def full(path, _):
+        raise UserError(f"{path}: cannot be written: no space left on device.")
+
+    monkeypatch.setattr("wlnn.base.store.write_file", full)
+    refused = run("resume", "run", "--steps", "2000")
+    assert refused.status == 2
+    assert "run.json: cannot be written: no space left" in refused.err
     assert contents("run") == before
 
 

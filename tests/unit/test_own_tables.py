@@ -3,6 +3,9 @@
 Each gives the right numbers, or one sentence.
 """
 
+import time
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from command_line import run
@@ -10,6 +13,7 @@ from command_line import run
 from wlnn.base.errors import UserError
 from wlnn.runs.command import command_of
 from wlnn.runs.recipe import fingerprint, read_recipe
+from wlnn.tasks import columns
 from wlnn.tasks.own import task_from_csv
 from wlnn.tasks.own_data import read_own
 
@@ -188,6 +192,7 @@ def test_frames_npz_npy_and_parquet_are_what_csv_is(frame, tmp_path):
         ({"x": np.zeros(3) + 1j, "y": np.zeros(3)}, "values of type complex128"),
         ({"x": np.array([1.0, np.nan, 2.0]), "y": np.arange(3)}, "row 1, column 'x': 'nan' is no"),
         ({"x": np.array([1.0, 4.0, 2.0]), "z": np.arange(3)}, "no target column 'y'"),
+        ({"x": np.eye(3), "x 0": np.ones(3), "y": np.arange(3)}, "two arrays have a column 'x 0'"),
     ],
 )
 def test_arrays_that_are_no_table_are_told(arrays, words, tmp_path):
@@ -205,6 +210,72 @@ def test_files_that_are_no_parquet_and_pyarrow_that_is_not_there(tmp_path, monke
     pytest.importorskip("pyarrow")
     with pytest.raises(UserError, match="no Parquet file"):
         read_own(tmp_path / "t.parquet", None, "y", split=0.5)
+
+
+def test_the_index_of_a_stored_frame_is_no_input(frame, tmp_path):
+    pytest.importorskip("pyarrow")
+    frame.iloc[[3, 1, 0, 2, 5, 4]].to_parquet(
+        tmp_path / "t.parquet"
+    )  # as rows drawn from a table are
+    frame.set_index("size", drop=False).rename_axis("id").to_parquet(tmp_path / "named.parquet")
+    for name, index in (("t", "__index_level_0__"), ("named", "id")):
+        found = read_own(*2 * [tmp_path / f"{name}.parquet"], "y", missing="mean")
+        assert found.source["inputs"][0] == "size"
+        assert index not in found.source["inputs"]
+        assert found.notes[0] == f"{name}.parquet: the index '{index}' of a data frame is left out"
+
+
+def test_parquet_of_decimals_of_doubled_columns_and_of_more_cells_than_memory(
+    tmp_path, monkeypatch
+):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    decimals = pa.array([Decimal("0.5"), None, Decimal("2"), Decimal("4")], pa.decimal128(9, 3))
+    y, path = pa.array([0, 1, 1, 0]), tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"a": decimals, "y": y}), path)
+    found = read_own(path, path, "y", missing="mean", standardise=False)
+    np.testing.assert_allclose(found.x_train[:, 0], [0.5, 6.5 / 3, 2, 4])
+    parquet.write_table(pa.Table.from_arrays([y, y, y], names=["a", "a", "y"]), path)
+    with pytest.raises(UserError, match=r"t\.parquet: there are two columns named 'a'; rename one"):
+        read_own(path, path, "y")
+    monkeypatch.setattr(columns, "MOST_CELLS", 100_000)
+    parquet.write_table(pa.table({"a": np.zeros(200_000), "y": np.zeros(200_000)}), path)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(UserError, match="has 400,000 cells; tables of 100,000 are read at most"):
+        read_own(path, path, "y")
+    (tmp_path / "t.csv").write_text("a,y\n" + "1,2\n" * 100_000)
+    with pytest.raises(UserError, match="has 200,002 cells"):
+        read_own(tmp_path / "t.csv", tmp_path / "t.csv", "y")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"train": np.eye(3)}, "a path or a data frame, not of type ndarray; .* pandas.DataFrame"),
+        ({"split": "half"}, "--split must lie between 0 and 1, not half"),
+        ({"hidden": 8}, "hidden must be whole numbers of units, not 8"),
+    ],
+)
+def test_arguments_of_other_types_are_told(wrong, words, frame):
+    with pytest.raises(UserError, match=words):
+        task_from_csv(**{"train": frame, "split": 0.5, "target": "y", "missing": "mean"} | wrong)
+
+
+def test_names_that_are_numbers_and_numbers_that_are_none(frame):
+    table = frame[["y"]].assign(x=frame["y"] ** 2).set_axis([0, 1], axis=1)
+    found = read_own(table, table, 0)
+    assert (found.source["target"], found.source["inputs"]) == ("0", ["1"])
+    assert read_own(table, table, [0]).source["target"] == "0"
+    table[1] = [10**400] * len(table)
+    with pytest.raises(UserError, match="row 0, column '1': 'inf' is no finite number"):
+        read_own(table, table, 0)
+
+
+def test_columns_without_end_are_found_by_name_at_once(tmp_path):
+    wide = np.random.default_rng(0).normal(size=(3, 20_000))
+    np.savez(tmp_path / "t.npz", x=wide, y=[0, 1, 0])
+    begun = time.process_time()
+    assert read_own(tmp_path / "t.npz", tmp_path / "t.npz", "y").x_train.shape == (3, 20_000)
+    assert time.process_time() - begun < 10  # 2 s; 20 where each name is sought in a list
 
 
 @pytest.fixture
@@ -240,6 +311,40 @@ def test_folders_of_images_by_class(folder):
         read_own(folder, folder)
     (folder / "cat" / "6.png").rename(folder / "cat" / "notes.txt")
     with pytest.raises(UserError, match=r"notes.txt: is no image"):
+        read_own(folder, folder)
+
+
+def test_images_whose_pixels_are_no_bytes_or_that_are_seen_otherwise_are_told(folder):
+    from PIL import Image
+
+    grey, path = Image.new("L", (3, 2), 7), folder / "cat" / "0.png"
+    seen = grey.convert("RGBA")
+    seen.putpixel((1, 1), (0, 0, 0, 0))
+    Image.fromarray(np.full((2, 3), 500, np.uint16)).save(path)
+    with pytest.raises(UserError, match=r"0\.png: has more than 8 bits a pixel; save it with 8"):
+        read_own(folder, folder)
+    seen.save(path)
+    with pytest.raises(UserError, match=r"0\.png: has transparent pixels"):
+        read_own(folder, folder)
+    grey.convert("LA").save(path)  # an alpha that hides nothing is nothing
+    assert read_own(folder, folder, standardise=False).x_train[0].tolist() == [7 / 255] * 6
+    for ending in ("gif", "tif"):
+        grey.save(path.with_suffix(f".{ending}"), save_all=True, append_images=[seen.convert("L")])
+        with pytest.raises(UserError, match=rf"0\.{ending}: has 2 frames; save the one"):
+            read_own(folder, folder)
+        path.with_suffix(f".{ending}").unlink()
+
+
+def test_a_tiff_that_does_not_say_where_its_pixels_are_is_damaged(folder):
+    from PIL import Image
+
+    path = folder / "cat" / "0.tif"
+    Image.new("L", (3, 2), 7).save(path)
+    contents = bytearray(path.read_bytes())
+    at = contents.rindex(b"\x17\x01")  # StripByteCounts
+    contents[at + 4 : at + 8] = b"\xff\xff\xff\x0f"
+    path.write_bytes(contents)
+    with pytest.raises(UserError, match=r"0\.tif: is no image that can be read"):
         read_own(folder, folder)
 
 

@@ -1,5 +1,6 @@
 """The progress line: when it speaks, in a log and on a terminal, and the time left it tells."""
 
+import ctypes
 import signal
 import sys
 import types
@@ -10,7 +11,7 @@ import pytest
 from wlnn.base import progress
 from wlnn.base.progress import Progress, duration
 from wlnn.base.running import STOPPING, Clocks, stoppable
-from wlnn.base.signals import SIGNALS
+from wlnn.base.signals import SIGNALS, heard
 
 
 class Bars:
@@ -134,6 +135,37 @@ def test_a_signal_cuts_compilation_short_and_is_heard_at_once(number):
         signal.signal(number, before)
 
 
+def test_errors_that_an_interrupted_compiler_leaves_are_not_printed(monkeypatch):
+    class HalfMade:
+        """As objects of llvmlite whose making was cut short."""
+
+        def __del__(self):
+            del self.pointer
+
+    def lose(module):
+        HalfMade.__del__.__module__ = module
+        HalfMade()
+
+    said, before = [], signal.getsignal(signal.SIGINT)
+    hook = lambda unraisable: said.append(unraisable.exc_type)  # noqa: E731
+    monkeypatch.setattr(sys, "unraisablehook", hook)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with heard(lambda: None):
+            pass
+        assert sys.unraisablehook is hook  # where no signal came nothing is left behind
+        with stoppable() as stop, heard(lambda: None):
+            ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))()
+            assert stop[0] == 1
+        lose("llvmlite.binding.ffi")
+        assert said == []
+        ctypes.CFUNCTYPE(None)(lambda: int("x"))()
+        lose("somebody.else")
+        assert said == [ValueError, AttributeError]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_closed_terminal_is_no_error(monkeypatch):
     class Closed:
         def isatty(self):
@@ -175,3 +207,18 @@ def test_what_waits_is_saved_when_nothing_more_comes(monkeypatch):
         now[0] = second
         clocks.saw(part, str, state)
     assert saved == ["a", "d"]
+
+
+def test_checkpoints_that_take_long_are_written_less_often(monkeypatch):
+    now, saved = [0.0], []
+
+    def save(_):
+        saved.append(now[0])
+        now[0] += 4  # as those of nine million bins
+
+    monkeypatch.setattr("wlnn.base.running.time.monotonic", lambda: now[0])
+    clocks = Clocks(None, save)
+    while now[0] < 200:
+        now[0] += 1
+        clocks.saw(now[0] / 1000, lambda: "", None)
+    assert saved == [6, 47, 88, 129, 170]

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from wlnn.base.errors import UserError
+from wlnn.base.signals import SIGNALS
 from wlnn.base.store import versions
 from wlnn.base.workers import default_processes, one_thread_each
 
@@ -29,6 +30,7 @@ PARENT_SECONDS = 2.0  # between two looks of a worker process at its parent
 CONNECT_SECONDS = 20.0  # a scheduler that says nothing for so long is not there
 FORMS = "processes:N, dask:tls://HOST:PORT, dask:FILE.yaml or mpi"
 READ_AGAIN = 79  # exit status of a worker that found the script of its parent unguarded
+CLOSED = tuple(number for number in SIGNALS if number not in (signal.SIGINT, signal.SIGTERM))
 KINDS = {
     "slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster",
     "htcondor": "HTCondorCluster", "local": "LocalCluster",
@@ -168,8 +170,9 @@ def processes(workers: int) -> Iterator[Engine]:
                 'if __name__ == "__main__":, or give threads=1.'
             )
         others = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),))
-        with one_thread_each(), _without_interrupts():
+        with _without(*CLOSED):  # Python's tracker of semaphores begins here
+            pool = ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),))
+        with one_thread_each(), _without(signal.SIGINT, *CLOSED):
             for _ in range(workers):  # each submission starts a worker
                 pool.submit(_nothing)
         ours.update(set(multiprocessing.active_children()) - others)
@@ -280,7 +283,7 @@ def _scheduler(distributed: ModuleType, where: str) -> Iterator[tuple]:
         shared = keys.pop("shared_temp_directory", os.getcwd())  # where workers find the keys
         keys = {"cores": 1, "processes": 1, "shared_temp_directory": shared, **keys}
     try:
-        with _without_interrupts():
+        with _without(signal.SIGINT):
             cluster = cluster_type(security=security, **keys)
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         raise UserError(f"{where}: {cluster_type.__name__} refuses it: {error}.") from error
@@ -336,12 +339,12 @@ def _end_with_parent(parent: int) -> None:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes started meanwhile never see Ctrl-C: it is their parent who tells them to stop."""
+def _without(*numbers: int) -> Iterator[None]:
+    """Processes started meanwhile never see these signals: their parent tells them to stop."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

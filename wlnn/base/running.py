@@ -20,6 +20,7 @@ from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
 REST_SECONDS = 0.5  # ... where nothing more came meanwhile
+SAVE_SHARE = 0.1  # of the time that saving may take: those of millions of bins are gigabytes
 REPORT_SECONDS = 0.5  # between two reports
 COMPILING = "compiling (once per kind of network; later runs load what it made)"
 STOPPING = "stopping as soon as the compiler comes up for air; nothing is lost"
@@ -94,6 +95,7 @@ class Clocks:
     def __init__(self, report: Callable[[Report], None] | None, save: Callable | None, part=0.0):
         self.report, self.save, self.first = report or (lambda _: None), save, part
         self.begun = self.saved = time.monotonic()
+        self.took = 0.0  # seconds of the last checkpoint
         self.said = -math.inf
         self.part = self.kept = part  # what was seen last, and what is saved
         self.latest = None
@@ -110,9 +112,11 @@ class Clocks:
         """
         now, self.latest = time.monotonic(), states
         least = SAVE_SECONDS if part != self.part else REST_SECONDS
-        if self.save is not None and part != self.kept and now - self.saved > least:
+        pause = max(least, self.took * (1 / SAVE_SHARE - 1))
+        if self.save is not None and part != self.kept and now - self.saved > pause:
             self.save(states)
-            self.saved, self.kept = now, part
+            self.saved, self.kept = time.monotonic(), part
+            self.took = self.saved - now
         self.part = part
         if notes or part >= 1 or now - self.said > REPORT_SECONDS:
             self.said, before = now, part - self.first

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,8 +35,11 @@ def heard(tell: Callable[[], None]) -> Iterator[None]:
     def listen() -> None:
         while numbers := os.read(end, 1):
             if numbers[0] in SIGNALS and signal.getsignal(numbers[0]) is not signal.SIG_IGN:
+                came.set()
                 tell()
 
+    came, told = threading.Event(), sys.unraisablehook
+    sys.unraisablehook = _silent(told)
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     cut_short.set()
@@ -47,3 +51,23 @@ def heard(tell: Callable[[], None]) -> Iterator[None]:
         os.close(begin)
         listener.join()
         os.close(end)
+        if not came.is_set():  # else what is half made may still be waiting for its destructor
+            sys.unraisablehook = told
+
+
+def _silent(hook: Callable) -> Callable:
+    """What tells of errors that nobody can catch, without those that an interruption leaves.
+
+    LLVM calls Python; where the handler runs there, Python prints the interruption and drops it.
+    What LLVM was about to make is half made, and its destructor fails. Neither is news: whoever
+    waits for the signal has been told by then.
+    """
+
+    def inner(unraisable) -> None:
+        of = str(getattr(unraisable.object, "__module__", ""))
+        dropped = issubclass(unraisable.exc_type, KeyboardInterrupt)
+        half_made = issubclass(unraisable.exc_type, AttributeError) and of.startswith("llvmlite.")
+        if not (dropped or half_made):
+            hook(unraisable)
+
+    return inner

@@ -69,14 +69,20 @@ def lengthen(directory, length: float, unit: str = "steps") -> tuple[Recipe, tup
     contents = store.read_run(directory)
     identity = contents["identity"]
     result = directory / RESULT.get(recipe.sampler, "")
-    if result.is_file():
-        os.replace(result, result.with_stem(f"{result.stem}-{before}"))
+    aside = result.with_stem(f"{result.stem}-{before}") if result.is_file() else None
     notes = {
         "identity": {**identity, name: new.identity()},
         "recipe": longer.to_dict(),
         "shorter": [*contents.get("shorter", []), identity],
     }
-    store.change_notes(directory, notes)
+    if aside is not None:  # first: a longer run must not find it
+        os.replace(result, aside)
+    try:
+        store.change_notes(directory, notes)
+    except BaseException:
+        if aside is not None:
+            os.replace(aside, result)
+        raise
     changed = tuple(
         f"{name}.{key}={value!r}"
         for key, value in asdict(new).items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": 
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 MISSING = ("", "na", "n/a", "nan", "null", "?")
 ROW_NUMBER = re.compile(r"|index|level_0|unnamed: ?\d+|row(_?(id|number|index))?|id", re.IGNORECASE)
+MOST_CELLS = 2**26  # of a table: some 8 GB as Python's texts or numbers
 FEWEST_ROWS = 10  # three numbers in a row may be a quantity
 
 
@@ -119,6 +121,7 @@ def read_columns(path) -> Columns:
     try:
         text = files.read_bytes(path, wanted).decode("utf-8-sig")
         separator = _separator(text)
+        refuse_too_many(path, text.count(separator) + text.count("\n"))
         reader = _reader(io.StringIO(text, newline=""), separator)
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -129,8 +132,9 @@ def read_columns(path) -> Columns:
     names = rows.pop(0)[1]
     if all(number(cell) is not None for cell in names):
         raise UserError(f"{path}: line 1 holds numbers; a header with column names is needed.")
+    often = Counter(names)
     for name in names:
-        if not name or names.count(name) > 1:
+        if not name or often[name] > 1:
             index = "" if name else " (an index that pandas wrote? use to_csv(..., index=False))"
             raise UserError(
                 f"{path}: the header has {'two columns' if name else 'a column'} named '{name}'"
@@ -150,6 +154,15 @@ def read_columns(path) -> Columns:
         zip(names, map(list, zip(*(cells for _, cells in rows), strict=True)), strict=True)
     )
     return Columns(path, names, cells, [line for line, _ in rows], note, commas)
+
+
+def refuse_too_many(path, cells: int) -> None:
+    """UserError for a table of more than :data:`MOST_CELLS` cells, before they take memory."""
+    if cells > MOST_CELLS:
+        raise UserError(
+            f"{path}: has {cells:,} cells; tables of {MOST_CELLS:,} are read at most: take fewer "
+            "rows."
+        )
 
 
 def _reader(lines, separator: str):

@@ -55,7 +55,9 @@ def task_from_csv(
     """
     data = read_own(train, test, target, kind, standardise, missing, split, split_seed)
     settings = _with_options("train", settings or read_table("own"), options)
-    if any(not isinstance(units, int | np.integer) or units < 1 for units in hidden):
+    if not isinstance(hidden, Sequence | np.ndarray) or any(
+        not isinstance(units, int | np.integer) or units < 1 for units in hidden
+    ):
         raise UserError(f"hidden must be whole numbers of units, not {hidden}.")
     outputs = max(2, data.classes) if data.classes else data.targets
     if data.classes == 2:

@@ -7,6 +7,7 @@ networks or losses.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -123,8 +124,8 @@ def _both(train, test, split, split_seed) -> tuple[dict[str, Columns], list[str]
     if split is None:
         files = {"train": whole, "test": columns_of(test)}
         return files, [found.note for found in files.values() if found.note]
-    if not 0 < split < 1:
-        raise UserError(f"--split must lie between 0 and 1, not {split:g}: a part of the rows.")
+    if not isinstance(split, Real) or not 0 < split < 1:
+        raise UserError(f"--split must lie between 0 and 1, not {split}: a part of the rows.")
     n = len(whole.lines)
     first = min(max(round(split * n), 1), n - 1)
     if n < 2:
@@ -276,11 +277,14 @@ def _whole(values: np.ndarray) -> bool:
 def _targets(train: Columns, test: Columns, target: str | Sequence[str]) -> list[str]:
     """The target columns; UserError where one is missing or the files have different columns."""
     for this, other in ((train, test), (test, train)):
+        known = set(other.names)
         for name in this.names:
-            if name not in other.names:
+            if name not in known:
                 raise UserError(
                     f"{other.path}: there is no column '{name}', which {this.path} has."
                 )
+    if isinstance(target, Real):  # a data frame may have numbers as names
+        target = str(target)
     if not target and CLASS in train.names and train.row == "image":
         targets = [CLASS]
     elif not target:
@@ -288,7 +292,7 @@ def _targets(train: Columns, test: Columns, target: str | Sequence[str]) -> list
             f"{train.path}: which column is the target? Its columns are {_named(train.names)}."
         )
     elif not isinstance(target, str):
-        targets = list(target)
+        targets = [str(name) for name in target]
     elif target in train.names:  # a name may have a comma
         targets = [target]
     else:

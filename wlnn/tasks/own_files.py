@@ -5,13 +5,15 @@ What a column means is decided in ``own_data.py``; nothing is unpickled here.
 
 from __future__ import annotations
 
+import os
+from decimal import Decimal
 from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.tasks.columns import Columns, number, read_columns
+from wlnn.tasks.columns import Columns, number, read_columns, refuse_too_many
 from wlnn.tasks.readers import files
 
 WANTED = "a table: CSV, npy or npz of numbers, Parquet, or a folder of images by class"
@@ -33,17 +35,23 @@ def columns_of(table) -> Columns:
 
     Raises:
         UserError: a file that is missing or of another kind, columns of unequal length, without a
-            name or of neither numbers nor texts, images of unequal size; Parquet without pyarrow.
+            name or of neither numbers nor texts, images of unequal size, transparent ones or those
+            of several frames, more cells than memory; Parquet without pyarrow; no table at all.
     """
     if is_frame(table):
         return _of_arrays("the data frame", {name: _series(table, name) for name in table.columns})
+    if not isinstance(table, str | os.PathLike):
+        raise UserError(
+            f"a table is a path or a data frame, not of type {type(table).__name__}; of arrays and "
+            "other frames pandas.DataFrame(...) makes one."
+        )
     path = Path(table)
     if path.is_dir():
         return _of_images(path)
     if path.suffix in (".npz", ".npy"):
         return _of_arrays(path, _flat(path, files.read_arrays(path, WANTED)))
     if path.suffix in (".parquet", ".pq"):
-        return _of_arrays(path, _of_parquet(path))
+        return _of_parquet(path)
     return read_columns(path)
 
 
@@ -61,18 +69,25 @@ def _flat(path: Path, arrays: dict) -> dict:
     found = {}
     for name, array in arrays.items():
         if array.ndim == 1 and array.dtype.names is None:
-            found[name or "0"] = array
+            columns = {name or "0": array}
         elif array.ndim == 2:
-            found |= {f"{name} {k}".strip(): column for k, column in enumerate(array.T)}
+            columns = {f"{name} {k}".strip(): column for k, column in enumerate(array.T)}
         else:
             raise UserError(
                 f"{path}: the array '{name}' has the shape {array.shape} and type {array.dtype}; a "
                 "table needs numbers (N,) or (N, d)."
             )
+        for twice in columns.keys() & found.keys():
+            raise UserError(
+                f"{path}: two arrays have a column '{twice}' (those of an array (N, d) are "
+                '"name 0", "name 1", ...); rename one.'
+            )
+        found |= columns
     return found
 
 
-def _of_parquet(path: Path) -> dict:
+def _of_parquet(path: Path) -> Columns:
+    """The columns of a Parquet file without the index of a data frame, of which a note tells."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
@@ -80,11 +95,30 @@ def _of_parquet(path: Path) -> dict:
             f"{path}: reading Parquet needs pyarrow: pip install 'wlnn[parquet]'."
         ) from error
     try:
-        table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        with parquet.ParquetFile(path) as file:
+            about, schema = file.metadata, file.schema_arrow
+            refuse_too_many(path, _values(about))
+            known = (schema.pandas_metadata or {}).get("index_columns", [])
+            index = [name for name in known if name in schema.names]  # others are ranges
+            names = [name for name in schema.names if name not in index]
+            for name in names:
+                if names.count(name) > 1:
+                    raise UserError(f"{path}: there are two columns named '{name}'; rename one.")
+            table = file.read(names)
+    except UserError:
+        raise
+    except (ArrowException, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
         raise UserError(f"{path}: cannot be read: no Parquet file ({reason}).") from error
-    return {name: np.array(table[name].to_pylist(), dtype=object) for name in table.column_names}
+    found = {name: np.array(table[name].to_pylist(), dtype=object) for name in names}
+    told = f"{path.name}: the index '{index[0]}' of a data frame is left out" if index else ""
+    return _of_arrays(path, found)._replace(note=told)
+
+
+def _values(about) -> int:
+    """Cells of a Parquet file, of which runs of equal ones take no bytes."""
+    groups = map(about.row_group, range(about.num_row_groups))
+    return sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
 
 
 def _of_arrays(path, arrays: dict) -> Columns:
@@ -108,8 +142,8 @@ def _cells(path, name, array: np.ndarray) -> list[str] | np.ndarray:
         return [str(value).strip() for value in array]
     values = [None if _is_missing(value) else value for value in array]
     some = [value for value in values if value is not None]
-    if some and all(isinstance(value, Real) and not isinstance(value, bool) for value in some):
-        return np.array([np.nan if value is None else float(value) for value in values])
+    if some and all(isinstance(v, Real | Decimal) and not isinstance(v, bool) for v in some):
+        return np.array([np.nan if value is None else _float(value) for value in values])
     wrong = [value for value in some if not isinstance(value, str | bool | np.bool_ | Real)]
     if wrong or array.dtype.kind not in "O":
         kind = type(wrong[0]).__name__ if wrong else array.dtype
@@ -118,6 +152,13 @@ def _cells(path, name, array: np.ndarray) -> list[str] | np.ndarray:
             "leave it out."
         )
     return ["" if value is None else str(value).strip() for value in values]
+
+
+def _float(value) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits, which will be refused
+        return np.inf
 
 
 def _is_missing(value) -> bool:
@@ -169,16 +210,32 @@ def _image(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                if image.mode.startswith(("I", "F")):
-                    raise UserError(f"{path}: has more than 8 bits a pixel; save it with 8.")
+                if wrong := _unlike(image):
+                    raise UserError(f"{path}: {wrong}.")
                 grey = image.mode in ("1", "L", "LA")
                 found = np.asarray(image.convert("L" if grey else "RGB"))
+                if told and image.format == "TIFF":  # of others it is about what is no pixel
+                    raise OSError("damaged tags, which say where the pixels are")
+    except UserError:
+        raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning,
             Image.DecompressionBombError) as error:  # fmt: skip
         raise UserError(
             f"{path}: is no image that can be read ({type(error).__name__})."
         ) from error
     return found[None] if grey else found.transpose(2, 0, 1)
+
+
+def _unlike(image) -> str:
+    """Why an image has no one value 0..255 for each colour of each pixel, and what to do."""
+    if image.mode.startswith(("I", "F")):
+        return "has more than 8 bits a pixel; save it with 8"
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # photographs of telephones, with a second one inside
+        return f"has {frames} frames; save the one that is meant"
+    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255:
+        return "has transparent pixels, whose colour is not seen; save it on a background"
+    return ""
