@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -22,30 +23,49 @@ def small(**options):
     )
 
 
-def test_the_page_runs_and_finds_what_it_says(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def of_the_page():
+    """Names that the Python lines of the page make."""
     text = (Path(__file__).parents[2] / "docs" / "own-y.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     assert len(blocks) == 4
     scope: dict = {}
     for block in blocks:
         exec(block, scope)
-    assert scope["landscape"].grid.y.name == "calibration error"
-    assert scope["landscape"].meta["task"]["y"] == "calibration error"
+    return scope
+
+
+def test_the_functions_of_the_page_are_what_they_are_called(monkeypatch):
+    for name in ("sample", "sample_ladder", "sample_wlmd"):  # which take a while
+        monkeypatch.setattr(wlnn, name, lambda *given, **options: Mock())
+    page = of_the_page()
     # by hand: two networks, of which one is sure and wrong in half of the rows
     outputs = np.array([[[9.0, 0.0]] * 4, [[0.0, 0.0]] * 4])
-    targets = np.array([0, 1, 0, 1])
-    error = scope["calibration_error"](outputs, targets)
+    error = page["calibration_error"](outputs, np.array([0, 1, 0, 1]))
     np.testing.assert_allclose(error, [0.5, 0.0], atol=1e-3)
-    typical = scope["typical"]
+    task, theta = page["task"], np.linspace(-1, 1, page["task"].network.n_parameters)
+    _, y = task.problem(page["calibration"]).observe(theta)
+    found, _ = task.network.forward(np, theta[None], task.data.x_test)
+    assert y == page["calibration_error"](found, task.data.y_test)[0]
+    as_other = replace(page["other"], y="ln-test-loss").problem().observe(theta)
+    assert page["problem"].observe(theta)[1] == pytest.approx(as_other[1], rel=1e-12)
+    assert task.problem(page["squares"]).observe(theta)[1] == pytest.approx((theta**2).sum())
+    checked_smooth(page["problem"])
+    checked_smooth(task.problem(page["squares"]))
+
+
+@pytest.mark.slow
+def test_the_page_runs_and_finds_what_it_says():
+    page = of_the_page()
+    assert page["landscape"].grid.y.name == "calibration error"
+    assert page["landscape"].meta["task"]["y"] == "calibration error"
+    typical = page["typical"]
     assert (typical.value[typical.reliable] > 0.02).all()
-    assert scope["by_moves"].grid.y.name == scope["by_ladder"].grid.y.name == "ln loss, seed 1"
-    assert scope["by_motion"].grid.y.name == "sum of squares"
-    moves, ladder = (scope[name].marginal_entropy() for name in ("by_moves", "by_ladder"))
-    both = np.isfinite(moves.value + ladder.value) & (moves.x > -0.5) & (moves.x < 0.3)
+    assert page["by_moves"].grid.y.name == page["by_ladder"].grid.y.name == "ln loss, seed 1"
+    assert page["by_motion"].grid.y.name == "sum of squares"
+    moves, ladder = (page[name].marginal_entropy() for name in ("by_moves", "by_ladder"))
+    both = np.isfinite(moves.value + ladder.value) & (moves.x > -0.3) & (moves.x < 0.3)
     assert both.sum() > 4
-    difference = (moves.value - ladder.value)[both]
-    assert np.abs(difference).max() < 1.0
+    assert (moves.value - ladder.value)[both].std() < 0.8  # short runs
 
 
 def test_the_loss_on_the_test_set_is_the_y_of_the_task_itself():
@@ -70,19 +90,19 @@ def test_the_loss_on_the_test_set_is_the_y_of_the_task_itself():
 
 
 def test_bins_of_monte_carlo_are_those_of_the_observable():
-    """By uniform draws: the share of each bin of |theta| within five binomial errors."""
+    """Shares of the bins of |theta| against uniform draws, whose errors are below 2 %."""
     task = small(x_low=-20.0, x_high=5.0, x_width=5.0)
     problem = task.problem(wlnn.Observable.norm(wlnn.Axis("norm", 0.0, 8.0, 16)))
-    found = wlnn.sample(problem, wlnn.WLMCSettings(steps=60_000, walkers=2, anchor_draws=20_000))
-    rng = np.random.default_rng(1)
-    norms = np.linalg.norm(
-        rng.uniform(problem.lo, problem.hi, (50_000, problem.n_parameters)), axis=1
+    settings = wlnn.WLMCSettings(
+        steps=30_000, stages=30, walkers=2, anchor_draws=0, estimator="frozen", production=0.5
     )
-    share = np.histogram(norms, problem.grid.y.edges)[0] / len(norms)
-    mass = np.exp(np.logaddexp.reduce(np.nan_to_num(found.entropy, nan=-np.inf), axis=0))
-    common = share > 0.01
-    assert common.sum() > 3
-    np.testing.assert_allclose(mass[common], share[common], rtol=0.2)
+    found = wlnn.sample(problem, settings)
+    drawn = problem.draw(np.random.default_rng(1), (50_000, problem.n_parameters))
+    share = np.histogram(np.linalg.norm(drawn, axis=1), problem.grid.y.edges)[0] / len(drawn)
+    mass = np.exp(np.nan_to_num(found.entropy, nan=-np.inf)).sum(axis=0)
+    common = share > 0.05
+    assert common.sum() > 2
+    np.testing.assert_allclose(mass[common] / mass.sum(), share[common], rtol=0.3)
 
 
 def test_an_observable_has_a_prior_too():
@@ -130,7 +150,18 @@ def test_what_is_no_observable_is_refused_with_a_sentence():
             make()
 
 
-def test_a_file_with_an_observable_is_sampled_from_the_command_line(tmp_path):
+LADDER = ("--steps", "3e4", "--walkers", "2", "--set", "ladder.x_low=-0.3", "--set",
+          "ladder.draws=300", "--set", "ladder.stretch=20", "--set", "ladder.descent=60")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sampler", "more"),
+    [
+        ("wlmc", ("--steps", "4e3", "--quick", "--set", "wlmc.stages=4")),
+        pytest.param("ladder", LADDER, marks=pytest.mark.slow),
+    ],
+)
+def test_a_file_with_an_observable_is_sampled_from_the_command_line(sampler, more, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
         "import wlnn\n"
@@ -138,18 +169,13 @@ def test_a_file_with_an_observable_is_sampled_from_the_command_line(tmp_path):
         'norm = wlnn.Observable.norm(wlnn.Axis("norm of theta", 0.0, 8.0, 16))\n'
         "problem = task.problem(norm)\n"
     )
-    for sampler, more in (
-        ("wlmc", ("--steps", "2e4", "--quick")),
-        ("ladder", ("--steps", "2e4", "--set", "ladder.x_low=-0.3", "--set", "ladder.draws=300",
-                    "--set", "ladder.descent=60", "--walkers", "2")),
-    ):  # fmt: skip
-        folder = tmp_path / sampler
-        made = run("sample", "--task", f"{file}:problem", "--sampler", sampler, *more,
-                   "--threads", "1", "--out", folder)  # fmt: skip
-        assert made.status == 0, made.err
-        assert "norm of theta" in run("info", folder).out
-        assert store.read_run(folder)["identity"]["problem"]["own_y"] == "theta"
-    problem = wlnn.find_landscape(tmp_path / "wlmc")
-    np.save(tmp_path / "net.npy", np.full(problem.meta["task"]["parameters"], 0.5))
-    told = run("place", tmp_path / "wlmc", tmp_path / "net.npy").out
-    assert "better" not in told
+    source = ("--task", f"{file}:problem", "--sampler", sampler, "--threads", "1")
+    made = run("sample", *source, *more, "--out", tmp_path / "run")
+    assert made.status == 0, made.err
+    assert "norm of theta" in run("info", tmp_path / "run").out
+    assert store.read_run(tmp_path / "run")["identity"]["problem"]["own_y"] == "theta"
+    parameters = wlnn.find_landscape(tmp_path / "run").meta["task"]["parameters"]
+    np.save(tmp_path / "net.npy", np.full(parameters, 0.5))
+    placed = run("place", tmp_path / "run", tmp_path / "net.npy")
+    assert placed.status == 0, placed.err
+    assert "better" not in placed.out  # nobody knows which norm is
