@@ -150,8 +150,8 @@ def test_what_is_no_observable_is_refused_with_a_sentence():
             make()
 
 
-LADDER = ("--steps", "3e4", "--walkers", "2", "--set", "ladder.x_low=-0.3", "--set",
-          "ladder.draws=300", "--set", "ladder.stretch=20", "--set", "ladder.descent=60")  # fmt: skip
+CHANGES = ("ladder.x_low=-0.3", "ladder.draws=300", "ladder.stretch=20", "ladder.descent=60")
+LADDER = ("--steps", "3e4", "--walkers", "2", *(f"--set={change}" for change in CHANGES))
 
 
 @pytest.mark.parametrize(
