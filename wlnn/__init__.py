@@ -22,6 +22,7 @@ _HOMES = {
     "MDSettings": "wlnn.settings.canonical",
     "NetworkSettings": "wlnn.settings.task",
     "NetworkVariables": "wlnn.tasks.smooth",
+    "Observable": "wlnn.tasks.observable",
     "Problem": "wlnn.tasks.problem",
     "Progress": "wlnn.base.progress",
     "ResNet10": "wlnn.networks.images",

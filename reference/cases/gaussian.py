@@ -21,7 +21,7 @@ the first two of four parameters in that sum, is uniform and independent of x. P
 the acceptance of Monte Carlo and in the force of motion, and draws of it."""
 
 SIGMA = (0.2, 1.0, 5.0, 0.5)
-X, Y = (-5.0, 3.5, 34), 4  # window and bins; 1e-5 of the prior lie outside it
+X, Y = (-5.0, 3.0, 32), 4  # window and bins; 5e-4 of the prior lie outside it
 
 
 @njit
@@ -33,13 +33,13 @@ def observe(theta):
 
 
 def problem() -> Problem:
-    """The case: four parameters of unlike sigma, 34 x 4 bins."""
+    """The case: four parameters of unlike sigma, 32 x 4 bins."""
     grid = Grid(Axis("ln chi-square", *X), Axis("share", 0.0, 1.0, Y))
     return Problem("gaussian", None, None, grid, observe, sigma=np.array(SIGMA))
 
 
 def masses(case: Problem) -> np.ndarray:
-    """Exact shares of the prior ``(34, 4)``."""
+    """Exact shares of the prior ``(32, 4)``."""
     from scipy.stats import chi2
 
     rows = np.diff(chi2(len(SIGMA)).cdf(np.exp(case.grid.x.edges)))

@@ -12,7 +12,12 @@ PER_CENT = -np.log(1000)  # shares above one in 1000 are told in per cent
 
 def higher_is_better(landscape: Landscape) -> bool:
     """Whether y is an accuracy, or whatever else: of losses alone the lower one is better."""
-    return not landscape.grid.y.name.startswith("ln")
+    return _is_own(landscape) or not landscape.grid.y.name.startswith("ln")
+
+
+def _is_own(landscape: Landscape) -> bool:
+    """Whether y is an ``Observable`` of somebody's, of which nobody knows what is better."""
+    return "own_y" in landscape.meta.get("task", {})
 
 
 def shown_y(landscape: Landscape, y: float) -> float:
@@ -32,9 +37,12 @@ def table(landscape: Landscape, found: list[tuple[str, Place, int]]) -> list[str
     factor = landscape.t_factor()
     x_name, y_name = landscape.grid.x.name, landscape.grid.y.name
     x_wide, y_wide = max(9, len(x_name)), max(9, len(y_name))
+    less, more = "as bad or worse", "as good or better"
+    if _is_own(landscape):
+        less, more = "as low or lower", "as high or higher"
     lines = [
         f"{'network':{width}}  {x_name:>{x_wide}}  {y_name:>{y_wide}}  {'S (nats)':>16}  "
-        f"{'below the ridge':>16}  {'as bad or worse':>16}  {'as good or better':>17}  outside"
+        f"{'below the ridge':>16}  {less:>16}  {more:>17}  outside"
     ]
     for name, one, outside in found:
         worse, better = (_share(known, factor) for known in sides(landscape, one))
@@ -64,6 +72,12 @@ def sentence(landscape: Landscape, one: Place, outside: int) -> str:
     factor = landscape.t_factor()
     worse, better = (_share(known, factor) for known in sides(landscape, one))
     safe = "" if one.reliable else " Not reliable: too few walkers were there."
+    if _is_own(landscape):
+        return (
+            f"It lies at {at}, {_nats(one.below, factor)} nats below the ridge of its {x.name}: of "
+            f"all networks there, {worse} are as low or lower in {y.name}, and {better} as high or "
+            f"higher.{safe}{box}"
+        )
     return (
         f"It lies at {at}, {_nats(one.below, factor)} nats below the ridge of its {x.name}: of all "
         f"networks there, {worse} do as badly or worse, and {better} as well or better.{safe}{box}"

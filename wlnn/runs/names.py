@@ -66,6 +66,8 @@ def _unusual(settings: Settings, usual: Settings) -> list[str]:
         ("data", "seed", "d"),
         ("data", "scale", ""),
         ("network", "activation", ""),
+        ("network", "prior", ""),
+        ("network", "sigma", ""),
         ("wlmd", "accuracy_axis", ""),
         ("grid", "x", ""),
     ):

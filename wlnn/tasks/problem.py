@@ -217,6 +217,12 @@ class Problem:
                 f"'{self.name}': molecular dynamics has walls and no periodic parameters; sample "
                 "it by Monte Carlo."
             )
+        if self.backward is None and "own_y" in self.about:
+            raise UserError(
+                f"'{self.name}': y = {self.names[1]} has no gradient, which molecular dynamics "
+                "needs; give the Observable its gradient, or sample by Monte Carlo (wlmc, or a "
+                "ladder)."
+            )
         if self.backward is None:
             raise UserError(
                 f"'{self.name}' is a bare function: molecular dynamics needs its gradient; give "

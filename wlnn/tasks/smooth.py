@@ -124,21 +124,8 @@ class NetworkVariables:
         return moved.evaluate, moved.backward
 
     def start(self, rng: np.random.Generator, walkers: int) -> np.ndarray:
-        """Uniform points ``(R, P)`` of the inner part of the box; a tenth: nearly constant outputs.
-
-        The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
-        """
-        if self.task.prior == "gaussian":
-            middle, bounds = np.zeros(self.task.network.n_parameters), IN_SIGMA * self.task.sigmas
-        else:
-            lo, hi = self.task.box
-            middle, bounds = (lo + hi) / 2, (hi - lo) / 2
-        theta = rng.uniform(-self.start_part, self.start_part, (walkers, bounds.size)) * bounds
-        theta += middle
-        scales = getattr(self.task.network, "scales", None)
-        if scales is not None:
-            theta[:, scales] = np.minimum(1.0, (middle + 0.9 * bounds)[scales])
-        return theta
+        """Points ``(R, P)`` of the inner part of the box, see :func:`inner_points`."""
+        return inner_points(self.task, rng, walkers, self.start_part)
 
     def problem(self) -> Problem:
         """What the sampler is given; without a grid, which molecular dynamics makes itself."""
@@ -198,3 +185,21 @@ class NetworkVariables:
         from wlnn.networks.compiled.layered import shared
 
         return shared(self.task)
+
+
+def inner_points(task, rng: np.random.Generator, walkers: int, part: float = 0.1) -> np.ndarray:
+    """Uniform points ``(R, P)`` of the inner part of the box; a tenth: nearly constant outputs.
+
+    The scale of a norm starts at 1, or at 0.9 of its bound where 1 is outside.
+    """
+    if task.prior == "gaussian":
+        middle, bounds = np.zeros(task.network.n_parameters), IN_SIGMA * task.sigmas
+    else:
+        lo, hi = task.box
+        middle, bounds = (lo + hi) / 2, (hi - lo) / 2
+    theta = rng.uniform(-part, part, (walkers, bounds.size)) * bounds
+    theta += middle
+    scales = getattr(task.network, "scales", None)
+    if scales is not None:
+        theta[:, scales] = np.minimum(1.0, (middle + 0.9 * bounds)[scales])
+    return theta

@@ -17,6 +17,7 @@ from wlnn.networks import losses
 from wlnn.networks.fnn import FNN
 from wlnn.settings.task import GridSettings
 from wlnn.tasks.datasets import Dataset
+from wlnn.tasks.observable import Observable, OwnVariables
 from wlnn.tasks.problem import Problem
 
 X_NAMES = {"ln-train-loss": "ln train loss", "train-accuracy": TRAIN_ACCURACY}
@@ -216,8 +217,18 @@ class Task:
             return {"lo": None, "hi": None, "sigma": self.sigmas}
         return dict(zip(("lo", "hi"), self.box, strict=True))
 
-    def problem(self) -> Problem:
-        """Box, function and grid for the samplers; fast for an ``FNN``, unless y is smoothed."""
+    def problem(self, y: Observable | None = None) -> Problem:
+        """Box, function and grid for the samplers; fast for an ``FNN``, unless y is smoothed.
+
+        ``y`` takes the place of the task's own; it runs by NumPy alone, and has a gradient for
+        molecular dynamics where the observable has one.
+        """
+        if y is not None:
+            if not isinstance(y, Observable):
+                raise UserError(
+                    f"task '{self.name}': y must be an Observable, not a {type(y).__name__}."
+                )
+            return OwnVariables(self, y).problem()
         fast = isinstance(self.network, FNN) and self.y != "smoothed-accuracy"
         return Problem(
             name=self.name,

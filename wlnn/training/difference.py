@@ -56,6 +56,10 @@ def record_of(landscape: Landscape) -> str:
         UserError: the landscape is of something else than a network's test performance.
     """
     y = landscape.meta.get("task", {}).get("y")
+    if "own_y" in landscape.meta.get("task", {}):
+        raise UserError(
+            f"trainings have no record of y = {y}, which is one of your own; nothing to compare."
+        )
     if y is None or not np.isfinite(landscape.grid.y.lo):
         raise UserError("this landscape has no test performance as its y axis; nothing to compare.")
     return y
