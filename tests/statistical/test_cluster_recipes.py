@@ -284,3 +284,17 @@ def test_five_hundred_runs_are_merged_in_little_memory():
     assert peak < 4 * size  # measured: 3.2, with the verdict on it
     inside = np.abs(joint.entropies.mean(axis=0) - truth) < 5 / np.sqrt(2000)
     assert inside.all()
+
+
+def test_what_the_page_expects_of_512_slots_is_what_the_simulation_says():
+    root = RECIPES.parents[1]
+    told = shell(sys.executable, root / "benchmarks" / "cluster_sim.py").stdout
+    simulated = {
+        length: parts for length, *parts in re.findall(r"^ +(\S+) s((?: +0\.\d\d){3})$", told, re.M)
+    }
+    simulated = {length: parts[0].split() for length, parts in simulated.items()}
+    page = (root / "docs" / "cluster.md").read_text()
+    table = re.findall(r"^\| (\S+) s \| (0\.\d\d) \| (0\.\d\d) \| (0\.\d\d) \|$", page, re.M)
+    assert len(table) == 3
+    for length, *parts in table:
+        assert simulated[length] == parts

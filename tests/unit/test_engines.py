@@ -139,6 +139,7 @@ KINDS = [walkers, merged, trainings, *(
 def test_a_careless_machine_far_away_gives_the_same_bits(kind, monkeypatch):
     monkeypatch.setattr(pool, "STRETCH_SECONDS", 0.005)  # many stretches
     monkeypatch.setattr(pool, "TRIES", 20)
+    monkeypatch.setattr(crew, "LEAST_SECONDS", 1e-9)
     monkeypatch.setattr(crew, "WORTH", 1e-9)  # the rungs of two ladders are dealt out to three
     monkeypatch.setattr(crew, "TOGETHER_SECONDS", 0.05)
     far = Engine(Faraway(), seconds=0.02, count=lambda: 3)

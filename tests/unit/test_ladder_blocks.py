@@ -126,6 +126,7 @@ def test_a_stopped_block_has_whole_stretches_only(monkeypatch):
 @pytest.fixture
 def dealt(monkeypatch):
     """Every ladder is worth dealing out; how many blocks came back is counted."""
+    monkeypatch.setattr(crew, "LEAST_SECONDS", 1e-9)
     monkeypatch.setattr(crew, "WORTH", 1e-9)
     monkeypatch.setattr(crew, "TOGETHER_SECONDS", 0.01)
     monkeypatch.setattr(pool, "STRETCH_SECONDS", 0.01)
