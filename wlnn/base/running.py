@@ -19,7 +19,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
-REST_SECONDS = 0.5  # ... where nothing more came meanwhile
+REST_SECONDS = 2.5  # without anything new, after which what came is saved
 REPORT_SECONDS = 0.5  # between two reports
 COMPILING = "compiling (once per kind of network; later runs load what it made)"
 STOPPING = "stopping as soon as the compiler comes up for air; nothing is lost"
@@ -96,6 +96,7 @@ class Clocks:
         self.begun = self.saved = time.monotonic()
         self.said = -math.inf
         self.part = self.kept = part  # what was seen last, and what is saved
+        self.came = self.begun
         self.latest = None
 
     def tell(self, notes: tuple[str, ...]) -> None:
@@ -109,11 +110,12 @@ class Clocks:
         Called again with nothing new, it saves what waits: the next may be half a minute away.
         """
         now, self.latest = time.monotonic(), states
-        least = SAVE_SECONDS if part != self.part else REST_SECONDS
-        if self.save is not None and part != self.kept and now - self.saved > least:
+        if part != self.part:
+            self.part, self.came = part, now
+        due = now - self.saved > SAVE_SECONDS or now - self.came > REST_SECONDS
+        if self.save is not None and part != self.kept and due:
             self.save(states)
             self.saved, self.kept = now, part
-        self.part = part
         if notes or part >= 1 or now - self.said > REPORT_SECONDS:
             self.said, before = now, part - self.first
             left = (now - self.begun) * (1 - part) / before if before > 0 else math.nan
