@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run
 
 from wlnn.base import pool, store
 from wlnn.base.engines import Engine, engine_on
@@ -81,6 +82,28 @@ def test_a_client_without_the_key_is_refused(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("distributed.Security", lambda: cluster[1])
     with engine_on(f"dask:{address}") as engine:
         assert engine.submit(os.getpid).result() != os.getpid()
+
+
+def test_a_plain_port_is_taken_with_insecure_and_a_sentence(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50, memory_limit=0
+    ) as made:
+        where = made.scheduler_address
+        assert where.startswith("tcp://")
+        words = (
+            "sample", "--task", "own.py:problem", "--walkers", "1", "--steps", "1000",
+            "--on", f"dask:{where}", "--out", "run",
+        )  # fmt: skip
+        refused = run(*words)
+        assert (refused.status, refused.out) == (2, "")
+        assert "use tls://, or say --insecure" in refused.err
+        assert not Path("run").exists()
+        taken = run(*words, "--insecure")
+    assert taken.status == 0, taken.err
+    assert f"--on dask:{where} is not encrypted: whoever reaches that port can run" in taken.err
 
 
 def ranks(n, *words):

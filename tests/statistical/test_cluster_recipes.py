@@ -263,18 +263,24 @@ def saved():
     return found
 
 
-def test_five_hundred_runs_are_merged_in_little_memory():
+def five_hundred():
+    """Runs of four walkers that find a truth with noise, and the truth."""
     grid, rng = Grid(Axis("x", 0.0, 1.0, 37), Axis("y", 0.0, 1.0, 41)), np.random.default_rng(0)
     visits, reliable = np.ones(grid.shape), np.ones(grid.shape, bool)
     truth = rng.normal(size=grid.shape)
     runs = [
         Landscape(
             grid, truth + rng.normal(size=(4, *grid.shape)), visits, reliable,
-            {"task": {"task": "t"}, "gauge": "box", "wlmc": {"seed": seed}, "sampler": "wlmc",
-             "seeds": {"seed": [seed]}},
+            {"task": {"task": "t"}, "gauge": "box", "wlmc": {"seed": seed, "steps": 1000},
+             "sampler": "wlmc", "seeds": {"seed": [seed]}, "finished": True},
         )
         for seed in range(500)
     ]  # fmt: skip
+    return runs, truth
+
+
+def test_five_hundred_runs_are_merged_in_little_memory():
+    runs, truth = five_hundred()
     size = sum(run.entropies.nbytes for run in runs)
     tracemalloc.start()
     joint = join(runs, [f"run-{k}" for k in range(500)])
@@ -284,3 +290,32 @@ def test_five_hundred_runs_are_merged_in_little_memory():
     assert peak < 4 * size  # measured: 3.2, with the verdict on it
     inside = np.abs(joint.entropies.mean(axis=0) - truth) < 5 / np.sqrt(2000)
     assert inside.all()
+
+
+def test_the_command_merges_five_hundred_runs_in_seconds(here):
+    runs, _ = five_hundred()
+    folders = [f"many/{k}" for k in range(len(runs))]
+    for folder, run in zip(folders, runs, strict=True):
+        Path(folder).mkdir(parents=True)
+        run.save(Path(folder, "landscape.npz"))
+    job = subprocess.Popen(["wlnn", "merge", *folders, "--out", "all"], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(job.pid, 0)
+    job.returncode = os.waitstatus_to_exitcode(status)
+    assert job.returncode == 0
+    assert Landscape.load("all/landscape.npz").n_walkers == 2000
+    assert used.ru_utime + used.ru_stime < 15  # measured: 3
+    assert used.ru_maxrss < 400e3  # kB; measured: 180e3
+
+
+def test_what_the_page_expects_of_512_slots_is_what_the_simulation_says():
+    root = RECIPES.parents[1]
+    told = shell(sys.executable, root / "benchmarks" / "cluster_sim.py").stdout
+    simulated = {
+        length: parts for length, *parts in re.findall(r"^ +(\S+) s((?: +0\.\d\d){3})$", told, re.M)
+    }
+    simulated = {length: parts[0].split() for length, parts in simulated.items()}
+    page = (root / "docs" / "cluster.md").read_text()
+    table = re.findall(r"^\| (\S+) s \| (0\.\d\d) \| (0\.\d\d) \| (0\.\d\d) \|$", page, re.M)
+    assert len(table) == 3
+    for length, *parts in table:
+        assert simulated[length] == parts

@@ -141,6 +141,7 @@ KINDS = [walkers, merged, trainings, *(
 def test_a_careless_machine_far_away_gives_the_same_bits(kind, monkeypatch):
     monkeypatch.setattr(pool, "STRETCH_SECONDS", 0.005)  # many stretches
     monkeypatch.setattr(pool, "TRIES", 20)
+    monkeypatch.setattr(crew, "LEAST_SECONDS", 1e-9)
     monkeypatch.setattr(crew, "WORTH", 1e-9)  # the rungs of two ladders are dealt out to three
     monkeypatch.setattr(crew, "TOGETHER_SECONDS", 0.05)
     far = Engine(Faraway(), seconds=0.02, count=lambda: 3)
@@ -282,10 +283,27 @@ def test_engines_that_are_none(words, sentence, tmp_path):
 )
 def test_an_engine_that_is_not_installed(where, extra, monkeypatch):
     for name in ("distributed", "mpi4py", "mpi4py.futures"):
-        monkeypatch.setitem(__import__("sys").modules, name, None)
+        monkeypatch.setitem(sys.modules, name, None)
     missing = pytest.raises(UserError, match=rf"not installed; .*pip install wlnn\[{extra}\]")
     with missing, engine_on(where):
         pass
+
+
+@pytest.mark.parametrize("kind", ["ImportError", "RuntimeError"])
+def test_mpi_that_is_not_on_the_machine(kind, tmp_path, monkeypatch):
+    """mpi4py says so by an error of either kind, as it was built."""
+    package = tmp_path / "mpi4py"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "futures.py").write_text(f"raise {kind}('libmpi.so.12: cannot open it')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "mpi4py"]:
+        monkeypatch.delitem(sys.modules, name)
+    missing = pytest.raises(UserError, match=r"libmpi.so.12: cannot open it; .*pip install mpich")
+    with missing, engine_on("mpi"):
+        pass
+    for name in [name for name in sys.modules if name.split(".")[0] == "mpi4py"]:
+        del sys.modules[name]
 
 
 def test_a_file_of_a_cluster_is_read_with_care(tmp_path):

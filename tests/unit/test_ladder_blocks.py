@@ -1,6 +1,9 @@
 """Rungs of one ladder in blocks: the same bits however they are cut, lost, late or stopped."""
 
+import multiprocessing
+import os
 import random
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 
 from wlnn.base import pool
+from wlnn.base.engines import processes
 from wlnn.base.running import Interrupted
 from wlnn.ladder import blocks as blocks_module
 from wlnn.ladder import crew
@@ -28,6 +32,10 @@ SETTINGS = LadderSettings(
 )  # fmt: skip
 GRID = Grid(Axis.of_width("x", -3.2, -0.8, 0.2), Axis.single())
 MONTE_CARLO = replace(SETTINGS, x_low=-2.5, mover="monte-carlo", draws=1000)
+
+
+def sphere():
+    return least_squares.sphere(N).problem
 
 
 def stop():
@@ -67,7 +75,7 @@ def test_blocks_make_the_ladder_that_one_worker_makes(kind):
         "tilted": replace(SETTINGS, tilts=1, steps=20_000),
         "monte-carlo": MONTE_CARLO,
     }[kind]
-    problem = maxnorm.problem(4) if kind == "monte-carlo" else least_squares.sphere(N).problem
+    problem = maxnorm.problem(4) if kind == "monte-carlo" else sphere()
     mover = mover_of(problem, settings)
     ladder = in_phase(mover, settings, PILOT)
     order = random.Random(1)
@@ -86,7 +94,7 @@ def test_blocks_make_the_ladder_that_one_worker_makes(kind):
 
 
 def test_a_pair_in_two_blocks_waits_for_both():
-    problem = least_squares.sphere(N).problem
+    problem = sphere()
     mover = mover_of(problem, SETTINGS)
     ladder = in_phase(mover, SETTINGS, PILOT)
     one, other = blocks_of(SETTINGS, ladder, 2, 6)
@@ -103,7 +111,7 @@ def test_a_pair_in_two_blocks_waits_for_both():
 
 
 def test_a_stopped_block_has_whole_stretches_only(monkeypatch):
-    problem = least_squares.sphere(N).problem
+    problem = sphere()
     mover = mover_of(problem, SETTINGS)
     _, one = blocks_of(SETTINGS, in_phase(mover, SETTINGS, PILOT), 2, 6)
     assert same(advance_block(mover, SETTINGS, one, 10.0, np.ones(1, np.uint8)), one)
@@ -126,6 +134,7 @@ def test_a_stopped_block_has_whole_stretches_only(monkeypatch):
 @pytest.fixture
 def dealt(monkeypatch):
     """Every ladder is worth dealing out; how many blocks came back is counted."""
+    monkeypatch.setattr(crew, "LEAST_SECONDS", 1e-9)
     monkeypatch.setattr(crew, "WORTH", 1e-9)
     monkeypatch.setattr(crew, "TOGETHER_SECONDS", 0.01)
     monkeypatch.setattr(pool, "STRETCH_SECONDS", 0.01)
@@ -144,7 +153,7 @@ def found(problem, settings=SETTINGS, **how):
 
 
 def test_more_threads_than_ladders_share_their_rungs(dealt):
-    problem, settings = least_squares.sphere(N).problem, replace(SETTINGS, ladders=2)
+    problem, settings = sphere(), replace(SETTINGS, ladders=2)
     one = found(problem, settings)
     assert not dealt
     for threads in (2, 3, 8):
@@ -156,12 +165,12 @@ def test_more_threads_than_ladders_share_their_rungs(dealt):
 
 def test_a_small_ladder_stays_whole(dealt, monkeypatch):
     monkeypatch.setattr(crew, "WORTH", 1.0)
-    found(least_squares.sphere(N).problem, threads=4)
+    found(sphere(), threads=4)
     assert not dealt
 
 
 def test_an_interrupt_between_blocks_loses_no_bit(dealt, tmp_path, monkeypatch):
-    problem = least_squares.sphere(N).problem
+    problem = sphere()
     whole, cuts = found(problem), [25, 40, 60]
     with ThreadPoolExecutor(3) as threads:
         for k, cut in enumerate(cuts):
@@ -178,3 +187,25 @@ def test_an_interrupt_between_blocks_loses_no_bit(dealt, tmp_path, monkeypatch):
             assert (tmp_path / "run" / "walker-000.npz").exists(), k
     monkeypatch.setattr(ladder_run, "advance_block", advance_block)
     assert same(found(problem, directory=tmp_path / "run").entropies, whole.entropies)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_over_a_block_changes_no_bit(dealt, monkeypatch):
+    monkeypatch.setattr("wlnn.base.running.REPORT_SECONDS", -1.0)
+    monkeypatch.setattr("wlnn.base.engines.NEAR_SECONDS", 0.02)
+    killed = []
+
+    def kill(report):
+        if "stretch 3" in report.line and not killed:
+            killed.extend(worker.pid for worker in multiprocessing.active_children())
+            os.kill(killed[0], signal.SIGKILL)
+
+    settings = replace(SETTINGS, steps=20_000)
+    with processes(3) as engine:
+        there = found(sphere(), settings, executor=engine, make_problem=sphere, report=kill)
+        assert len(engine.seen) > 1
+    assert killed
+    assert engine.lost == 1
+    here = found(sphere(), settings)
+    assert same(there.entropies, here.entropies)
+    assert there.meta["rungs"] == here.meta["rungs"]

@@ -197,11 +197,12 @@ def test_what_waits_is_saved_when_nothing_more_comes(monkeypatch):
     clocks = Clocks(None, saved.append)
     for second, part, state in [
         (1.0, 0.1, "a"),  # not five seconds since the beginning
-        (1.3, 0.1, "a"),  # nothing new: it is saved
-        (1.6, 0.1, "a"),  # once
-        (2.0, 0.2, "b"),
-        (2.4, 0.3, "c"),  # as long as something comes, every five seconds
-        (6.5, 0.4, "d"),
+        (3.4, 0.1, "a"),
+        (3.6, 0.1, "a"),  # nothing new: it is saved
+        (6.5, 0.1, "a"),  # once
+        (7.0, 0.2, "b"),
+        (8.5, 0.3, "c"),  # as long as something comes, every five seconds
+        (8.7, 0.4, "d"),
         (9.0, 0.4, "d"),
     ]:
         now[0] = second

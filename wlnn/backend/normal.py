@@ -11,7 +11,6 @@ from math import factorial, log
 
 import numpy as np
 from numba import njit, types
-from scipy.special import ndtr
 
 from wlnn.backend import simd
 
@@ -49,6 +48,8 @@ def _normal_tail(builder, kind, a):
 @simd.vector_function(_normal_tail)
 def normal_tail(a):
     """Phi(-a) of the normal law for a >= 0."""
+    from scipy.special import ndtr  # a tenth of a second, which compiled runs need not spend
+
     return ndtr(-a)
 
 

@@ -206,13 +206,14 @@ def _library(name: str, extra: str) -> ModuleType:
     ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return import_module(name)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UserError(
             f"--on {extra} needs {error.name or name}, which is not installed; install it with "
             f"'pip install wlnn[{extra}]'."
         ) from error
-    except RuntimeError as error:  # a library of the system that mpi4py does not find
-        raise UserError(f"--on {extra}: {str(error).splitlines()[0]}.") from error
+    except (ImportError, RuntimeError) as error:  # MPI itself, which mpi4py does not find
+        brings = "; load your cluster's MPI, or 'pip install mpich'" if extra == "mpi" else ""
+        raise UserError(f"--on {extra}: {str(error).splitlines()[0]}{brings}.") from error
     finally:  # dask_jobqueue makes Ctrl-C an exit without a word, when it is imported
         if threading.current_thread() is threading.main_thread():
             for number, handler in ours.items():

@@ -19,7 +19,7 @@ from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS, cut_short, heard
 
 SAVE_SECONDS = 5.0  # between two checkpoints
-REST_SECONDS = 0.5  # ... where nothing more came meanwhile
+REST_SECONDS = 2.5  # without anything new, after which what came is saved
 SAVE_SHARE = 0.1  # of the time that saving may take: those of millions of bins are gigabytes
 REPORT_SECONDS = 0.5  # between two reports
 COMPILING = "compiling (once per kind of network; later runs load what it made)"
@@ -98,6 +98,7 @@ class Clocks:
         self.took = 0.0  # seconds of the last checkpoint
         self.said = -math.inf
         self.part = self.kept = part  # what was seen last, and what is saved
+        self.came = self.begun
         self.latest = None
 
     def tell(self, notes: tuple[str, ...]) -> None:
@@ -111,13 +112,14 @@ class Clocks:
         Called again with nothing new, it saves what waits: the next may be half a minute away.
         """
         now, self.latest = time.monotonic(), states
-        least = SAVE_SECONDS if part != self.part else REST_SECONDS
-        pause = max(least, self.took * (1 / SAVE_SHARE - 1))
-        if self.save is not None and part != self.kept and now - self.saved > pause:
+        if part != self.part:
+            self.part, self.came = part, now
+        pause = max(SAVE_SECONDS, self.took * (1 / SAVE_SHARE - 1))
+        due = now - self.saved > pause or now - self.came > REST_SECONDS
+        if self.save is not None and part != self.kept and due:
             self.save(states)
             self.saved, self.kept = time.monotonic(), part
             self.took = self.saved - now
-        self.part = part
         if notes or part >= 1 or now - self.said > REPORT_SECONDS:
             self.said, before = now, part - self.first
             left = (now - self.begun) * (1 - part) / before if before > 0 else math.nan

@@ -17,7 +17,8 @@ from wlnn.ladder.movers import Mover
 from wlnn.ladder.state import DONE, PILOT, RUN, Ladder
 from wlnn.settings.ladder import LadderSettings
 
-WORTH = 1 / 20  # least length of a task of a block, in units of what is usual for the executor
+LEAST_SECONDS = 0.1  # of work in a task of a block, ...
+WORTH = 1 / 20  # ... and in units of what is usual for the executor
 TOGETHER_SECONDS = 5.0  # of work between two times that all blocks are one ladder, which is saved
 LEAST_STRETCHES = 2  # ... which are as many at least
 LEAST_RUNGS = 2  # in a block
@@ -120,7 +121,7 @@ class Crew:
         if math.isnan(self.seconds):
             self.seconds = max(self._pace(), 1e-6)
         # a block goes on for two stretches until it needs its neighbour
-        worth = int(2 * ladder.rungs.n * self.seconds / (WORTH * usual))
+        worth = int(2 * ladder.rungs.n * self.seconds / max(WORTH * usual, LEAST_SECONDS))
         return max(1, min(math.ceil(workers / going), worth, ladder.rungs.n // LEAST_RUNGS))
 
 

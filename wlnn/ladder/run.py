@@ -1,8 +1,8 @@
 """The loop over units: ladders in parallel threads, checkpoints, reports, interruption, resume.
 
-Takes a problem and settings, hands back a landscape; what a unit computes is in ``ladder.py``. A
-unit depends on its ladder alone, so that a run that was interrupted anywhere, or runs on another
-number of threads, gives the same bits.
+Takes a problem and settings, hands back a landscape; what a unit computes is in ``ladder.py``, and
+``crew.py`` deals it out. A unit depends on its ladder alone, so that a run that was interrupted
+anywhere, or runs on another number of threads, gives the same bits.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def sample(
         directory: where checkpoints and ``landscape.npz`` go; an interrupted run with the same
             settings is continued there, a finished one is returned as it is. None keeps everything
             in memory.
-        threads: ladders that run at a time; the result does not depend on it.
+        threads: ladders that run at a time, or blocks of their rungs, where there are fewer
+            ladders; the result does not depend on it.
         report: called with a :class:`wlnn.base.running.Report` from time to time.
         notes: stored in ``run.json`` beside the settings.
         grid: bins of the landscape; those of a ``Problem`` are its own.
