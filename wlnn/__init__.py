@@ -72,7 +72,9 @@ _HOMES = {
     "seek": "wlnn.canonical.search:search",
     "simulate": "wlnn.canonical.run",
     "task_from_csv": "wlnn.tasks.own",
+    "theta_from_tree": "wlnn.networks.trees",
     "train_many": "wlnn.training.run",
+    "tree_from_theta": "wlnn.networks.trees",
     "tune": "wlnn.training.tuning",
     "verify": "wlnn.reference:verify",
 }

@@ -10,7 +10,7 @@ SCALE = 10.0  # of the scaled axis, published run of the photographs task
 TRAIN_ACCURACY = "train accuracy"  # name of an x axis along which no temperature is defined
 
 
-class Observable(NamedTuple):
+class AccuracyAxis(NamedTuple):
     """Value, slope and range of the y axis as functions of the smoothed accuracy."""
 
     value: Callable
@@ -33,13 +33,13 @@ def _logit_inverse(xp, y):
 
 
 ACCURACY_AXES = {
-    "logit": Observable(_logit, _logit_slope, _logit_inverse),
-    "scaled": Observable(
+    "logit": AccuracyAxis(_logit, _logit_slope, _logit_inverse),
+    "scaled": AccuracyAxis(
         lambda xp, accuracy: SCALE * accuracy,
         lambda xp, accuracy: SCALE + 0 * accuracy,
         lambda xp, y: y / SCALE,
     ),
-    "plain": Observable(
+    "plain": AccuracyAxis(
         lambda xp, accuracy: accuracy,
         lambda xp, accuracy: 1 + 0 * accuracy,
         lambda xp, y: y,

@@ -14,6 +14,7 @@ import numpy as np
 from wlnn.base import store
 from wlnn.base.errors import UserError
 from wlnn.networks.parameters import Layout, packed
+from wlnn.networks.trees import theta_of_leaves
 from wlnn.tasks.readers.files import read_arrays
 from wlnn.training.trained import is_trained
 
@@ -38,7 +39,8 @@ def read_networks(path, layout: Layout | None, n_parameters: int) -> list[Named]
 
     A file holds vectors ``(P,)`` or ``(m, P)`` (an npy file, or the array "theta" of an npz file),
     or the tensors of one network: by the names of ``layout``, or under any other names in its order
-    and of its shapes, as a ``state_dict`` of PyTorch has them (npz, or pt where PyTorch is).
+    and of its shapes, as a ``state_dict`` of PyTorch has them (npz, or pt where PyTorch is); or the
+    arrays of a tree of JAX by path, "params/Dense_0/kernel" (see ``networks/trees.py``).
 
     Raises:
         UserError: no such file, nothing of that kind in it, other shapes, numbers not finite.
@@ -89,7 +91,11 @@ def _read(path: Path, layout: Layout | None, n_parameters: int) -> list[Named]:
             raise UserError(
                 f"{path}: this task has no tensors by name; give the vector as 'theta'."
             )
-        vectors = packed(layout, arrays, path)[None]
+        if any("/" in name for name in arrays):  # a flattened tree of JAX
+            leaves = {tuple(name.split("/")): array for name, array in arrays.items()}
+            vectors = theta_of_leaves(layout, leaves, path)[None]
+        else:
+            vectors = packed(layout, arrays, path)[None]
     names = [path.name] if len(vectors) == 1 else [f"{path.name} {k}" for k in range(len(vectors))]
     return [
         Named(name, _checked(path, vector, n_parameters))
