@@ -71,6 +71,14 @@ def test_info_of_interrupted_trainings(old):
     assert "holds no trained.npz yet; finish it with wlnn resume" in shown.err
 
 
+def test_status():
+    lines = run("status", GOLDEN / "runs").out.splitlines()
+    states = dict(line.split()[:2] for line in lines if len(line.split()) > 2)
+    cut = {name for name, state in states.items() if state == "cut"}
+    assert cut == {name for name in states if name.endswith("-cut")}
+    assert states["md"] == "finished"  # though its picture lies elsewhere
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_plot(old, name):
     folder = old(name)

@@ -243,3 +243,10 @@ def test_a_run_without_a_result_is_still_of_its_sampler(tmp_path):
     path = store.save(tmp_path / "any.npz", {"a": np.zeros(1)}, {"kind": "md"})
     assert store.holds(path, "md", "md.npz", "md")
     assert not store.holds(path, "trained", "trained.npz", "train")
+
+
+def test_a_run_json_that_is_there_and_cannot_be_read_says_why(tmp_path):
+    (tmp_path / "landscape.npz").touch()
+    (tmp_path / "run.json").mkdir()  # as one of another user: an error of the system, not "none"
+    with pytest.raises(UserError, match=r"run\.json: cannot be read: is a directory\.$"):
+        store.read_run(tmp_path)

@@ -256,6 +256,8 @@ def read_run(directory) -> dict:
         newer = contents["format"] > FORMAT
         sound = isinstance(contents["identity"], dict) and "task" in contents["identity"]
     except OSError as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise UserError(f"{path}: cannot be read: {_reason(error)}.") from error
         joint = ""
         if path.with_name("landscape.npz").exists():
             joint = " It holds a landscape alone, as `wlnn merge` leaves it: name one of its runs."

@@ -116,15 +116,28 @@ def _finished(directory: Path) -> tuple[bool, str]:
     kind = store.read_run(directory)["identity"].get("sampler")
     if kind in ("train", "tune"):
         return (directory / {"train": "trained.npz", "tune": "tuning.npz"}[kind]).exists(), ""
-    if kind in ("md", "seek"):
-        last = {"md": "md.png", "seek": "seek.png"}[kind]
-        return (directory / last).exists() and _read(directory / FILE).get("part", 1.0) >= 1.0, ""
+    if kind == "md":  # its picture may have been moved
+        return _moved_to_its_end(directory), ""
+    if kind == "seek":
+        begun = (directory / "seek.png").exists()
+        return begun and _read(directory / FILE).get("part", 1.0) >= 1.0, ""
     path = directory / "landscape.npz"
     meta = store.load(path)[1].get("meta", {}) if path.exists() else {}
     verdict = meta.get("verdict", "")
     if isinstance(verdict, dict):
         verdict = verdict.get("word", "")
     return bool(meta.get("finished")), str(verdict)
+
+
+def _moved_to_its_end(directory: Path) -> bool:
+    """Whether the walkers of `wlnn md` have all records that the settings ask for."""
+    path, settings = directory / "md.npz", store.read_run(directory)["identity"].get("md")
+    if not path.exists() or not isinstance(settings, dict):
+        return False
+    records = store.load(path)[0].get("records")
+    steps, each = settings.get("steps"), settings.get("record")
+    known = isinstance(steps, int) and isinstance(each, int) and getattr(records, "ndim", 0) > 1
+    return known and records.shape[1] * each >= steps
 
 
 def _read(path: Path) -> dict:
