@@ -23,6 +23,14 @@ from wlnn.wlmc import walker as wlmc
 
 
 @pytest.fixture(autouse=True)
+def heard():
+    """SIGHUP is heard, also where the tests run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """A folder of its own to work in, with a file that defines a problem."""
     monkeypatch.chdir(tmp_path)

@@ -216,12 +216,16 @@ def test_threads_change_no_bit(sphere, result):
     assert other.meta["rungs"] == result.meta["rungs"]
 
 
-def test_an_interrupted_run_goes_on_with_the_same_bits(sphere, result, tmp_path, monkeypatch):
+@pytest.mark.parametrize("stretches", [1, 2, 12])
+def test_an_interrupted_run_goes_on_with_the_same_bits(
+    sphere, result, tmp_path, monkeypatch, stretches
+):
+    """Also where it has hardly begun, and has no landscape."""
     calls, real = [], units.advance_all
 
     def advance(mover, settings, states, flag):
         calls.append(states[0].phase)
-        if calls.count(units.RUN) == 12:
+        if calls.count(units.RUN) == stretches:
             flag[0] = 1  # as Ctrl-C does
         return real(mover, settings, states, flag)
 

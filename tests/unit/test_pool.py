@@ -130,11 +130,12 @@ def test_what_came_back_is_seen_again_while_nothing_else_comes(monkeypatch):
     assert seen.count((3, 3)) == 1
 
 
+def step(shared, state, seconds, stop):
+    return state._replace(steps=state.steps + 1)
+
+
 def test_units_meet_when_both_are_here():
     """Unit 1 may not pass unit 0, which hands it a step at a time; a third appears at the end."""
-
-    def step(shared, state, seconds, stop):
-        return state._replace(steps=state.steps + 1)
 
     def done(state):
         return state.steps >= state.value
@@ -249,7 +250,7 @@ def test_a_stretch_in_another_process_has_the_same_bits(kind):
                 stretch, shared, [begun], lambda state: state is not begun, pool,
                 np.zeros(1, np.uint8), lambda seen: states.append(seen[0]), 60.0,
             )  # fmt: skip
-    there = arrays_of(states[0])
+    there = arrays_of(states[-1])  # before it came, nothing new was seen
     assert len(there) > 3
     for first, second in zip(arrays_of(here), there, strict=True):
         np.testing.assert_array_equal(first, second)

@@ -149,7 +149,7 @@ def _smoothed(variance: np.ndarray) -> np.ndarray:
 def landscape(
     problem, settings: LadderSettings, grid: Grid, ladders: Sequence[Ladder]
 ) -> Landscape | None:
-    """The landscape of the ladders that are in their run; None if there is none.
+    """The landscape of the ladders that are in their run; None if there is none, or has just begun.
 
     ``meta["rungs"]`` holds the diagnostics: what :func:`_rungs_of` tells of each ladder, the share
     that was dropped, the difference of the halves, and ``warnings`` in words.
@@ -163,6 +163,8 @@ def landscape(
     entropies, visits, right, rungs, marginals = [], [], [], [], []
     for ladder, own in zip(ladders, samples, strict=True):
         f, some, ln_w, pool, used = joined(ladder, _between(own, dropped, SLICES))
+        if used.n < 2:  # the first stretches of a run, which are dropped, are all there is
+            return None
         for found, value in zip((entropies, visits, right), binned(grid, some, ln_w), strict=True):
             found.append(value)
         marginals.append(marginal(grid, some, ln_w))
