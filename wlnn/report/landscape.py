@@ -6,7 +6,9 @@ Returns text; prints nothing.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -198,7 +200,7 @@ def _good_part(landscape: Landscape) -> list[str]:
 
 
 def _what_to_do(landscape: Landscape, verdict: Judgement, name: str = "RUN") -> str:
-    run, change = "RUN" if " " in name else name, verdict.change
+    run, change = shlex.quote(name) if Path(name).exists() else "RUN", verdict.change
     if change.startswith("wlnn "):
         return f"go on with:  {change.replace('RUN', run)}"
     if can_go_on(landscape) and re.fullmatch(r"--steps \S+", change):
