@@ -68,17 +68,19 @@ import wlnn
 
 if __name__ == "__main__":  # trainings run in processes that import this file again
     what = {"preset": "quick", "folder": "."}
-    tiny = ("network.layers=1", "network.width=3", "wlmc.steps=2e5", "wlmc.stages=20",
-            "wlmc.anchor_draws=1e4", "wlmc.walkers=2", "train.runs=5", "train.epochs=60")
-    landscape = wlnn.run_landscape("spiral-classify", *tiny, **what)
-    sets = [wlnn.run_trainings("spiral-classify", *tiny, f"train.learning_rate={rate}", **what)
+    tiny = ("network.layers=1", "network.width=3")
+    few = ("wlmc.steps=2e5", "wlmc.stages=20", "wlmc.anchor_draws=1e4", "wlmc.walkers=2")
+    short = ("train.runs=5", "train.epochs=60")
+    landscape = wlnn.run_landscape("spiral-classify", *tiny, *few, **what)
+    sets = [wlnn.run_trainings("spiral-classify", *tiny, *short, f"train.learning_rate={rate}",
+                               **what)
             for rate in (0.02, 0.05)]
     found = {"one": wlnn.compare_trained(landscape, sets[0]),
              "best": wlnn.compare_trained(landscape, wlnn.best_of(sets)),
              "end": wlnn.by_network([(landscape, sets)])[0][3]}
     arrays = {f"{key}.{name}": value for key, one in found.items()
               for name, value in one._asdict().items()}
-    motion = wlnn.run_motion("spiral-classify", *tiny[:2], "md.steps=400", "md.record=20",
+    motion = wlnn.run_motion("spiral-classify", *tiny, "md.steps=400", "md.record=20",
                              "md.walkers=2", **what)
     memory = wlnn.sample(wlnn.load_task("spiral-classify", layers=1, width=2).problem(),
                          wlnn.WLMCSettings(steps=20_000, stages=10, walkers=2, anchor_draws=1000,
@@ -338,7 +340,7 @@ def main() -> None:
         note = "" if first == found else "; the first time differed"
         print(f"{name}: {len(found)} digests, {time.monotonic() - began:.1f} s{note}", flush=True)
         table["cases"][name] = found
-    options.out.write_text(json.dumps(table, indent=1) + "\n")
+        options.out.write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":
