@@ -17,6 +17,9 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
 from wlnn.wlmc.rules import CLOSED_ENTROPY
 
+HELD = 30.0  # visits of a bin that holds walkers, in units of those of most bins ...
+HOLE = 5.0  # ... and nats that its S lacks at least against the bins around it
+
 
 def merge_entropies(walkers: list[wlmc.Walker], groups: int) -> list[wlmc.Walker]:
     """Every walker of a group with the group's mean S, over those that know the bin.
@@ -89,20 +92,27 @@ def lift_unseen(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     unseen = ~known & (entropy < CLOSED_ENTROPY)
     if not (known.any() and unseen.any()):
         return walkers
+    level = _of_neighbours(entropy, known, unseen)
+    entropy = np.where(unseen, np.fmax(entropy, level), entropy)
+    return [walker._replace(entropy=entropy.copy()) for walker in walkers]
+
+
+def _of_neighbours(entropy: np.ndarray, known: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """The mean S of the bins around each of ``missing``, layer by layer from ``known``, whose S it
+    is there; NaN elsewhere."""
     level = np.where(known, entropy, np.nan)
-    while (missing := unseen & np.isnan(level)).any():
+    while (left := missing & np.isnan(level)).any():
         around = np.lib.stride_tricks.sliding_window_view(
             np.pad(level, 1, constant_values=np.nan), (3, 3)
         )
         count = (~np.isnan(around)).sum(axis=(2, 3))
-        near = missing & (count > 0)
+        near = left & (count > 0)
         if not near.any():  # an island of its own: out of reach
-            near, count = missing, np.ones_like(count)
+            near, count = left, np.ones_like(count)
             around = np.full_like(around, np.nan)
             around[..., 0, 0] = np.nanmax(level)
         level[near] = np.nansum(around[near], axis=(1, 2)) / count[near]
-    entropy = np.where(unseen, np.fmax(entropy, level), entropy)
-    return [walker._replace(entropy=entropy.copy()) for walker in walkers]
+    return level
 
 
 def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
@@ -112,13 +122,22 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     long as on an even one. Bins with many visits are raised by their logarithm. Those with few are
     lowered by ln 2 at most: so early few visits say little, and a bin lowered too far would hold
     every walker. Nothing is done where there are no visits: they were taken up already.
+
+    Rare bins, that somebody found when S hardly grew any more, may lack tens of nats and hold every
+    walker that comes there until the end: visits, which are of a walker all of its steps, do not
+    tell how much. They get the mean S of the bins around them, as in :func:`lift_unseen`.
     """
     visits = sum(walker.production for walker in walkers)
     if not visits.any():
         return walkers
     entropy = walkers[0].entropy
-    mean = visits.sum() / np.count_nonzero(entropy < CLOSED_ENTROPY)
+    is_open = entropy < CLOSED_ENTROPY
+    mean = visits.sum() / np.count_nonzero(is_open)
     entropy, none = entropy + np.log(1 + visits / mean), np.zeros_like(visits)
+    held = is_open & (visits > HELD * max(np.median(visits[is_open]), 1.0))
+    if held.any() and (is_open & ~held).any():
+        level = _of_neighbours(entropy, is_open & ~held, held)
+        entropy = np.where(held & (entropy < level - HOLE), level, entropy)
     twice = np.zeros_like(walkers[0].early)
     return [
         walker._replace(entropy=entropy.copy(), production=none, early=twice) for walker in walkers
