@@ -164,6 +164,11 @@ def _chosen(landscape: Landscape, floor: float, span) -> tuple[np.ndarray, np.nd
             f"the floor {floor:g} is above every loss of the landscape, whose highest is "
             f"{np.exp(x.edges[trusted.stop]):.3g}; give the least loss of the box."
         )
+    if np.exp(x.edges[numbers[0] + 1]) < floor:
+        raise UserError(
+            f"the floor {floor:g} is above losses that were found, down to "
+            f"{np.exp(x.edges[numbers[0]]):.3g}; give the least loss of the box."
+        )
     numbers = numbers[above]
     u = np.log(np.exp(x.centres[numbers]) - floor)
     if span is None:
