@@ -143,6 +143,15 @@ def test_what_cannot_be_estimated_is_refused_with_a_sentence():
             learning_coefficient(found, **options)
 
 
+def test_rows_at_the_floor_are_too_wide_for_a_slope():
+    """L = 0.05 + |w|^2 in six dimensions, rows from the floor on: with the first, 3.11 is found."""
+    edges = np.linspace(np.log(0.05) + 1e-3, np.log(1.05), 81)
+    exact = landscape(np.diff((np.exp(edges) - 0.05) ** 3), edges[0], edges[-1])
+    found = learning_coefficient(exact, floor=0.05).slopes[0]
+    assert found.value == pytest.approx(3, abs=0.01)
+    assert abs(found.drift) < 0.01
+
+
 def test_a_difference_inside_its_own_interval_is_no_drift():
     """Two walkers: half a 95 % interval is 12.7 errors, and 5 errors are none to be told."""
     slope = Slope(1, 1.0, 0.1, 0.5, 0.1)
