@@ -15,7 +15,7 @@ from wlnn.base.errors import UserError
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.overlap import overlap
-from wlnn.report.compare import columns, summary
+from wlnn.report.compare import columns, notes_of, summary
 
 RUNS = Path(__file__).parents[1] / "golden" / "runs"
 FINE = 40  # points of an integral along each side of a bin
@@ -157,6 +157,21 @@ def test_one_walker_has_no_error():
 def test_what_cannot_be_compared(second, words):
     with pytest.raises(UserError, match=words):
         overlap([made(COARSE), made(second)], ["a", "b"])
+
+
+def test_other_priors_are_named():
+    """S of another prior is another S: what differs is no mistake of a sampler."""
+    prior = {"law": "gaussian", "sigma": 0.5}
+    box, gauss, other = made(COARSE), made(COARSE), made(COARSE)
+    box.meta["task"], other.meta["task"] = {"task": "a"}, {"task": "b"}
+    gauss.meta["task"] = {"task": "a", "prior": prior}
+    pair = [box, gauss]
+    told = notes_of(pair, overlap(pair, ["a", "b"]))
+    said = "S is of different priors, and so will differ: A box, B Gaussian prior, sigma 0.5"
+    assert told == [said]
+    assert notes_of([box, other], overlap([box, other], ["a", "b"])) == [
+        "they are of different tasks, data or networks, and so will differ"
+    ]
 
 
 def test_columns_hold_what_the_table_shows():

@@ -153,8 +153,23 @@ BROKEN = {  # contents of log.csv -> the sentence
         "train_loss,mse,train_mse,test_acc\n1,2,3,0.5\n",
         "'train_loss', 'train_mse' may",
     ),
-    "words": ("epoch,train_loss,test_acc\n0,low,high\n", "no column holds numbers alone"),
-    "half words": ("train_loss,test_acc\n1,0.5\nlow,0.5\n", "train loss; .* of 'test_acc'"),
+    "words": ("epoch,a,b\n0,low,high\n", "no column holds numbers alone"),
+    "half words": (
+        "train_loss,test_acc\n1,0.5\nlow,0.5\n",
+        "log.csv: line 3, column 'train_loss': 'low' is no number.$",
+    ),
+    "signs of per cent": (
+        "epoch,train_loss,test_acc\n0,1,50%\n",
+        "line 2, column 'test_acc': '50%' is no number; write 0.5 for 50 %",
+    ),
+    "two headers": (
+        "epoch,train_loss,test_acc\n0,1,0.5\nepoch,train_loss,test_acc\n0,1,0.5\n",
+        "line 3, column 'train_loss': 'train_loss' is no number; the header stands there again",
+    ),
+    "lists of Keras": (
+        '{"loss": [0.5, 0.4], "val_accuracy": [0.5, 0.6]}',
+        "line 1, column 'loss': '.0.5, 0.4.' is no number; a value each epoch is needed",
+    ),
     "no header": ("1,2\n3,4\n", "line 1 holds numbers"),
     "no row": ("train_loss,test_acc\n", "no row of number"),
     "ragged": ("train_loss,test_acc\n1\n", "line 2 has 1 cells, the header 2"),

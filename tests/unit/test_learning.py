@@ -1,6 +1,7 @@
 """Learning coefficients of landscapes whose lambda and multiplicity are known."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ from command_line import run
 
 from wlnn.base.errors import UserError
 from wlnn.canonical import learning
-from wlnn.canonical.learning import learning_coefficient
+from wlnn.canonical.learning import Slope, learning_coefficient
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.reference.cases import normal_crossing
+from wlnn.report.learning import _judged
 
 RANGE = {(2, 2): (-30, -4), (2, 4): (-30, -20), (2,): (-30, -1), (2, 2, 2): (-30, -4)}
 
@@ -127,6 +129,7 @@ def test_what_cannot_be_estimated_is_refused_with_a_sentence():
     for options, sentence in (
         ({"floor": -1.0}, "must be a number of 0 or more, not -1"),
         ({"floor": 5.0}, "above every loss of the landscape, whose highest is 1"),
+        ({"floor": 0.2}, "the floor 0.2 is above losses that were found, down to"),
         ({"span": (-3.0, -2.9)}, "too few for a slope, 4 are needed"),
         ({"rows": 2}, "rows must be a whole number of 3 or more"),
         ({"multiplicities": (0,)}, "multiplicities are whole numbers of 1 or more"),
@@ -138,6 +141,23 @@ def test_what_cannot_be_estimated_is_refused_with_a_sentence():
     ):
         with pytest.raises(UserError, match=re.escape(sentence)):
             learning_coefficient(found, **options)
+
+
+def test_rows_at_the_floor_are_too_wide_for_a_slope():
+    """L = 0.05 + |w|^2 in six dimensions, rows from the floor on: with the first, 3.11 is found."""
+    edges = np.linspace(np.log(0.05) + 1e-3, np.log(1.05), 81)
+    exact = landscape(np.diff((np.exp(edges) - 0.05) ** 3), edges[0], edges[-1])
+    found = learning_coefficient(exact, floor=0.05).slopes[0]
+    assert found.value == pytest.approx(3, abs=0.01)
+    assert abs(found.drift) < 0.01
+
+
+def test_a_difference_inside_its_own_interval_is_no_drift():
+    """Two walkers: half a 95 % interval is 12.7 errors, and 5 errors are none to be told."""
+    slope = Slope(1, 1.0, 0.1, 0.5, 0.1)
+    assert not _judged(slope, 12.7)
+    assert _judged(slope, 4.3)
+    assert not _judged(replace(slope, drift=0.25), 2.0)
 
 
 def test_the_command_tells_both_and_what_drifts(tmp_path):

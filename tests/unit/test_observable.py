@@ -131,6 +131,57 @@ def test_a_gradient_that_is_missing_or_wrong_is_told():
         wlnn.sample(task.problem(scalar), wlnn.WLMCSettings(steps=1000, stages=4))
 
 
+def test_a_gradient_that_is_right_at_one_place_by_chance_is_wrong():
+    """Of sqrt(mean theta^2) the gradient is theta times 1 / (P y): near 1 at one start of two."""
+    task = wlnn.load_task("spiral-classify", layers=1, width=3, points=10)
+    chance = wlnn.Observable(
+        AXIS, lambda theta: np.sqrt((theta**2).mean(axis=1)), lambda theta: theta, of="theta"
+    )
+    with pytest.raises(UserError, match="backward is not the gradient of y"):
+        checked_smooth(task.problem(chance))
+
+
+@pytest.mark.parametrize("of", ["outputs", "theta"])
+def test_a_function_that_changes_what_it_is_given_is_told(of):
+    """Targets are the data of the task itself, and outputs are read again for x."""
+    task = small()
+    before = task.data.y_test.copy()
+
+    def outputs_changed(outputs, targets):
+        targets[:] = 1 - targets
+        return np.abs(outputs).mean(axis=(1, 2))
+
+    def theta_changed(theta):
+        theta += 1
+        return np.abs(theta).mean(axis=1)
+
+    y = wlnn.Observable(AXIS, outputs_changed if of == "outputs" else theta_changed, of=of)
+    with pytest.raises(UserError, match="read-only"):
+        wlnn.sample(task.problem(y), wlnn.WLMCSettings(steps=1000, stages=4))
+    np.testing.assert_array_equal(task.data.y_test, before)
+
+
+def test_targets_of_a_loss_are_those_of_the_network():
+    """A class that no output stands for would have a loss of nothing."""
+    task = small()
+    x, labels = task.data.x_test, task.data.y_test
+    theta = np.ones(task.network.n_parameters)
+    for targets, sentence in (
+        (labels + 7, "whole targets are the classes 0 to 1 of the network, one a row, and not 7"),
+        (labels - 5, "and not -5"),
+        (labels[:, None], "not an array of shape"),
+        (labels.astype(float), "the network has 2 outputs; of classes give whole numbers"),
+        (labels.astype(str), "targets must be whole numbers from 0, or real ones"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            task.problem(wlnn.Observable.loss(AXIS, x, targets))
+    of_numbers, of_truth = (
+        task.problem(wlnn.Observable.loss(AXIS, x, targets)).observe(theta)
+        for targets in (labels, labels > 0)
+    )
+    assert of_numbers == of_truth
+
+
 def test_what_is_no_observable_is_refused_with_a_sentence():
     task, zeros = small(), np.zeros((3, 2))
     for make, sentence in (

@@ -104,6 +104,13 @@ def test_parameters_are_read_in_every_form(tmp_path, rng):
         ({"theta": np.full(13, np.nan)}, "no finite numbers"),
         ({"theta": np.array(["a"] * 13)}, "no finite numbers"),
         ({"a": np.ones((2, 3))}, r"tensor 'a' has shape \(2, 3\), and 'W0' .* has \(3, 2\)"),
+        (
+            {
+                **dict(zip(NETWORK.layout.names, map(np.ones, NETWORK.layout.shapes), strict=True)),
+                "W2": np.ones((1, 1)),
+            },
+            "holds 'W2' as well, which this task's network has not: it is of another one",
+        ),
         ({"a": np.ones((3, 2))}, "holds 1 tensors, this task's network has 4: W0, b0, W1, b1"),
     ],
 )

@@ -179,8 +179,12 @@ def test_a_run_under_a_prior_from_the_command_line(tmp_path):
     assert "outside the box" not in placed.out
     for option, sentence in (
         ("laplace", "--prior must be one of 'box', 'gaussian', not 'laplace'"),
-        ("gaussian:wide", "--prior must be a finite number, not 'wide'"),
-        ("box:2", "network.sigma = 2 is that of a Gaussian prior"),
+        ("gaussian:wide", "--prior gaussian:wide: write 'box', 'gaussian'"),
+        ("gaussian:", "or gaussian:SIGMA with a number above 0"),
+        ("gaussian:0", "--prior gaussian:0: write"),  # not that of the rule, in silence
+        ("gaussian:nan", "--prior gaussian:nan: write"),
+        ("gaussian:1e-300", "from 1e-100 to 1e100"),  # whose square is 0
+        ("box:2", "--prior box:2: write"),
     ):
         refused = run("sample", *small, "--prior", option, "--out", tmp_path / "no")
         assert refused.status == 2

@@ -140,6 +140,7 @@ class Doing(nn.Module):
     def __init__(self, what):
         super().__init__()
         self.what, self.fc, self.factor = what, nn.Linear(4, 4), nn.Parameter(torch.ones(4))
+        self.one = nn.Linear(4, 1)
 
     def forward(self, x):
         return self.what(self, x)
@@ -167,8 +168,21 @@ REFUSED = [
     (Doing(lambda s, x: s.fc(s.fc(x))), ROWS, r"layer fc \(Linear\): it is used twice"),
     (Doing(lambda s, x: s.fc(x) + 1), ROWS, r"operation add .*values of layers alone"),
     (Doing(lambda s, x: s.fc(x) if x.sum() > 0 else x), ROWS, r"forward\(\) cannot be traced"),
-    (Doing(lambda s, x: s.fc(x)), ROWS, r"forward\(\) does not use: factor"),
+    (Doing(lambda s, x: s.fc(x)), ROWS, r"forward\(\) does not use: factor, one"),
     (Doing(lambda s, x: F.dropout(s.fc(x))), ROWS, "write training=self.training"),
+    (Doing(lambda s, x: s.fc(input=x)), ROWS, r"layer fc \(Linear\): it must be given one value"),
+    (nn.Linear(4, 2), ROWS, r"Linear: is a single layer of PyTorch; .* nn.Sequential\(Linear"),
+    (nn.Sequential(nn.ReLU()), ROWS, "has no parameters, and so no networks"),
+    (nn.Sequential(nn.LazyLinear(2)), ROWS, "parameter '0.weight': has no numbers yet"),
+    (nn.Sequential(nn.Linear(4, 2, device="meta")), ROWS, "'0.weight': has no numbers yet"),
+    (nn.Sequential(nn.Linear(4, 2, dtype=torch.cfloat)), ROWS, "'0.weight': is complex"),
+    (nn.Sequential(nn.Linear(4, 0), nn.Linear(0, 2)), ROWS, r"layer 0 \(Linear\): a dense layer"),
+    (Doing(lambda s, x: s.fc(x) + s.one(x)), ROWS, r"operation add .* cannot be added"),
+    (None, ROWS, "a module of PyTorch is needed, not a NoneType"),
+    (nn.Linear, ROWS, "a module of PyTorch is needed, not the class Linear itself"),
+    (nn.Sequential(nn.Linear(4, 2)), "rows", "example_input: .* of numbers, not a str"),
+    (nn.Sequential(nn.Linear(4, 2)), [[1, 2], [3]], "example_input: .* of numbers, not a list"),
+    (nn.Sequential(nn.Linear(4, 2)), np.ones((2, 4), complex), "example_input: .* of real numb"),
 ]  # fmt: skip
 
 
@@ -195,6 +209,43 @@ class InPlace(nn.Module):
 def test_other_outputs_are_noticed():
     with pytest.raises(UserError, match="InPlace: the turned network has other outputs"):
         from_torch(InPlace(), ROWS)
+
+
+@pytest.mark.parametrize("number", [0.0, np.nan])
+def test_other_outputs_are_noticed_whatever_the_parameters_are(number):
+    """Of a last layer that begins at zero every network is right, and NaN is in no comparison."""
+    module = InPlace()
+    nn.init.constant_(module.b.weight, number)
+    with pytest.raises(UserError, match="InPlace: the turned network has other outputs"):
+        from_torch(module, ROWS)
+    chain = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    nn.init.constant_(chain[2].weight, number)
+    assert from_torch(chain, ROWS).n_parameters == 23
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16, torch.float64])
+def test_modules_and_files_of_any_precision(precision, tmp_path):
+    module = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).to(precision)
+    network = from_torch(module, ROWS.to(precision).requires_grad_())
+    theta = theta_from_state_dict(network, dict(module.named_parameters()))
+    expected = torch.cat([tensor.detach().double().ravel() for tensor in module.parameters()])
+    np.testing.assert_array_equal(theta, expected)
+    torch.save(module.state_dict(), tmp_path / "net.pt")
+    (placed,) = read_networks(tmp_path / "net.pt", network.layout, network.n_parameters)
+    np.testing.assert_array_equal(placed.theta, theta)
+
+
+def test_what_holds_no_tensors_by_name_is_refused():
+    network = from_torch(nn.Sequential(nn.Linear(4, 2)), ROWS)
+    for state, words in (
+        ([1, 2], "state_dict: tensors by name are needed"),
+        ({"0.weight": "a", "0.bias": 1}, "state_dict: '0.weight' is no tensor of real numbers"),
+        ({"0.weight": torch.ones(2, 4, dtype=torch.cfloat)}, "no tensor of real numbers"),
+        ({"0.weight": torch.ones(2, 4), "0.bias": torch.ones(2), "1.weight": torch.ones(1)},
+         "holds '1.weight' as well"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=words):
+            theta_from_state_dict(network, state)
 
 
 def test_tied_weights_are_told():

@@ -23,6 +23,7 @@ from wlnn.landscape.landscape import Landscape
 
 SPAN = 2.0  # nats of ln K above the lowest row: the range of the slope, where none is given
 APART = 1.0  # of ln K, from which on ln ln 1/K is tried without being asked for
+NARROW = 0.5  # of ln K, the widest row of that range where there is a floor
 LEAST = 4  # rows that a slope needs: two in each half
 TEMPERATURES = 6  # of the table, over one and a half decades from the coldest that is covered
 DECADES = 1.5
@@ -164,7 +165,18 @@ def _chosen(landscape: Landscape, floor: float, span) -> tuple[np.ndarray, np.nd
             f"the floor {floor:g} is above every loss of the landscape, whose highest is "
             f"{np.exp(x.edges[trusted.stop]):.3g}; give the least loss of the box."
         )
+    if np.exp(x.edges[numbers[0] + 1]) < floor:
+        raise UserError(
+            f"the floor {floor:g} is above losses that were found, down to "
+            f"{np.exp(x.edges[numbers[0]]):.3g}; give the least loss of the box."
+        )
     numbers = numbers[above]
+    if span is None and floor:  # rows at the floor are wide in ln K, where S is no straight line
+        with np.errstate(divide="ignore"):
+            ends = np.log(np.maximum(np.exp(x.edges[[numbers, numbers + 1]]) - floor, 0.0))
+        narrow = ends[1] - ends[0] <= NARROW
+        if narrow.sum() >= 2 * LEAST:
+            numbers = numbers[narrow]
     u = np.log(np.exp(x.centres[numbers]) - floor)
     if span is None:
         inside = u <= u[0] + SPAN

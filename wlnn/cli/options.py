@@ -306,7 +306,18 @@ def recipe_of(
 def _prior(text: str) -> dict:
     """The settings of --prior NAME or NAME:SIGMA."""
     name, colon, sigma = text.partition(":")
-    return {"prior": name} | ({"sigma": numbers("--prior", sigma, 1)[0]} if colon else {})
+    if not colon:
+        return {"prior": name}
+    try:
+        value = float(sigma)
+    except ValueError:
+        value = 0.0
+    if name != "gaussian" or not 0 < value < float("inf"):
+        raise UserError(
+            f"--prior {text}: write 'box', 'gaussian', where the sigma of each parameter is what "
+            "would be half its box, or gaussian:SIGMA with a number above 0."
+        )
+    return {"prior": name, "sigma": value}
 
 
 def _in_options(sentence: str, words: dict[str, str], given: dict) -> str:

@@ -84,6 +84,12 @@ def packed(layout: Layout, arrays: dict[str, np.ndarray], where) -> np.ndarray:
         UserError: another number of tensors, or other shapes.
     """
     if set(layout.names) <= set(arrays):
+        more = [name for name in arrays if name not in layout.names]
+        if more:
+            raise UserError(
+                f"{where}: holds '{more[0]}' as well, which this task's network has not: it is of "
+                f"another one, or leave it out; there are {', '.join(layout.names)}."
+            )
         arrays = {name: arrays[name] for name in layout.names}
     shapes = [array.shape for array in arrays.values()]
     wanted = list(layout.shapes)

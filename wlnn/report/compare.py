@@ -14,7 +14,7 @@ from wlnn.base.text_table import ERROR, aligned
 from wlnn.landscape.compare import compare
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.overlap import CHANCE, Common, Overlap, quantity
-from wlnn.report.landscape import describe
+from wlnn.report.landscape import describe, prior_in_words
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -53,8 +53,9 @@ def notes_of(landscapes: Sequence[Landscape], found: Overlap) -> list[str]:
             )
     if np.any(found.entropy.zero):
         said = ", ".join(f"{value:.2g}" for value in found.entropy.zero)
+        uniform = "uniform " * all(one.base == "box" for one in landscapes)
         lines.append(
-            f"zeros of S by uniform draws: ± {said} nats, common to all rows, are in the "
+            f"zeros of S by {uniform}draws: ± {said} nats, common to all rows, are in the "
             "differences of S and not in its ±"
         )
     if not found.same_axis:
@@ -65,7 +66,13 @@ def notes_of(landscapes: Sequence[Landscape], found: Overlap) -> list[str]:
     if found.mean is None:
         said = {quantity(one) or "none" for one in landscapes}
         lines.append(f"no common equilibrium curve: y is {' and '.join(sorted(said))}")
-    if len({str(one.meta.get("task")) for one in landscapes}) > 1:
+    tasks = [one.meta.get("task") or {} for one in landscapes]
+    others = [{key: value for key, value in task.items() if key != "prior"} for task in tasks]
+    if len({str(task.get("prior")) for task in tasks}) > 1:
+        laws = [prior_in_words(task["prior"]) if "prior" in task else "box" for task in tasks]
+        said = ", ".join(f"{k} {law}" for k, law in zip(letters(len(tasks)), laws, strict=True))
+        lines.append(f"S is of different priors, and so will differ: {said}")
+    if len({str(other) for other in others}) > 1:
         lines.append("they are of different tasks, data or networks, and so will differ")
     return lines
 

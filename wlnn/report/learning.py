@@ -20,7 +20,7 @@ def table(landscape: Landscape, found: LearningCoefficient) -> list[str]:
     for slope in found.slopes:
         value = _said(slope.value, factor * slope.error)
         drift = _said(slope.drift, factor * slope.drift_error, "+")
-        lines.append([str(slope.multiplicity), value, drift, _judged(slope)])
+        lines.append([str(slope.multiplicity), value, drift, _judged(slope, factor)])
     excess = "L" if found.floor == 0 else f"L - {found.floor:g}"
     words = [
         *describe(landscape), *verdict_lines(landscape), "",
@@ -46,9 +46,10 @@ def table(landscape: Landscape, found: LearningCoefficient) -> list[str]:
     return [*words, INTERVAL]
 
 
-def _judged(slope: Slope) -> str:
-    """What is wrong with a slope, "" where nothing is seen to be."""
-    if abs(slope.drift) > DRIFTS * slope.drift_error:
+def _judged(slope: Slope, factor: float) -> str:
+    """What is wrong with a slope, "" where nothing is seen to be: inside the interval that is told
+    of few walkers, a difference is none."""
+    if abs(slope.drift) > max(DRIFTS, factor) * slope.drift_error:
         return "drifts: another m, another least loss, or a loss that is not low enough"
     return ""
 

@@ -73,9 +73,9 @@ def _trained(path: Path, n_parameters: int) -> list[Named]:
 
 def _read(path: Path, layout: Layout | None, n_parameters: int) -> list[Named]:
     if path.suffix in TORCH:
-        from wlnn.torch import read_state_dict
+        from wlnn.torch.weights import read_state_dict, state_arrays
 
-        arrays = {name: tensor.numpy() for name, tensor in read_state_dict(path).items()}
+        arrays = state_arrays(read_state_dict(path), path)
     else:
         arrays = read_arrays(path, WANTED)
     arrays.pop(META, None)

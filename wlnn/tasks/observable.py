@@ -98,13 +98,30 @@ class Observable:
 
         Cross-entropy of whole targets, squared error of real ones. The inputs must be scaled as
         those of the task are.
+
+        Raises:
+            UserError: targets that are no numbers, or, when a task takes it, none of its network.
         """
         targets = np.asarray(targets)
+        if targets.dtype.kind not in "iufb":
+            raise UserError(
+                f"y '{axis.name}': targets must be whole numbers from 0, or real ones, not of type "
+                f"{targets.dtype}."
+            )
+        if targets.dtype.kind == "b":
+            targets = targets.astype(int)
         labels = targets.dtype.kind in "iu"
         loss = losses.cross_entropy if labels else losses.squared_error
         back = losses.cross_entropy_back if labels else losses.squared_error_back
         functions = partial(_ln_loss, loss), partial(_ln_loss_gradient, loss, back)
         return cls(axis, *functions, data=(inputs, targets))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written through: the array is read again, or is the task's own data."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def _norm(theta):
@@ -142,6 +159,8 @@ class OwnVariables:
                     f"{data.x_train.shape[1:]}"
                 )
             self.inputs = np.concatenate([data.x_train, inputs])
+            if getattr(y.value, "func", None) is _ln_loss:
+                self._check_targets()
         regress = task.loss == "squared-error"
         self.loss = losses.squared_error if regress else losses.cross_entropy
         self.loss_back = losses.squared_error_back if regress else losses.cross_entropy_back
@@ -149,8 +168,30 @@ class OwnVariables:
     def _wrong(self, words: str) -> UserError:
         return UserError(f"task '{self.task.name}': y '{self.y.axis.name}': {words}.")
 
+    def _check_targets(self) -> None:
+        """UserError for targets of a loss that fit no outputs of the network."""
+        network, targets = self.task.network, np.asarray(self.targets)
+        nothing = np.zeros((1, network.n_parameters))
+        outputs = network.forward(np, nothing, self.inputs[:1])[0].shape[-1]
+        if targets.dtype.kind == "f":
+            if targets.shape not in ((len(targets), outputs), (len(targets),) * (outputs == 1)):
+                raise self._wrong(
+                    f"real targets have the shape {targets.shape}, and the network has {outputs} "
+                    "outputs; of classes give whole numbers, targets.astype(int)"
+                )
+            return
+        wrong = targets[(targets < 0) | (targets >= max(outputs, 2))]
+        if targets.ndim != 1 or wrong.size:
+            found = f"{wrong[0]}" if wrong.size else f"an array of shape {targets.shape}"
+            raise self._wrong(
+                f"whole targets are the classes 0 to {max(outputs, 2) - 1} of the network, one a "
+                f"row, and not {found}"
+            )
+
     def _arguments(self, theta, outputs) -> tuple:
-        return (theta,) if self.y.of == "theta" else (outputs[:, self.n_train :], self.targets)
+        """What functions of the observable are given; they may read it and change nothing."""
+        given = (theta,) if self.y.of == "theta" else (outputs[:, self.n_train :], self.targets)
+        return tuple(_read_only(part) for part in given)
 
     def _shaped(self, name: str, found, shape: tuple) -> np.ndarray:
         found = np.asarray(found)

@@ -139,10 +139,11 @@ class Problem:
         object.__setattr__(self, "sigma", sigma)
         if not sigma.size:
             return
-        if sigma.ndim != 1 or not (np.isfinite(sigma) & (sigma > 0)).all() or sigma.max() > 1e100:
+        good = sigma.ndim == 1 and (np.isfinite(sigma) & (sigma > 0)).all()
+        if not good or sigma.max() > 1e100 or sigma.min() < 1e-100:  # squares are numbers still
             raise UserError(
-                f"problem '{self.name}': sigma needs a number above 0 for each parameter, shape "
-                "(P,)."
+                f"problem '{self.name}': sigma needs a number above 0 for each parameter, from "
+                "1e-100 to 1e100, shape (P,)."
             )
         wall = np.full(sigma.size, NO_WALL)
         for name, end, given in (("lo", -wall, self.lo), ("hi", wall, self.hi)):

@@ -53,10 +53,8 @@ class GraphReader:
                 shape = self.sketch.layers[-1].shape
                 if last not in self.found or len(shape) != 1 or len(self.sketch.layers) < 2:
                     raise UserError("forward() must return one tensor (N, K) of a layer.")
-            elif node.op == "call_module":
-                self.found[node] = self._module(node, self.layers[node.target])
-            elif "tensor_meta" in node.meta:  # else a size, or another number
-                self.found[node] = self._function(node)
+            elif node.op == "call_module" or "tensor_meta" in node.meta:  # else a size, or the like
+                self.found[node] = self._placed(node)
         names = []
         for name in self.sketch.names:
             layer, _, tensor = name.rpartition(".")
@@ -64,17 +62,30 @@ class GraphReader:
         self.sketch.names = names
         return self.sketch
 
+    def _placed(self, node: fx.Node) -> Traced:
+        """The value of a node; what the list of layers refuses is told with the node's place."""
+        try:
+            if node.op == "call_module":
+                return self._module(node, self.layers[node.target])
+            return self._function(node)
+        except UserError as error:
+            if str(error).startswith(self._where(node)):
+                raise
+            raise self._no(node, str(error).rstrip(".")) from error
+
     def _no(self, node: fx.Node, why: str = "") -> UserError:
         """The refusal: what and where, and why."""
+        return UserError(f"{self._where(node)}: {why or 'this cannot be turned'}.")
+
+    def _where(self, node: fx.Node) -> str:
+        """A node as its author knows it: a layer by name, an operation by its line."""
         if node.op == "call_module":
-            where = f"layer {node.target} ({type(self.layers[node.target]).__name__})"
-        else:
-            frames = re.findall(r'File "([^"]+)", line (\d+)', node.stack_trace or "")
-            frames = [frame for frame in frames if not frame[0].startswith(PYTORCH)]
-            line = f", line {frames[-1][1]} of {Path(frames[-1][0]).name}" if frames else ""
-            name = node.target if isinstance(node.target, str) else node.target.__name__
-            where = f"operation {node.name} ({name}{line})"
-        return UserError(f"{where}: {why or 'this cannot be turned'}.")
+            return f"layer {node.target} ({type(self.layers[node.target]).__name__})"
+        frames = re.findall(r'File "([^"]+)", line (\d+)', node.stack_trace or "")
+        frames = [frame for frame in frames if not frame[0].startswith(PYTORCH)]
+        line = f", line {frames[-1][1]} of {Path(frames[-1][0]).name}" if frames else ""
+        name = node.target if isinstance(node.target, str) else node.target.__name__
+        return f"operation {node.name} ({name}{line})"
 
     def _of(self, node: fx.Node, k: int = 0) -> Traced:
         """The k-th argument of a node, a value that is known."""
@@ -93,7 +104,7 @@ class GraphReader:
 
     def _module(self, node: fx.Node, layer: nn.Module) -> Traced:
         if len(node.args) != 1 or node.kwargs:
-            raise self._no(node, "it takes more than one value")
+            raise self._no(node, "it must be given one value, and nothing by name")
         if next(layer.parameters(), None) is not None:
             if node.target in self.used:
                 raise self._no(node, "it is used twice, and shared weights cannot be turned")
@@ -170,6 +181,8 @@ class GraphReader:
             )
         if layer.eps != 1e-5 or layer.weight is None or layer.bias is None:
             raise self._no(node, "it must have eps = 1e-5, scales and shifts")
+        if len(layer.normalized_shape) > 1:
+            raise self._no(node, "it must go over the channels alone, and not over pixels")
         return value._replace(at=self.sketch.norm(value.at, node.target))
 
     def _one_pixel(self, value: Traced) -> bool:

@@ -39,24 +39,68 @@ def from_torch(module: nn.Module, example_input) -> FNN | ListedNetwork:
         example_input: rows ``(N, d)`` or images ``(N, C, H, W)`` of the right shape, any numbers.
 
     Raises:
-        UserError: what cannot be turned, by layer and place; a graph that depends on its data.
+        UserError: what cannot be turned, by layer and place; a graph that depends on its data; no
+            module, or no example of its inputs.
     """
-    module = copy.deepcopy(module).double().eval().cpu()
-    example = torch.as_tensor(np.asarray(example_input), dtype=torch.float64)
-    if example.ndim not in (2, 4) or not len(example):
+    if not isinstance(module, nn.Module):
         raise UserError(
-            f"example_input: give rows (N, d) or images (N, channels, rows, columns), not an array "
-            f"of shape {tuple(example.shape)}."
+            f"a module of PyTorch is needed, not {_kind(module)}: give one such as "
+            "nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 2))."
         )
+    if fx.Tracer().is_leaf_module(module, ""):
+        raise UserError(
+            f"{type(module).__name__}: is a single layer of PyTorch; give it within a chain, as in "
+            f"nn.Sequential({type(module).__name__}(...))."
+        )
+    module, example = _double(module), _example(example_input)
     own = list(module.named_parameters(remove_duplicate=False))
     if len({id(tensor) for _, tensor in own}) < len(own):
         raise UserError("two layers of the module share a tensor: tied weights cannot be turned.")
     with torch.no_grad():
         graph = _traced(module, example)
         sketch = GraphReader(graph, example).sketch_of_all()
+        if not own:
+            raise UserError(f"{type(module).__name__}: has no parameters, and so no networks.")
         network = _fnn(sketch) or ListedNetwork(tuple(sketch.layers), sketch.layout)
         _check(network, module, example, {name for name, _ in own})
     return network
+
+
+def _kind(thing) -> str:
+    """What somebody gave, in words."""
+    if isinstance(thing, type):
+        return f"the class {thing.__name__} itself"
+    return f"a {type(thing).__name__}"
+
+
+def _double(module: nn.Module) -> nn.Module:
+    """A copy in double precision, in ``eval``; its parameters have no numbers in common with it."""
+    for name, tensor in module.named_parameters():
+        if tensor.is_meta or nn.parameter.is_lazy(tensor):
+            raise UserError(
+                f"parameter '{name}': has no numbers yet (a lazy layer, or device 'meta'); run the "
+                "module once on an example first."
+            )
+        if tensor.is_complex():
+            raise UserError(f"parameter '{name}': is complex, and networks here are real.")
+    return copy.deepcopy(module).double().eval().cpu()
+
+
+def _example(given) -> torch.Tensor:
+    """An example of inputs ``(N, d)`` or ``(N, C, H, W)`` in double precision."""
+    wanted = "example_input: give rows (N, d) or images (N, channels, rows, columns)"
+    try:
+        example = given if isinstance(given, torch.Tensor) else torch.as_tensor(np.asarray(given))
+        real = not example.is_complex()
+        example = example.detach().cpu().to(torch.float64) if real else None
+    except (TypeError, ValueError, RuntimeError) as error:
+        told = f"{_kind(given)} ({_first_line(error)})"
+        raise UserError(f"{wanted} of numbers, not {told}.") from error
+    if example is None:
+        raise UserError(f"{wanted} of real numbers, not complex ones.")
+    if example.ndim not in (2, 4) or not example.numel():
+        raise UserError(f"{wanted}, not an array of shape {tuple(example.shape)}.")
+    return example
 
 
 def _traced(module: nn.Module, example: torch.Tensor) -> fx.GraphModule:
@@ -88,12 +132,18 @@ def _first_line(error: BaseException) -> str:
 
 
 def _check(network, module: nn.Module, example: torch.Tensor, own: set[str]) -> None:
-    """The turned network against the module itself, in double precision."""
+    """The turned network against the module itself, in double precision.
+
+    Parameters are drawn anew: the module's own may be zero, where every network is right, or NaN.
+    """
     unused = sorted(own - set(network.layout.names))
     if unused:
         raise UserError(f"parameters that forward() does not use: {', '.join(unused)}.")
-    theta = theta_from_state_dict(network, module.state_dict())
     noise, off = torch.Generator().manual_seed(0), 0.0
+    for tensor in module.parameters():
+        scale = max(1, tensor[0].numel()) ** -0.5 if tensor.ndim else 1.0
+        tensor.copy_(scale * torch.randn(tensor.shape, generator=noise, dtype=torch.float64))
+    theta = theta_from_state_dict(network, module.state_dict())
     for _ in range(DRAWS):
         x = torch.randn(example.shape, generator=noise, dtype=torch.float64)
         expected = module(x).numpy()

@@ -22,10 +22,34 @@ def theta_from_state_dict(network, state: Mapping) -> np.ndarray:
     Names are those of ``network.layout``; under others, the tensors are taken in their order.
 
     Raises:
-        UserError: other shapes.
+        UserError: other shapes, no tensors by name, or tensors that hold no real numbers.
     """
-    arrays = {name: np.asarray(torch.as_tensor(tensor).cpu()) for name, tensor in state.items()}
-    return packed(network.layout, arrays, "state_dict").astype(float)
+    return packed(network.layout, state_arrays(state, "state_dict"), "state_dict")
+
+
+def state_arrays(state: Mapping, where) -> dict[str, np.ndarray]:
+    """Tensors of any device and precision as arrays of doubles; ``where`` they are from, in words.
+
+    Raises:
+        UserError: no tensors by name, or tensors that hold no real numbers.
+    """
+    if not isinstance(state, Mapping):
+        raise UserError(
+            f"{where}: tensors by name are needed, as module.state_dict() gives them, not a "
+            f"{type(state).__name__}."
+        )
+    return {name: _numbers(name, tensor, where) for name, tensor in state.items()}
+
+
+def _numbers(name: str, given, where) -> np.ndarray:
+    try:
+        tensor = torch.as_tensor(given).detach()
+        if tensor.is_complex():
+            raise TypeError("complex numbers")
+        return tensor.to_dense().to("cpu", torch.float64).numpy()
+    except (TypeError, ValueError, RuntimeError) as error:
+        told = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise UserError(f"{where}: '{name}' is no tensor of real numbers ({told}).") from error
 
 
 def state_dict_from_theta(network, theta, like: Mapping | None = None) -> dict[str, torch.Tensor]:

@@ -130,6 +130,7 @@ def columns_of(log: Log, y: str, choice: Choice) -> tuple[str, str]:
 
 def _named(log: Log, name: str | None, option: str) -> str | None:
     if name is not None and name not in log.series:
+        _refuse_words(log, [name])
         raise UserError(
             f"{option} {name}: {log.path} has no column of that name with numbers; it has "
             f"{_quoted(log.series) or 'none'}."
@@ -141,6 +142,8 @@ def _found(log: Log, what: str, option: str, needed: set, sides: Sequence[set]) 
     """The one column that is called so, of the first side of which there is any."""
     for side in sides:
         named = [name for name in log.series if _said(name).get("words") == needed | side]
+        if not named:
+            _refuse_words(log, [k for k in log.words if _said(k).get("words") == needed | side])
         if len(named) == 1:
             return named[0]
         if named:
@@ -156,6 +159,21 @@ def _found(log: Log, what: str, option: str, needed: set, sides: Sequence[set]) 
         f"{log.path}: no column is called like the {what}; say which it is by {option} NAME, of "
         f"{_quoted(log.series)}{runs}."
     )
+
+
+def _refuse_words(log: Log, names: Sequence[str]) -> None:
+    """UserError where a column that is asked for was left out for a cell that is no number."""
+    for name in names:
+        if name in log.words:
+            line, cell = log.words[name]
+            told = f"{log.path}: line {line}, column '{name}': '{cell[:40]}' is no number"
+            if cell == name:
+                told += "; the header stands there again: a file is one run, with one header"
+            elif cell.rstrip().endswith("%"):
+                told += "; write 0.5 for 50 %"
+            elif cell.startswith("["):
+                told += "; a value each epoch is needed, an object a line"
+            raise UserError(f"{told}.")
 
 
 def _said(name: str) -> dict:

@@ -194,6 +194,8 @@ class Trained:
         values, x = self.metric(y), self.metric(X)
         usable = np.isfinite(x) & np.isfinite(values)
         if not usable.any():
+            if (x == -np.inf).any():
+                raise UserError("every train loss is 0, which no landscape reaches: ln 0.")
             raise UserError("all trainings diverged; take a smaller learning rate.")
         low, high = (np.floor(v / width) for v in (x[usable].min(), x[usable].max()))
         axis = Axis("ln train loss", low * width, (high + 1) * width, int(high - low) + 1)

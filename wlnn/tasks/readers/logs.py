@@ -34,6 +34,7 @@ class Log(NamedTuple):
     path: Path
     key: str  # what the keys are: "epoch", "step" or "row"
     series: dict[str, Series]
+    words: dict[str, tuple[int, str]]  # of columns that are left out: line and cell, no number
 
 
 def read_log(path) -> Log:
@@ -46,10 +47,10 @@ def read_log(path) -> Log:
     if path.is_dir() or "tfevents" in path.name:
         from wlnn.tasks.readers.event_files import read_scalars
 
-        key, found = "step", read_scalars(path)
+        key, found, words = "step", read_scalars(path), {}
     else:
-        key, found = _of_rows(path, _rows_of(path))
-    return Log(path, key, {name: _rising(*found[name]) for name in found})
+        key, found, words = _of_rows(path, _rows_of(path))
+    return Log(path, key, {name: _rising(*found[name]) for name in found}, words)
 
 
 def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
@@ -97,8 +98,11 @@ def _flat(found: dict, before: str = "") -> dict[str, object]:
     return flat
 
 
-def _of_rows(path: Path, rows) -> tuple[str, dict[str, tuple[list, list]]]:
-    """Keys and values by column; columns with cells that are no numbers are left out."""
+def _of_rows(path: Path, rows) -> tuple[str, dict[str, tuple[list, list]], dict]:
+    """Keys and values by column; columns with cells that are no numbers are left out.
+
+    Of those, the first such cell and its line are the third part.
+    """
     rows = list(rows)
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     key = next((name for word in KEYS for name in names if name.strip().lower() == word), None)
@@ -117,9 +121,13 @@ def _of_rows(path: Path, rows) -> tuple[str, dict[str, tuple[list, list]]]:
             if value is not None:
                 found[name][0].append(at)
                 found[name][1].append(value)
-    texts = {name for _, row in rows for name, cell in row.items() if _is_text(cell)}
-    numbers = {name: column for name, column in found.items() if name not in texts and column[0]}
-    return (key or "row").strip().lower(), numbers
+    words: dict[str, tuple[int, str]] = {}
+    for line, row in rows:
+        for name, cell in row.items():
+            if name != key and name not in words and _is_text(cell):
+                words[name] = line, str(cell)
+    numbers = {name: column for name, column in found.items() if name not in words and column[0]}
+    return (key or "row").strip().lower(), numbers, words
 
 
 def _value(cell) -> float | None:
