@@ -18,7 +18,7 @@ from wlnn.wlmc import walker as wlmc
 from wlnn.wlmc.rules import CLOSED_ENTROPY
 
 HELD = 30.0  # visits of a bin that holds walkers, in units of those of most bins ...
-HOLE = 5.0  # ... and nats that its S lacks at least against the bins around it
+HOLE = 5.0  # ... and nats by which its S may be below that of the bins around it
 
 
 def merge_entropies(walkers: list[wlmc.Walker], groups: int) -> list[wlmc.Walker]:
@@ -125,7 +125,8 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
 
     Rare bins, that somebody found when S hardly grew any more, may lack tens of nats and hold every
     walker that comes there until the end: visits, which are of a walker all of its steps, do not
-    tell how much. They get the mean S of the bins around them, as in :func:`lift_unseen`.
+    tell how much. They get the mean S of the bins around them but for :data:`HOLE`, by which a bin at
+    the rim may be below it rightly.
     """
     visits = sum(walker.production for walker in walkers)
     if not visits.any():
@@ -136,8 +137,8 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     entropy, none = entropy + np.log(1 + visits / mean), np.zeros_like(visits)
     held = is_open & (visits > HELD * max(np.median(visits[is_open]), 1.0))
     if held.any() and (is_open & ~held).any():
-        level = _of_neighbours(entropy, is_open & ~held, held)
-        entropy = np.where(held & (entropy < level - HOLE), level, entropy)
+        least = _of_neighbours(entropy, is_open & ~held, held) - HOLE
+        entropy = np.where(held & (entropy < least), least, entropy)
     twice = np.zeros_like(walkers[0].early)
     return [
         walker._replace(entropy=entropy.copy(), production=none, early=twice) for walker in walkers
