@@ -16,7 +16,7 @@ from wlnn.settings.samplers import WLMCSettings
 from wlnn.wlmc import run
 from wlnn.wlmc import walker as wlmc
 from wlnn.wlmc.checkpoints import load_walkers, save_walkers
-from wlnn.wlmc.merge import lift_unseen, merge_walkers, refine_entropy, share_entropy
+from wlnn.wlmc.merge import HOLE, lift_unseen, merge_walkers, refine_entropy, share_entropy
 from wlnn.wlmc.rules import CLOSED_ENTROPY
 
 GRID = Grid(Axis("x", 0, 4, 4), Axis("y", 0, 2, 2))
@@ -255,6 +255,25 @@ def test_s_takes_up_the_visits_once():
         np.testing.assert_allclose(walker.entropy, before.entropy + np.log(1 + relative))
         assert not walker.production.any()
         np.testing.assert_array_equal(after.entropy, walker.entropy)
+
+
+@pytest.mark.parametrize("depth", [40.0, 3.0])
+def test_a_rare_bin_that_holds_walkers_gets_the_s_of_its_neighbours(depth):
+    """Two of four walkers stand in it all the time, and roam elsewhere alike."""
+    _, walkers = shared(settings(), 22)
+    is_open = walkers[0].entropy < CLOSED_ENTROPY
+    bin_, s = np.flatnonzero(is_open)[2], np.where(is_open, 7.0, CLOSED_ENTROPY)
+    s[bin_] -= depth
+    visits = np.where(is_open, 1000, 0)
+    visits[bin_] = 1_000_000
+    given = [walker._replace(entropy=s, production=visits) for walker in walkers]
+    found = refine_entropy(given)[0].entropy
+    raised = s + np.log(1 + len(walkers) * visits / (len(walkers) * visits[is_open].mean()))
+    others = is_open.copy()
+    others[bin_] = False
+    np.testing.assert_allclose(found[others], raised[others])
+    expected = raised[others][0] - HOLE if depth > 20 else raised[bin_]
+    np.testing.assert_allclose(found[bin_], expected)
 
 
 def test_a_run_that_is_stopped_at_once_says_so(monkeypatch):

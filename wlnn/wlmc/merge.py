@@ -125,8 +125,8 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
 
     Rare bins, that somebody found when S hardly grew any more, may lack tens of nats and hold every
     walker that comes there until the end: visits, which are of a walker all of its steps, do not
-    tell how much. They get the mean S of the bins around them but for :data:`HOLE`, by which a bin at
-    the rim may be below it rightly.
+    tell how much. They get the mean S of the bins around them but for :data:`HOLE`, by which a bin
+    at the rim may be below it rightly.
     """
     visits = sum(walker.production for walker in walkers)
     if not visits.any():
