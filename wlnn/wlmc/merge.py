@@ -17,7 +17,7 @@ from wlnn.tasks.problem import Problem
 from wlnn.wlmc import walker as wlmc
 from wlnn.wlmc.rules import CLOSED_ENTROPY
 
-HELD = 30.0  # visits of a bin that holds walkers, in units of those of most bins ...
+HELD = 20.0  # visits of a bin that holds walkers, in units of the mean of all bins ...
 HOLE = 5.0  # ... and nats by which its S may be below that of the bins around it
 
 
@@ -135,7 +135,7 @@ def refine_entropy(walkers: list[wlmc.Walker]) -> list[wlmc.Walker]:
     is_open = entropy < CLOSED_ENTROPY
     mean = visits.sum() / np.count_nonzero(is_open)
     entropy, none = entropy + np.log(1 + visits / mean), np.zeros_like(visits)
-    held = is_open & (visits > HELD * max(np.median(visits[is_open]), 1.0))
+    held = is_open & (visits > HELD * mean)  # few bins, by this; never a region of slow walkers
     if held.any() and (is_open & ~held).any():
         least = _of_neighbours(entropy, is_open & ~held, held) - HOLE
         entropy = np.where(held & (entropy < least), least, entropy)
