@@ -17,12 +17,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SMALLEST = {
     "accuracy": "--seeds 1 --limit 0.2",
+    "cluster_overhead": "--steps 1e4 --rounds 1",
     "cluster_sim": "--slots 8",
     "convergence": "--walkers 2 --out {tmp}/a.png",
     "gpu": "--cpu --seconds 0.02 --only {case}",
     "gradients": "{tmp}/images.npz --network cnn2 --images 20 --steps 4 --every 2",
     "growth_bias": "{runs}/common {runs}/average {runs}/average-2 --at -0.05 --out {tmp}/b.png",
     "ladder": "{runs}/ladder",
+    "ladder_blocks": "--on threads:2 --rungs 4 --seconds 0.5 --stretches 0.03",
     "layers": "--turns 1 --seconds 0.02 --images 8",
     "metropolis": "{runs}/md --steps 2e4",
     "nested": "{runs}/common --points 20 --moves 20 --seeds 1 --deepest -3",
