@@ -30,7 +30,8 @@ NBY = "nby = y_bin(bins, y_new)"
 INSIDE = "inside = nbx >= 0 and nbx < bins.nx and nby >= 0 and nby < bins.ny"
 PLACE = "(x_value(system, x_new) - bins.x_limits[0]) * bins.x_per_bin"  # along x, in bins
 DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]"
-LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n"
+DECIDED = "                if difference >= 0.0 or u"
+LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n" + DECIDED
 ENTER = "                    bx = nbx\n"
 PRIOR = "difference += _ln_prior_ratio(theta[i], new, sigma[i])"
 RAISE = "entropy[bx, by] += stage.ln_f"
@@ -130,7 +131,7 @@ MUTANTS = [
     Mutant(
         "one random number used twice",
         "C A-R1 A-R2 R3",
-        ((LAST_UNIFORM, ""),),
+        ((LAST_UNIFORM, DECIDED),),
     ),
     Mutant("prior left out of the acceptance", "R17", ((PRIOR, "difference += 0.0"),)),
     Mutant(
