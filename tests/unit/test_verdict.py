@@ -174,3 +174,11 @@ def test_a_run_that_is_publishable_or_too_short_has_no_better_part():
     short = with_verdict(result(trips=1.0))
     assert publishable_from(short) is None
     assert judge_from(short, GRID.x.centres[-1]).word == "too short"
+
+
+def test_what_is_too_short_as_a_whole_is_so_in_every_part():
+    """Also where the rows by themselves have no fault."""
+    found = with_verdict(result())
+    found.meta["verdict"] |= {"word": "too short", "reason": "a bin has 3 visits on average"}
+    assert judge(found).word == "publishable"
+    assert judge_from(found, GRID.x.centres[-1]).word == "too short"
