@@ -174,7 +174,7 @@ def processes(workers: int) -> Iterator[Engine]:
             pool = ProcessPoolExecutor(workers, context, _end_with_parent, (os.getpid(),))
         with one_thread_each(), _without(signal.SIGINT, *CLOSED):
             for _ in range(workers):  # each submission starts a worker
-                pool.submit(_nothing)
+                pool.submit(_ahead)
         ours.update(set(multiprocessing.active_children()) - others)
         return pool
 
@@ -324,8 +324,9 @@ def _mpi() -> Iterator[Engine]:
         yield Engine(executor, count=lambda: size - 1, name="mpi")
 
 
-def _nothing() -> None:
-    """What starts a worker."""
+def _ahead() -> None:
+    """What starts a worker: it loads what every stretch wants, beside its parent."""
+    import numba  # noqa: F401
 
 
 def _end_with_parent(parent: int) -> None:
