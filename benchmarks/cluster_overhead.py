@@ -1,12 +1,12 @@
-"""What worker processes cost: `wlnn sample --on processes:2` against `--threads 2`, in turns.
+"""What worker processes cost: `wlnn sample --on processes:2` against `--threads 2`.
 
-    python benchmarks/cluster_overhead.py [--steps 3e8] [--rounds 2] [--workers 2]
+    python benchmarks/cluster_overhead.py [--rounds 8] [--steps 3e7] [--minute]
 
-Two walkers of a small network (2-4-4-2) make all their steps, with all that belongs to a run:
-libraries, compiled code, checkpoints, pictures. Told are seconds of processors (user and system, of
-all processes of a run) and of the clock; the former hold on a machine that is busy with something
-else too. The first of all runs, which may compile, does not count. The number of steps tells what
-the beginning costs (few steps) from what messages cost (many).
+Two walkers of a small network (2-4-4-2). A machine that does something else too makes runs of a
+minute differ by more than what is asked, so that the cost is taken apart, each part from pairs of
+short runs in turns: what a command costs at its beginning and end (nearly no steps), and what its
+steps cost with workers that are there (messages, meetings of walkers). Both together are told as
+part of a run of a minute. With `--minute` whole runs of a minute are compared instead.
 """
 
 import argparse
@@ -17,42 +17,83 @@ import sys
 import tempfile
 import time
 
-RUN = ["--task", "spiral-classify", "--layers", "2", "--width", "4"]
-RUN += ["--set", "wlmc.anchor_draws=10000"]
+import wlnn
+from wlnn.base.engines import processes
+
+WORDS = ["--task", "spiral-classify", "--layers", "2", "--width", "4"]
+WORDS += ["--set", "wlmc.anchor_draws=10000"]
+MINUTE = 60.0
 
 
-def cost(words: list[str]) -> tuple[float, float]:
-    """Seconds of processors and of the clock."""
+def command(steps: float, workers: int, where: list[str]) -> tuple[float, float]:
+    """Seconds of the clock and of processors of a whole command."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "wlnn", "sample", *words, "--out", f"{folder}/run"]
-        subprocess.run(command, check=True, capture_output=True)
+        words = [*WORDS, "--walkers", str(workers), "--steps", f"{steps:g}", *where]
+        whole = [sys.executable, "-m", "wlnn", "sample", *words, "--out", f"{folder}/run"]
+        subprocess.run(whole, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return used, time.monotonic() - begun
+    return time.monotonic() - begun, used
+
+
+def pairs(rounds: int, one, other) -> list[tuple]:
+    """Results of both functions, in turns: which of them is first changes from round to round."""
+    found = []
+    for k in range(rounds):
+        later = [(one, other), (other, one)][k % 2]
+        results = [function() for function in later]
+        found.append(tuple(results if k % 2 == 0 else results[::-1]))
+        print(".", end="", flush=True)
+    print()
+    return found
+
+
+def told(name: str, found: list[tuple[float, float]]) -> tuple[float, float]:
+    """Median of threads, and of the difference of pairs, in seconds; with its standard error."""
+    differences = [other - one for one, other in found]
+    middle, n = statistics.median(differences), len(found)
+    spread = 1.4826 * statistics.median(abs(d - middle) for d in differences)
+    one = statistics.median(pair[0] for pair in found)
+    error = 1.25 * spread / n**0.5
+    print(f"{name}: threads {one:.2f} s, processes {middle:+.2f} +- {error:.2f} s")
+    return one, middle
 
 
 def main() -> None:
-    """Medians, and the least of all rounds: what else the machine does adds to some of them."""
+    """Print the parts, and the whole."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=float, default=3e8, help="of each walker")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--steps", type=float, default=3e7, help="of each walker")
     parser.add_argument("--workers", type=int, default=2, help="and walkers")
+    parser.add_argument("--minute", action="store_true", help="whole runs of 6e8 steps")
     options = parser.parse_args()
-    n, found = str(options.workers), {}
-    how = {"threads": ["--threads", n], "processes": ["--on", f"processes:{n}"]}
-    cost([*RUN, "--walkers", n, "--steps", "1e5", *how["processes"]])
-    for k in range(options.rounds):
-        for name, words in sorted(how.items(), reverse=k % 2 == 1):
-            run = [*RUN, "--walkers", n, "--steps", f"{options.steps:g}", *words]
-            found.setdefault(name, []).append(cost(run))
-            print(f"{name}: {found[name][-1][0]:.1f} s of processors,"
-                  f" {found[name][-1][1]:.1f} s of the clock", flush=True)  # fmt: skip
-    for k, what in enumerate(("processors", "clock")):
-        for word, chosen in (("median", statistics.median), ("least", min)):
-            one, other = (chosen(pair[k] for pair in found[name]) for name in how)
-            print(f"{what}, {word} of {options.rounds}: threads {one:.1f} s,"
-                  f" processes {other:.1f} s: {other / one - 1:+.1%}")  # fmt: skip
+    n = options.workers
+    threads, elsewhere = ["--threads", str(n)], ["--on", f"processes:{n}"]
+    command(1e5, n, elsewhere)  # which may compile
+    steps = 6e8 if options.minute else 1e5
+    found = pairs(
+        options.rounds, lambda: command(steps, n, threads), lambda: command(steps, n, elsewhere)
+    )
+    told("a command, processors", [(one[1], other[1]) for one, other in found])
+    one, start = told("a command, clock", [(one[0], other[0]) for one, other in found])
+    if options.minute:
+        print(f"a run of a minute: {start / one:+.1%} of the clock")
+        return
+    problem = wlnn.load_task("spiral-classify", layers=2, width=4).problem()
+    settings = wlnn.WLMCSettings(
+        walkers=n, steps=int(options.steps), stages=100, anchor_draws=10_000
+    )
+    with processes(n) as engine:
+
+        def run(executor=None) -> float:
+            begun = time.monotonic()
+            wlnn.sample(problem, settings, threads=n, executor=executor)
+            return time.monotonic() - begun
+
+        run(), run(engine)
+        one, more = told("steps, clock", pairs(options.rounds, run, lambda: run(engine)))
+    print(f"a run of a minute: {(start + more / one * MINUTE) / MINUTE:+.1%} of the clock")
 
 
 if __name__ == "__main__":
