@@ -108,6 +108,7 @@ CASES = (
     Case("ladder-ising", "judges.ladder:moves", True, (("name", "ising"),)),
     Case("ladder-double-well", "judges.ladder:double_well", True),
     Case("ladder-twin-spheres", "judges.ladder:twin_spheres", True),
+    Case("ladder-twin-quadratic-map", "judges.ladder:moves_map", True),
     Case("wlmd-start", "judges.wlmd:exact_start"),
     Case("wlmd-run", "judges.wlmd:whole_run"),
     Case("wlmd-two-losses", "judges.wlmd:frozen_two_losses", True),

@@ -35,6 +35,7 @@ ONLY_IN = {
     "matplotlib": ("wlnn.report.plot",),
     "numba": (
         "wlnn.backend.",
+        "wlnn.base.engines",  # workers load it ahead
         "wlnn.networks.compiled.",
         "wlnn.wlmc.driver",
         "wlnn.wlmd.driver",

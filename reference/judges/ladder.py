@@ -112,7 +112,7 @@ def twin_spheres(seed: int = 0, steps: int = 500_000, sample: Callable = sample_
     )
     settings = LadderSettings(
         **{**SMOOTH, "steps": steps, "ladders": 2, "dt": 0.5, "x_low": case.x_range[0] + 0.1,
-           "tilts": 3, "seed": seed}
+           "depth": 12, "seed": seed}
     )  # fmt: skip
     found = sample(case.problem, settings, grid=grid)
     inside = (np.arange(PARTS) + 0.5) / PARTS * CELL
@@ -255,3 +255,26 @@ MOVE_CASES = {  # case, and steps of each of four ladders
     "twin-quadratic": (_twin_quadratic, 600_000),
     "gaussian": (_gaussian, 1_200_000),
 }
+
+
+def moves_map(seed: int = 0, steps: int = 3_000_000, sample: Callable = sample_ladders) -> Verdict:
+    """The map S(ln A, ln B) of R9 by Monte Carlo with tilted rungs, every bin as it is.
+
+    Judged: the rms over the bins of at least 1e-6 of the box, all of which must be seen.
+    """
+    began = time.perf_counter()
+    case = twin_quadratic.problem()
+    mass = twin_quadratic.masses(case)
+    settings = LadderSettings(
+        **{**MOVES, "descent": 1500}, steps=steps, x_low=twin_quadratic.LO + 0.4, depth=8, seed=seed
+    )
+    found = sample(case, settings)
+    wanted = mass >= 1e-6
+    with np.errstate(divide="ignore"):
+        difference = (found.entropy - np.log(mass))[wanted]
+    seen = np.isfinite(difference)
+    error = float(np.sqrt(np.mean(difference[seen] ** 2))) if seen.any() else np.inf
+    detail = f"rms {error:.3f} over {seen.sum()} of {wanted.sum()} bins, as it is, S from "
+    detail += f"{np.log(mass[wanted].min()):.1f}"
+    also = bool(seen.all() and (found.visits[mass == 0] == 0).all())
+    return verdict("ladder twin quadratic map", "ladder", error, 0.1, detail, began, also)

@@ -20,7 +20,7 @@ from wlnn.ladder.blocks import advance_block, blocks_of, ended, joined_blocks, m
 from wlnn.ladder.descent import begin
 from wlnn.ladder.ladder import LOOK, advance, next_turn
 from wlnn.ladder.movers import mover_of
-from wlnn.ladder.state import DONE, PILOT, RUN
+from wlnn.ladder.state import DONE, PILOT, RUN, TILT
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.reference.cases import least_squares, maxnorm
 from wlnn.settings.ladder import LadderSettings
@@ -72,14 +72,20 @@ def by_blocks(mover, settings, ladder, n, stretches, seconds, seed=0):
 def test_blocks_make_the_ladder_that_one_worker_makes(kind):
     settings = {
         "langevin": SETTINGS,
-        "tilted": replace(SETTINGS, tilts=1, steps=20_000),
+        "tilted": replace(SETTINGS, depth=1, x_low=-2.5, steps=50_000),
         "monte-carlo": MONTE_CARLO,
     }[kind]
     problem = maxnorm.problem(4) if kind == "monte-carlo" else sphere()
-    mover = mover_of(problem, settings)
+    if kind == "tilted":
+        problem = least_squares.twin_spheres(N).problem
+    view = Grid(Axis("x", -3.0, 0.0, 30), Axis("y", -4.0, 1.0, 50))
+    mover = mover_of(problem, settings, window=view)
     ladder = in_phase(mover, settings, PILOT)
     order = random.Random(1)
     while ladder.phase != DONE and ladder.unit < 2 * LOOK:
+        if ladder.phase == TILT:
+            ladder = advance(mover, settings, ladder, stop())
+            continue
         n, stretches = order.randint(2, max(2, ladder.rungs.n // 2)), order.randint(1, 40)
         last = min(ladder.unit + stretches, next_turn(settings, ladder))
         whole = ladder
@@ -89,7 +95,8 @@ def test_blocks_make_the_ladder_that_one_worker_makes(kind):
         dealt = by_blocks(mover, settings, ladder, n, stretches, seconds, order.random())
         assert same(dealt, whole)
         ladder = dealt
-    assert ladder.phase >= RUN
+    assert ladder.phase in (RUN, DONE)
+    assert ladder.rungs.tilt.any() == (kind == "tilted")
     assert ladder.accepted.sum() > 20
 
 

@@ -11,8 +11,18 @@ def gamma_losses(n=200_000, shape=20.0, seed=0):
     return np.random.default_rng(seed).random(n) ** (1 / shape)
 
 
+def tilted(betas, steps, side):
+    """The uniform rung and those of betas, each with ``side`` tilted ones to either side."""
+    found = rungs.untilted(betas)
+    for j in range(1, side + 1):
+        for row, (beta, step) in enumerate(zip(betas, steps, strict=True), start=1):
+            for tilt in (j, -j):
+                found = rungs.with_tilted(found, beta, tilt * step, row, tilt)
+    return found
+
+
 def test_neighbours_along_beta_and_kappa():
-    grid = rungs.tilted([1.0, 2.0, 4.0], [10.0, 20.0, 30.0], 1)
+    grid = tilted([1.0, 2.0, 4.0], [10.0, 20.0, 30.0], 1)
     assert grid.n == 10
     assert len(grid.between(0)) == 1 + 3 * 2
     assert len(grid.between(1)) == 3 * 2
@@ -24,7 +34,7 @@ def test_neighbours_along_beta_and_kappa():
 
 
 def test_every_parent_is_a_neighbour_that_comes_earlier():
-    grid = rungs.tilted([1.0, 2.0, 4.0], [10.0, 20.0, 30.0], 2)
+    grid = tilted([1.0, 2.0, 4.0], [10.0, 20.0, 30.0], 2)
     parents = grid.parents()
     assert parents[0] == -1
     assert (parents[1:] < np.arange(1, grid.n)).all()
@@ -60,10 +70,12 @@ def test_the_first_rung_keeps_a_part_of_the_uniform_draws():
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("above", [0, 1, 2])
 def test_an_inserted_row_lies_between_its_neighbours(side, above):
-    old = rungs.tilted([1.0, 2.0, 8.0], [10.0, 20.0, 40.0], side)
+    old = tilted([1.0, 2.0, 8.0], [10.0, 20.0, 40.0], side)
     new, began = rungs.with_row(old, above)
     added = new.row == above + 1
-    assert added.sum() == 1 + 2 * side
+    assert added.sum() == 1
+    assert not new.tilt[added].any()
+    assert sorted(new.kappa) == sorted([*old.kappa, 0.0])
     hot = old.beta[old.row == above].max()
     assert (new.beta[added] > hot).all()
     assert (new.beta[added] < old.beta[began[added]]).all()
@@ -73,7 +85,7 @@ def test_an_inserted_row_lies_between_its_neighbours(side, above):
 
 
 def test_all_pairs_are_tried_in_turn_and_never_one_rung_twice():
-    grid = rungs.tilted([1.0, 2.0, 4.0], [1.0, 1.0, 1.0], 1)
+    grid = tilted([1.0, 2.0, 4.0], [1.0, 1.0, 1.0], 1)
     seen = set()
     for number in range(4):
         axis, pairs = exchange.pairs_of_round(grid, number)
@@ -83,7 +95,7 @@ def test_all_pairs_are_tried_in_turn_and_never_one_rung_twice():
 
 
 def test_the_acceptance_is_that_of_the_formula():
-    grid = rungs.tilted([1.0, 3.0], [5.0, 2.0], 1)
+    grid = tilted([1.0, 3.0], [5.0, 2.0], 1)
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2, grid.n))
     u = grid.potential(x, y)  # of rung k at the place of the replica in rung j

@@ -41,6 +41,7 @@ SETTINGS = {  # the setting that an option stands for, where a task or a run may
     "step_rule": "wlmc.step_rule",
     "x": "grid.x",
     "precision": "wlmc.precision",
+    "depth": "ladder.depth",
 }
 PLAIN = (
     "width",
@@ -52,6 +53,7 @@ PLAIN = (
     "step_rule",
     "precision",
     "x",
+    "depth",
 )
 GOES_WITH = {  # options for some sources only, beside those whose setting the source does not read
     **dict.fromkeys(("data", "embedding", "y_axis"), ("task",)),
@@ -163,6 +165,12 @@ sampler_options = options_of(
     ),
     click.option("--precision", metavar="NAME", help="Of the network: float32 or float64."),
     click.option(
+        "--depth",
+        **NUMBER,
+        help="Of ladders: nats that the map of S reaches below the highest y of a row, say 30 "
+        "[0: three or four]; a few hundred rungs, so give --steps twice as many or more.",
+    ),
+    click.option(
         "--keep-networks",
         is_flag=True,
         default=None,
@@ -241,7 +249,7 @@ def recipe_of(
         if name in given and not _goes_with(name, kind):
             instead = INSTEAD.get((name, kind), "; set it in the file" if kind == "file" else "")
             raise UserError(f"{_option(name)} does not go with {KINDS[kind]}{instead}.")
-    values: dict[str, dict] = {"network": {}, "data": {}, "wlmc": {}, "grid": {}}
+    values: dict[str, dict] = {"network": {}, "data": {}, "wlmc": {}, "grid": {}, "ladder": {}}
     values["sampler"] = _named(given, "seed", "walkers", "steps", "keep_networks")
     for name in PLAIN:
         section, _, key = SETTINGS[name].partition(".")
@@ -272,7 +280,7 @@ def recipe_of(
             raise UserError(f"--window {given['window']} is empty; write LOW,HIGH, as in -5,1.")
         values["grid"] |= {"x_low": low, "x_high": high}
         values["wlmd"] = {"x_low": low, "x_high": high}
-        values["ladder"] = {"x_low": low}
+        values["ladder"]["x_low"] = low
     words = {setting: _option(name) for name, setting in SETTINGS.items() if name in given}
     for setting, (option, value) in (own or {}).items():
         if value is not None:

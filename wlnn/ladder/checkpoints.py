@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +39,7 @@ def run_identity(problem, settings: LadderSettings, grid: Grid) -> dict:
             "problem": problem.about,
             "parameters": problem.n_parameters,
             "grid": {"x": list(grid.x), "y": [str(value) for value in grid.y]},
-            "ladder": asdict(settings),
+            "ladder": settings.identity(),
         }
     )
 

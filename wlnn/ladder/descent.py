@@ -65,7 +65,7 @@ def one_rung_down(mover, settings, ladder):
     rungs, last = ladder.rungs, ladder.rungs.n - 1
     rng = generator_of(settings.seed, ladder, last)
     theta, v, found = ladder.theta[-1], ladder.v[-1], []
-    steps = _stay(settings) // PART
+    steps = stay(settings) // PART
     for part in range(PART):
         (visit,) = yield [Errand(rungs.beta[last], 0.0, ladder.dt[last], theta, v, rng)], steps
         theta, v = visit.theta, visit.v
@@ -120,8 +120,8 @@ def _is_caught(ladder: Ladder) -> bool:
     return bool(ladder.reached[-1 - PATIENCE] - ladder.reached[-1] < GAIN * rise)
 
 
-def _stay(settings: LadderSettings) -> int:
-    """Steps in a rung of descent and ascent: whole numbers of samples and thermostats a part."""
+def stay(settings: LadderSettings) -> int:
+    """Steps in a rung before there is a run: whole numbers of samples and thermostats a part."""
     every = np.lcm(settings.thermostat_every, settings.sample_every)
     return PART * max(settings.descent // (PART * every), 1) * int(every)
 
@@ -135,7 +135,7 @@ def one_rung_up(mover, settings, ladder: Ladder):
         v = rng.standard_normal(theta.size)
     else:
         theta, v = ladder.theta[k + 1], ladder.v[k + 1]
-    steps = _stay(settings)
+    steps = stay(settings)
     (visit,) = yield [Errand(ladder.rungs.beta[k], 0.0, ladder.dt[k], theta, v, rng)], steps
     replicas = np.arange(ladder.rungs.n)[:, None] == k
     ladder = ladder._replace(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 OVERLAP = 0.05  # least of two neighbours
 HOT = 0.03  # by which the kinetic temperature of a rung may be off, ...
-SURELY = 3.0  # ... unless that is less than so many standard errors
+SURE = 0.99  # ... unless chance alone takes one so far off in more than 1 of 100 sound runs
 
 
 def warnings(rungs: dict) -> list[str]:
     """What is wrong with the ladders of a landscape, in words; empty for sound ones."""
     found = []
+    surely = _deviations(sum(len(ladder["temperature"]) for ladder in rungs["ladders"]))
     for number, ladder in enumerate(rungs["ladders"]):
         hot = [
             (abs(t - 1.0), t, beta)
             for t, error, beta in zip(
                 ladder["temperature"], ladder["temperature_error"], ladder["beta"], strict=True
             )
-            if t is not None and abs(t - 1.0) > max(HOT, SURELY * error)
+            if t is not None and abs(t - 1.0) > max(HOT, surely * error)
         ]
         if hot:
             _, t, beta = max(hot)
@@ -47,6 +50,11 @@ def warnings(rungs: dict) -> list[str]:
     return found
 
 
+def _deviations(n: int) -> float:
+    """Standard errors that the largest of ``n`` normal numbers exceeds in 1 - :data:`SURE`."""
+    return NormalDist().inv_cdf(1 - (1 - SURE) / (2 * n))
+
+
 def _apart(starts: dict) -> str:
     """How far two kinds of starts are from each other, in words."""
     words = (
@@ -72,6 +80,11 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
     lines.append(("overlap of neighbours", f"{overlap:.2f} at least ({OVERLAP} is needed)"))
     if temperatures:
         lines.append(("temperature", f"{min(temperatures):.3f} to {max(temperatures):.3f}"))
+    aside = [overlap for ladder in ladders for overlap in ladder.get("overlap_aside", ())]
+    if aside:
+        cut = sum(overlap == 0 for overlap in aside)
+        words = f"{len(aside) / len(ladders):.0f} rungs of each ladder"
+        lines.append(("off the ridge", words + f", {cut} in all left out behind gaps" * bool(cut)))
     descents = sum(ladder["descents"] for ladder in ladders)
     lines.append(("descents", f"{descents} replicas went from the first rung to the last"))
     known = [abs(d) for d in rungs["halves"]["difference"] if d is not None]

@@ -14,9 +14,8 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.statistics import ln_sum, t_factor
-from wlnn.ladder import mbar
 from wlnn.ladder.diagnostics import warnings
-from wlnn.ladder.ladder import joined
+from wlnn.ladder.joint import joined
 from wlnn.ladder.samples import SLICES, Samples, gathered
 from wlnn.ladder.state import DONE, RUN, Ladder
 from wlnn.landscape.grid import Grid
@@ -67,8 +66,8 @@ def halves(ladders: Sequence[Ladder], samples: Sequence[Samples], grid: Grid, dr
     for first, end in ((dropped, middle), (middle, SLICES)):
         parts = []
         for ladder, own in zip(ladders, samples, strict=True):
-            _, some, ln_w, _, _ = joined(ladder, _between(own, first, end))
-            parts.append(marginal(grid, some, ln_w))
+            some = joined(ladder, _between(own, first, end))
+            parts.append(marginal(grid, some.samples, some.ln_w))
         found.append(parts)
     return np.array(found)
 
@@ -154,7 +153,7 @@ def landscape(
     ``meta["rungs"]`` holds the diagnostics: what :func:`_rungs_of` tells of each ladder, the share
     that was dropped, the difference of the halves, and ``warnings`` in words.
     """
-    ladders = [ladder for ladder in ladders if ladder.phase >= RUN and ladder.parts]
+    ladders = [ladder for ladder in ladders if ladder.phase in (RUN, DONE) and ladder.parts]
     if not ladders:
         return None
     finished = all(ladder.phase == DONE for ladder in ladders)
@@ -162,15 +161,13 @@ def landscape(
     dropped, difference, agree = burn_in(ladders, samples, grid, settings.burn_in)
     entropies, visits, right, rungs, marginals = [], [], [], [], []
     for ladder, own in zip(ladders, samples, strict=True):
-        f, some, ln_w, pool, used = joined(ladder, _between(own, dropped, SLICES))
-        if used.n < 2:  # the first stretches of a run, which are dropped, are all there is
+        some, ln_w, tilted, overlaps = joined(ladder, _between(own, dropped, SLICES))
+        if not overlaps.size:  # the first stretches of a run, which are dropped, are all there is
             return None
         for found, value in zip((entropies, visits, right), binned(grid, some, ln_w), strict=True):
             found.append(value)
         marginals.append(marginal(grid, some, ln_w))
-        rungs.append(
-            _rungs_of(ladder, mbar.overlaps(f, used.potential(pool.x, pool.y), pool), used)
-        )
+        rungs.append(_rungs_of(settings, ladder, tilted, overlaps))
     visits, right = np.array(visits), np.array(right).sum(axis=0)
     total = visits.sum(axis=0)
     accuracy = np.zeros((0, 0))
@@ -241,16 +238,19 @@ def _by_progress(ladder: Ladder) -> Samples:
     return samples._replace(slice=samples.slice * SLICES // (samples.slice.max() + 1))
 
 
-def _rungs_of(ladder: Ladder, overlap: np.ndarray, used) -> dict:
+def _rungs_of(settings: LadderSettings, ladder: Ladder, tilted, overlaps) -> dict:
     """What is told of a ladder: its rungs, temperatures, exchanges and overlaps."""
     n, total, squares = ladder.kinetic
     with np.errstate(invalid="ignore", divide="ignore"):
         temperature = total / n
         error = np.sqrt(np.maximum(squares / n - temperature**2, 0.0) / np.maximum(n - 1, 1))
         rate = ladder.accepted / ladder.tried
-    parents = used.parents()
-    neighbours = [float(overlap[parents[k], k]) for k in range(1, used.n)]
+    if freedom := ladder.v.shape[1]:
+        # stretches of slow friction are not independent: kinetic energies forget at twice its rate
+        forgotten = np.maximum(settings.friction * settings.stretch * n, 1.0)
+        error = np.maximum(error, np.sqrt(2 / freedom / forgotten))
     tried = rate[~np.isnan(rate)]
+    aside = {"overlap_aside": overlaps[tilted].tolist()} if tilted.any() else {}
     return {
         "beta": ladder.rungs.beta.tolist(),
         "kappa": ladder.rungs.kappa.tolist(),
@@ -258,7 +258,8 @@ def _rungs_of(ladder: Ladder, overlap: np.ndarray, used) -> dict:
         "temperature": [None if np.isnan(t) else float(t) for t in temperature],
         "temperature_error": [None if np.isnan(t) else float(t) for t in error],
         "acceptance": [float(r) for r in tried],
-        "overlap": neighbours,
+        "overlap": overlaps[~tilted].tolist(),
+        **aside,
         "descents": ladder.descents,
         "stretches": ladder.unit,
         "steps": ladder.steps,

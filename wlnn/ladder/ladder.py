@@ -2,7 +2,8 @@
 
 After descent and ascent (``descent.py``), which make provisional rungs and a replica for each, two
 phases. PILOT: all replicas move and are exchanged for a while; MBAR of their samples gives the heat
-capacity at every temperature, and the rungs are spaced anew. RUN: what counts. A unit has random
+capacity at every temperature, and the rungs are spaced anew; where the landscape is wanted off its
+ridge, TILT adds rungs (``tilt.py``). RUN: what counts. A unit has random
 numbers of its own by (seed, ladder, phase, unit, rung), so that it may be made in any thread or
 process, and after an interruption, with the same bits. Loops over units, files and error bars
 belong to others.
@@ -13,19 +14,30 @@ from __future__ import annotations
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.ladder import mbar
 from wlnn.ladder.descent import one_rung_down, one_rung_up
 from wlnn.ladder.exchange import exchange, pairs_of_round
+from wlnn.ladder.joint import joined
 from wlnn.ladder.movers import Errand, Mover
-from wlnn.ladder.rungs import FEW, Rungs, respaced, tilted, with_row
+from wlnn.ladder.rungs import FEW, respaced, untilted, with_row
 from wlnn.ladder.samples import SLICES, Samples, gathered, of_visit, together
-from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, RUN, Ladder, generator_of, with_replicas
+from wlnn.ladder.state import (
+    ASCENT,
+    DESCENT,
+    DONE,
+    PILOT,
+    RUN,
+    TILT,
+    Ladder,
+    generator_of,
+    with_replicas,
+)
+from wlnn.ladder.tilt import in_view, next_branch, one_rung_aside
 from wlnn.settings.ladder import LadderSettings
 
 GATHER = 32  # stretches between two unions of the samples
 LOOK = 60  # stretches between two looks at the acceptances: 30 tries of every pair
 LEAST = 20  # stretches of the run
-X_WIDTH, Y_WIDTH = 0.002, 0.01  # of the bins in which MBAR pools samples
+_ONE_RUNG = {DESCENT: one_rung_down, ASCENT: one_rung_up, TILT: one_rung_aside}
 
 
 def advance(mover: Mover, settings: LadderSettings, ladder: Ladder, stop) -> Ladder | None:
@@ -70,9 +82,9 @@ def advance_all(mover: Mover, settings, ladders: list[Ladder], stop) -> list[Lad
 
 def _unit(mover, settings, ladder: Ladder):
     """One unit as a generator: yields walks and their steps, is sent the visits, returns it."""
-    if ladder.phase in (DESCENT, ASCENT):
-        one_rung = one_rung_down if ladder.phase == DESCENT else one_rung_up
-        return (yield from one_rung(mover, settings, ladder))
+    if ladder.phase in _ONE_RUNG:
+        later = yield from _ONE_RUNG[ladder.phase](mover, settings, ladder)
+        return _tilted(settings, later) if ladder.phase == TILT else later
     later = yield from _stretch(mover, settings, ladder)
     return turned(mover, settings, later)
 
@@ -147,62 +159,62 @@ def next_turn(settings, ladder: Ladder) -> int:
     return look if look <= ladder.units // 2 else ladder.units
 
 
-def joined(ladder: Ladder, samples: Samples):
-    """MBAR of samples and draws: f ``(K,)``, all samples, their ln w ``(n,)``, and the pool.
-
-    ln w is that of one sample in the uniform density of the box: an entry counts ``count`` times.
-    Only rungs that have samples take part; a rung that was inserted late may have none.
-    """
-    samples = together([ladder.draws, samples])
-    present, rung = np.unique(samples.rung, return_inverse=True)
-    rungs = Rungs(*(column[present] for column in ladder.rungs))
-    y_width = Y_WIDTH if rungs.tilt.any() else 0.0
-    pool = mbar.pooled(rung, samples.x, samples.y, samples.count, X_WIDTH, y_width)
-    f = mbar.free_energies(rungs.potential(pool.x, pool.y), pool, rungs.parents())
-    totals, ln_w = pool.totals(rungs.n), np.empty(samples.x.size)
-    for first in range(0, ln_w.size, 50_000):
-        some = slice(first, first + 50_000)
-        u = rungs.potential(samples.x[some], samples.y[some])
-        ln_w[some] = mbar.shares(f, totals, u)[1]
-    return f, samples, ln_w + np.log(ladder.share), pool, rungs
-
-
 def _respaced(mover, settings, ladder: Ladder) -> Ladder:
     """The rungs of the run, from the samples of the pilot; each begins from the nearest replica."""
     samples = gathered(ladder.parts)
     late = samples.slice >= SLICES // 3
-    _, samples, ln_w, _, _ = joined(ladder, Samples(*(column[late] for column in samples)))
+    samples, ln_w, *_ = joined(ladder, Samples(*(column[late] for column in samples)))
     old, ln_w = ladder.rungs, ln_w + np.log(samples.count)
     betas = respaced(old.beta[1], old.beta[-1], samples.x, ln_w, settings.spacing)
-    means, deviations = [], []
+    x, y, deviations = [0.0], [0.0], [0.0]
     for beta in betas:
         ln = ln_w - beta * np.exp(samples.x)
         w = np.exp(ln - ln.max())
-        means.append(np.average(samples.y, weights=w))
-        deviations.append(np.sqrt(np.average((samples.y - means[-1]) ** 2, weights=w)))
-    steps = settings.tilt / np.maximum(deviations, 1e-6)
-    rungs = tilted(betas, steps, settings.tilts)
+        x.append(np.average(samples.x, weights=w))
+        y.append(np.average(samples.y, weights=w))
+        deviations.append(np.sqrt(np.average((samples.y - y[-1]) ** 2, weights=w)))
+    rungs = untilted(betas)
     near = np.abs(np.log(old.beta[1:]) - np.log(np.append(betas[0], betas))[:, None]).argmin(axis=1)
-    near = np.where(np.arange(near.size) == 0, 0, 1 + near)[rungs.row]
-    y = np.append(0.0, means)[rungs.row]
-    cost = (rungs.n - 1) * settings.stretch + 1
+    near = np.where(np.arange(near.size) == 0, 0, 1 + near)
+    ladder = ladder._replace(
+        phase=TILT,
+        unit=0,
+        rungs=rungs,
+        dt=mover.time_step(rungs.beta, rungs.kappa, np.array(y)),
+        parts=(),
+    )
+    ladder = with_replicas(ladder, ladder.order[near])
+    if not settings.depth:
+        return _begun(settings, ladder)
+    wanted = [in_view(mover.window, *place) for place in zip(x, y, strict=True)]
+    ladder = ladder._replace(capacity=np.where(wanted, deviations, 0.0), reached=np.array(y))
+    return _tilted(settings, ladder)
+
+
+def _tilted(settings, ladder: Ladder) -> Ladder:
+    """A ladder whose rungs off the ridge are being made: the run begins behind the last."""
+    _stretches(settings, ladder)
+    return ladder if next_branch(settings, ladder) else _begun(settings, ladder)
+
+
+def _begun(settings, ladder: Ladder) -> Ladder:
+    """The run begins, with all rungs and a replica in each."""
+    ladder = ladder._replace(phase=RUN, unit=0, units=_stretches(settings, ladder))
+    return with_replicas(ladder, np.arange(ladder.rungs.n))
+
+
+def _stretches(settings, ladder: Ladder) -> int:
+    """How many stretches of all rungs there are steps for; UserError where they are too few."""
+    cost = (ladder.rungs.n - 1) * settings.stretch + 1
     units = (settings.steps - ladder.steps) // cost
     if units < LEAST:
         raise UserError(
-            f"ladder.steps = {settings.steps}: the spacing of {rungs.n} rungs of ladder "
+            f"ladder.steps = {settings.steps}: the spacing of {ladder.rungs.n} rungs of ladder "
             f"{ladder.number} took {ladder.steps} and {LEAST} stretches of all take "
             f"{LEAST * cost}; make it at least {ladder.steps + LEAST * cost}, some more for the "
             "other ladders, in another directory."
         )
-    ladder = ladder._replace(
-        phase=RUN,
-        unit=0,
-        units=int(units),
-        rungs=rungs,
-        dt=mover.time_step(rungs.beta, rungs.kappa, y),
-        parts=(),
-    )
-    return with_replicas(ladder, ladder.order[near])
+    return int(units)
 
 
 def lengthened(settings, ladder: Ladder) -> Ladder:

@@ -136,13 +136,11 @@ def free_energies(u: np.ndarray, pool: PooledSamples, parents, start=None) -> np
     return f
 
 
-def overlaps(f: np.ndarray, u: np.ndarray, pool: PooledSamples) -> np.ndarray:
-    """Overlap matrix ``(K, K)``: O_ij, the chance that a sample of rung i is taken for one of j.
+def shared(share: np.ndarray, count: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """sum_n s_i(n) s_j(n) ``(K - 1,)`` of every rung j = 1 ... K - 1 with i = ``parents[j - 1]``.
 
-    O_ij = sum_n s_i(n) s_j(n) / N_i, s the :func:`shares`: rows sum to 1; neighbours need 0.05
-    (P. Klimovich, M. Shirts, D. Mobley, J. Comput. Aided Mol. Des. 29, 397 (2015)).
+    Divided by N_i it is the overlap O_ij, the chance that a sample of rung i is taken for one of j;
+    neighbours need 0.05 (P. Klimovich, M. Shirts, D. Mobley, J. Comput. Aided Mol. Des. 29, 397
+    (2015)). ``share (K, M)`` are the :func:`shares` at points with ``count (M,)`` samples.
     """
-    totals = pool.totals(len(u))
-    share, _ = shares(f, totals, u)
-    count = np.bincount(pool.point, pool.count, u.shape[1])
-    return (share * count) @ share.T / totals[:, None]
+    return np.einsum("km,km,m->k", share[parents], share[1:], count)

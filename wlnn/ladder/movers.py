@@ -56,6 +56,7 @@ class Mover(Protocol):
     """What a ladder asks of its mover."""
 
     n_parameters: int
+    window: Grid | None  # what is asked for: nobody need be sent elsewhere off the ridge
 
     def draws(self, n: int, words: np.random.SeedSequence, stop) -> tuple[Visit, float] | None:
         """``n`` uniform points of the box as samples, and the share inside the window."""
@@ -83,7 +84,13 @@ class Langevin:
     1 + h^2 / 8 + O(h^4); the factor is taken out. Along y U is linear, as is the spline.
     """
 
-    def __init__(self, problem: Problem, settings: LadderSettings, field: Field | None = None):
+    def __init__(
+        self,
+        problem: Problem,
+        settings: LadderSettings,
+        field: Field | None = None,
+        window: Grid | None = None,
+    ):
         from wlnn.backend.cache import drop_stale
         from wlnn.networks.compiled.prior import with_prior
         from wlnn.wlmd.integrator import make_box
@@ -93,6 +100,7 @@ class Langevin:
         drop_stale()
         self.problem, self.settings = problem, settings
         self.n_parameters = problem.n_parameters
+        self.window = problem.grid if window is None else window
         self.field = field or field_of(problem)
         make = problem.gradient_system if self.field.compiled else None
         self.system = None if make is None else with_prior(make(), problem.sigma)
@@ -249,7 +257,7 @@ class MonteCarlo:
     problem's grid, without an upper end in x.
     """
 
-    def __init__(self, problem: Problem, settings: LadderSettings):
+    def __init__(self, problem: Problem, settings: LadderSettings, window: Grid | None = None):
         from wlnn.backend.binning import binning
         from wlnn.networks.compiled.moves import FunctionSystem
 
@@ -259,6 +267,7 @@ class MonteCarlo:
         n = max(axis.n * parts, math.ceil((X_TOP - axis.lo) / width))
         x = Axis(axis.name, axis.lo, axis.lo + n * width, n)
         self.problem = replace(problem, grid=Grid(x, y))
+        self.window = problem.grid if window is None else window
         self.n_parameters = problem.n_parameters
         self.system = None
         if problem.system is not None:
@@ -359,8 +368,13 @@ def by_gradient(problem: Problem, settings: LadderSettings) -> bool:
     return settings.mover != "monte-carlo" and problem.backward is not None
 
 
-def mover_of(problem: Problem, settings: LadderSettings, field: Field | None = None) -> Mover:
+def mover_of(
+    problem: Problem,
+    settings: LadderSettings,
+    field: Field | None = None,
+    window: Grid | None = None,
+) -> Mover:
     """Langevin motion, on the device of ``field``, or Monte Carlo."""
     if by_gradient(problem, settings):
-        return Langevin(problem, settings, field)
-    return MonteCarlo(problem, settings)
+        return Langevin(problem, settings, field, window)
+    return MonteCarlo(problem, settings, window)

@@ -24,11 +24,11 @@ from wlnn.base.running import Clocks, Interrupted, Report, stoppable
 from wlnn.ladder import ladder as units
 from wlnn.ladder.blocks import Block, advance_block
 from wlnn.ladder.checkpoints import load_ladder, run_identity, save_ladder
-from wlnn.ladder.crew import Climber, Crew, Group, idle, timed
+from wlnn.ladder.crew import Climber, Crew, Group, idle, least_time
 from wlnn.ladder.descent import begin
 from wlnn.ladder.estimate import landscape
 from wlnn.ladder.movers import Mover, by_gradient, mover_of
-from wlnn.ladder.state import ASCENT, DESCENT, DONE, PILOT, Ladder
+from wlnn.ladder.state import ASCENT, DESCENT, DONE, PHASES, PILOT, TILT, Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape, finished
 from wlnn.settings.ladder import LadderSettings
@@ -40,14 +40,15 @@ from wlnn.tasks.uncompiled import uncompiled, uncompiled_motion
 class Climb:
     """What the ladders of a run share; each thread has a mover of its own."""
 
-    def __init__(self, problem, settings: LadderSettings, field: Field | None = None):
+    def __init__(self, problem, settings: LadderSettings, grid: Grid, field: Field | None = None):
         self.problem, self.settings, self.field = problem, settings, field or field_of(problem)
+        self.grid = grid
         self.own = threading.local()
 
     def mover(self) -> Mover:
         """What moves replicas, in this thread."""
         if not hasattr(self.own, "mover"):
-            self.own.mover = mover_of(self.problem, self.settings, self.field)
+            self.own.mover = mover_of(self.problem, self.settings, self.field, self.grid)
         return self.own.mover
 
 
@@ -117,8 +118,8 @@ def sample(
     if not field.compiled and not by_gradient(problem, settings):
         raise UserError("ladders of Monte Carlo moves run on the CPU alone; leave out the device.")
     with stoppable() as stop:
-        climb = Climb(problem, settings, field)
-        with Shared(partial(_climb, make, settings), climb) as shared:
+        climb = Climb(problem, settings, grid, field)
+        with Shared(partial(_climb, make, settings, grid), climb) as shared:
             climbers = _all_units(
                 climb, shared, climbers, directory, threads, report, stop, executor
             )
@@ -139,9 +140,9 @@ def _tried(problem):
     return (checked if problem.backward is None else checked_smooth)(problem)
 
 
-def _climb(make: Callable, settings: LadderSettings) -> Climb:
+def _climb(make: Callable, settings: LadderSettings, grid: Grid) -> Climb:
     """What a worker process makes for itself."""
-    return Climb(_tried(make()), settings)
+    return Climb(_tried(make()), settings, grid)
 
 
 def stretch(climb: Climb, group: Group | Block, seconds: float, stop: np.ndarray) -> Group | Block:
@@ -205,7 +206,7 @@ def _all_units(
     with clocks.compiling():
         trial(0)  # what Numba compiles, it compiles here
     with executor_of(threads, executor=executor) as executor, clocks.saving():
-        pace = partial(timed, partial(trial, 0))
+        pace = partial(least_time, partial(trial, 0))
         crew = Crew(first, settings, groups, partial(workers_of, executor), pace)
         run_units(stretch, shared, crew.states, idle, executor, stop, saw, meet=crew.meet)
     save(crew.climbers)
@@ -217,11 +218,13 @@ def _line(climbers: list[Climber]) -> str:
     known = [climber.ladder for climber in climbers if climber.ladder]
     if not known:
         return ""
-    last = min(known, key=lambda ladder: (ladder.phase, ladder.steps))
+    last = min(known, key=lambda ladder: (PHASES.index(ladder.phase), ladder.steps))
     if last.phase == DESCENT:
         return f"descent: rung {last.rungs.n - 1}, beta {last.rungs.beta[-1]:.3g}"
     if last.phase == ASCENT:
         return f"ascent of a trained network: {last.unit} of {last.rungs.n - 1} rungs"
+    if last.phase == TILT:
+        return f"off the ridge: {last.unit} rungs, kappa up to {np.abs(last.rungs.kappa).max():.3g}"
     with np.errstate(invalid="ignore"):
         rate = (last.accepted.sum(0) / last.tried.sum(0))[last.tried.sum(0) > 0]
     least = f"  exchanges accepted {rate.min():.2f} at least" if rate.size else ""

@@ -69,19 +69,9 @@ def untilted(betas) -> Rungs:
     return Rungs(beta, 0.0 * beta, np.arange(beta.size), np.zeros(beta.size, int))
 
 
-def tilted(betas, steps, side: int) -> Rungs:
-    """As :func:`untilted`, with ``side`` tilted rungs to either side: kappa = j steps[row].
-
-    A tilted rung comes after all with a smaller abs(j): parents come before their children.
-    """
-    rungs = untilted(betas)
-    steps = np.concatenate([[0.0], np.asarray(steps, float)])
-    rows = np.arange(1, rungs.n)
-    parts = [rungs]
-    for j in range(1, side + 1):
-        for tilt in (j, -j):
-            parts.append(Rungs(rungs.beta[1:], tilt * steps[1:], rows, np.full(rows.size, tilt)))
-    return Rungs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+def with_tilted(rungs: Rungs, beta: float, kappa: float, row: int, tilt: int) -> Rungs:
+    """One tilted rung more, which comes after its parent: that of the row with tilt +-1 less."""
+    return Rungs(*map(np.append, rungs, (beta, kappa, row, tilt)))
 
 
 def next_step(capacity: float, spacing: float) -> float:
@@ -143,28 +133,18 @@ def respaced(first: float, last: float, x, ln_w, spacing: float) -> np.ndarray:
 
 
 def with_row(rungs: Rungs, above: int) -> tuple[Rungs, np.ndarray]:
-    """A row inserted between rows ``above`` and ``above`` + 1, beta and kappa half way (in ln).
+    """A row inserted between rows ``above`` and ``above`` + 1, its beta half way (in ln).
 
     Returns the rungs and, for each, the old rung ``(K,)`` that it is or that it begins from: the
-    colder of its two neighbours. A row above that has no tilted rungs lends its kappa = 0.
+    colder of its two neighbours. Nothing of the new row is tilted.
     """
     later = np.where(rungs.row > above, rungs.row + 1, rungs.row)
-    source = np.flatnonzero(rungs.row == above + 1)
-    beta = rungs.beta[source]
-    kappa = rungs.kappa[source]
+    (colder,) = np.flatnonzero((rungs.row == above + 1) & (rungs.tilt == 0))
+    (hotter,) = np.flatnonzero((rungs.row == above) & (rungs.tilt == 0))
+    beta = rungs.beta[colder] / np.e
     if above > 0:
-        hot = {int(rungs.tilt[k]): k for k in np.flatnonzero(rungs.row == above)}
-        hotter = np.array([hot[int(tilt)] for tilt in rungs.tilt[source]])
-        beta = np.sqrt(beta * rungs.beta[hotter])
-        kappa = 0.5 * (kappa + rungs.kappa[hotter])
-    else:
-        beta = beta / np.e
-    merged = Rungs(
-        np.concatenate([rungs.beta, beta]),
-        np.concatenate([rungs.kappa, kappa]),
-        np.concatenate([later, np.full(source.size, above + 1)]),
-        np.concatenate([rungs.tilt, rungs.tilt[source]]),
-    )
-    began = np.concatenate([np.arange(rungs.n), source])
+        beta = np.sqrt(rungs.beta[colder] * rungs.beta[hotter])
+    merged = Rungs(*map(np.append, rungs._replace(row=later), (beta, 0.0, above + 1, 0)))
+    began = np.append(np.arange(rungs.n), colder)
     order = np.lexsort((merged.row, -merged.tilt, np.abs(merged.tilt)))
     return Rungs(*(column[order] for column in merged)), began[order]

@@ -10,7 +10,8 @@ from wlnn.base.streams import generator
 from wlnn.ladder.rungs import Rungs
 from wlnn.ladder.samples import Samples
 
-DESCENT, ASCENT, PILOT, RUN, DONE = range(5)
+DESCENT, ASCENT, PILOT, RUN, DONE, TILT = range(6)
+PHASES = (DESCENT, ASCENT, PILOT, TILT, RUN, DONE)  # in the order in which a ladder has them
 
 
 class Ladder(NamedTuple):
@@ -32,8 +33,8 @@ class Ladder(NamedTuple):
     theta: np.ndarray  # (K, P)
     v: np.ndarray  # (K, P), or (K, 0)
     drawn: np.ndarray  # (K,) bool by replica: was in rung 0 since it was in the last row
-    capacity: np.ndarray  # (K - 1,) C of the descent's rungs, by row ...
-    reached: np.ndarray  # (K - 1,) ... and the mean x there
+    capacity: np.ndarray  # (K - 1,) C of the descent's rungs by row; (K,) sd(y) by rung in TILT
+    reached: np.ndarray  # (K - 1,) the mean x there; (K,) the mean y by rung in TILT
     caught: int  # descents that were given up
     draws: Samples  # of the beginning
     parts: tuple[Samples, ...]  # of this phase

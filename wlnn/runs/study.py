@@ -22,8 +22,8 @@ OPTIONS = (  # of `wlnn sample`, that a study may name
     "task", "layers", "width", "activation", "logits", "points", "data_seed", "data", "embedding",
     "scale", "classes", "y_axis", "train", "test", "target", "hidden", "kind", "raw", "missing",
     "split", "split_seed", "x", "window",
-    "sampler", "seed", "walkers", "steps", "schedule", "step_rule", "precision", "keep_networks",
-    "preset",
+    "sampler", "seed", "walkers", "steps", "schedule", "step_rule", "precision", "depth",
+    "keep_networks", "preset",
 )  # fmt: skip
 TEXTS = ("data_seed", "classes", "window", "hidden")  # options that are texts even where numbers
 PATHS = ("data", "embedding", "train", "test")

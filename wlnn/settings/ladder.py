@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wlnn.base.errors import UserError
 from wlnn.settings.section import Section, option
@@ -22,6 +23,7 @@ class LadderSettings(Section):
     """
 
     name = "ladder"
+    gone: ClassVar[dict] = {"tilts": 0}
     ladders: int = option(4, low=1, high=1000)  # independent ones: their spread is the error
     heated: int = option(0, low=0)  # of them, begin with a trained network and not with a draw
     steps: int = option(1_500_000, low=1000)  # of one ladder, all its rungs and their spacing
@@ -34,8 +36,8 @@ class LadderSettings(Section):
     sample_every: int = option(20, low=1)  # steps between samples; Monte Carlo counts every one
     spacing: float = option(1.3, above=0, high=4)  # of ln beta, in 1 / sqrt(heat capacity)
     rungs: int = option(200, low=2, high=10_000)  # most of them in a descent
-    tilts: int = option(0, low=0, high=100)  # rungs with kappa on either side of each beta ...
-    tilt: float = option(1.0, above=0, high=4)  # ... and the steps of kappa, in 1 / sd(y)
+    depth: float = option(0.0, low=0, high=1000, later=True)  # nats off the ridge of each row ...
+    tilt: float = option(1.0, above=0, high=4)  # ... by rungs in steps of kappa, in 1 / sd(y)
     dt: float = option(0.03, above=0)  # c of the time step c / sqrt(beta) ...
     dt_cap: float = option(0.03, above=0, high=0.2)  # ... at most this part of the least half box
     friction: float = option(1e-3, above=0, high=0.5)  # per step

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, field, fields
 from math import isfinite
 from numbers import Real
+from typing import ClassVar
 
 from wlnn.base.errors import UserError
 
@@ -53,6 +54,7 @@ class Section(metaclass=KnownNames):
     """Checks every field of the dataclass that inherits it; ``name`` is the table's section."""
 
     name = ""
+    gone: ClassVar[dict] = {}  # options that are no more, and the value that meant nothing
 
     def __post_init__(self):
         for option in fields(self):
@@ -61,8 +63,8 @@ class Section(metaclass=KnownNames):
 
     def identity(self) -> dict:
         """What two runs must share: all options but the later ones that stand at their default, so
-        that a run from before goes on as what it is."""
-        values = asdict(self)
+        that a run from before goes on as what it is, and those that are gone."""
+        values = asdict(self) | self.gone
         for option in fields(self):
             if option.metadata["later"] and values[option.name] == option.default:
                 del values[option.name]

@@ -66,9 +66,10 @@ class Settings(metaclass=KnownNames):
             if not isinstance(options, Mapping):
                 raise UserError(f"{where}: '{section}' is a section; name one of its options.")
             for key in options:
-                if key not in known:
+                if key not in known and (key not in old.gone or options[key] != old.gone[key]):
                     raise UserError(f"{where}: there is no {section}.{key}{nearest(key, known)}")
-            changed[section] = replace(old, **options)
+            given = {key: value for key, value in options.items() if key in known}
+            changed[section] = replace(old, **given)
         return replace(self, **changed)
 
     def with_options(self, **options) -> Settings:

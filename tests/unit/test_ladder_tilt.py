@@ -1,0 +1,207 @@
+"""Rungs off the ridge: how far they go, what ends a branch, and the density of all samples."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wlnn.base.errors import UserError
+from wlnn.ladder import joint
+from wlnn.ladder import ladder as units
+from wlnn.ladder.movers import Visit
+from wlnn.ladder.rungs import untilted, with_tilted
+from wlnn.ladder.samples import Samples
+from wlnn.ladder.state import RUN, TILT, Ladder
+from wlnn.ladder.tilt import branches, depth, in_view
+from wlnn.landscape.grid import Axis, Grid
+from wlnn.settings.ladder import LadderSettings
+from wlnn.settings.tables import Settings
+
+SETTINGS = LadderSettings(depth=12, steps=10_000_000, descent=3000, seed=5)
+VIEW = Grid(Axis("x", -3.0, 0.0, 30), Axis("y", -6.0, 1.0, 70))
+SD, MEAN = 0.2, -1.0  # of y in every row, at kappa = 0
+
+
+class Normal:
+    """A mover whose y has the law N(MEAN - kappa SD^2, SD^2), whatever the row; x is at -1."""
+
+    n_parameters, window = 1, VIEW
+
+    def time_step(self, beta, kappa, y):
+        """There is none."""
+        return np.zeros(np.shape(beta))
+
+    def y(self, walk):
+        """Samples of the law."""
+        return walk.rng.normal(MEAN - walk.kappa * SD**2, SD, 2000)
+
+    def walks(self, walks, steps, stop):
+        """The samples of each."""
+        return [
+            Visit(
+                w.theta, w.v, 0 * y - 1.0, y, 0 * y, np.ones(y.size), np.full(y.size, -1), (0, 0), 1
+            )
+            for w, y in ((walk, self.y(walk)) for walk in walks)
+        ]
+
+
+def begun(rows=4, deviation=SD):
+    """A ladder behind its pilot, with a few rows."""
+    rungs = untilted(np.arange(1.0, rows + 1))
+    k = rungs.n
+    none = Samples(*(np.zeros(0) for _ in Samples._fields))
+    return Ladder(
+        0, TILT, 0, 0, 1000, 1.0, rungs, np.zeros(k), np.arange(k), np.zeros((k, 1)),
+        np.zeros((k, 0)), np.zeros(k, bool), np.full(k, deviation), np.full(k, MEAN), 0, none, (),
+        *(np.zeros((n, k)) for n in (2, 2, 3)), 0,
+    )  # fmt: skip
+
+
+def tilted(mover, ladder, settings=SETTINGS):
+    """The ladder when its run begins, and its state before."""
+    before = ladder
+    while ladder.phase == TILT:
+        before, ladder = ladder, units.advance(mover, settings, ladder, np.zeros(1, np.uint8))
+    return before, ladder
+
+
+def test_every_second_row_is_tilted_to_the_depth_on_both_sides():
+    """At kappa = n / SD the law has fallen by n^2 / 2 nats: five or six rungs reach 12."""
+    _, ladder = tilted(Normal(), begun())
+    assert ladder.phase == RUN
+    assert ladder.units == (SETTINGS.steps - ladder.steps) // (100 * (ladder.rungs.n - 1) + 1)
+    assert set(ladder.rungs.row[ladder.rungs.tilt != 0]) == {1, 3}
+    for branch in branches(ladder._replace(reached=ladder.rungs.kappa)):
+        kappa = ladder.rungs.kappa[branch.rungs]
+        assert branch.side * kappa[-1] * SD == pytest.approx(np.sqrt(2 * 12), abs=1.1)
+        assert np.diff(branch.side * kappa) * SD == pytest.approx(1.0, abs=0.15)
+        assert (ladder.rungs.beta[branch.rungs] == ladder.rungs.beta[branch.rungs[0]]).all()
+
+
+def test_the_depth_of_a_branch_is_that_of_the_law():
+    before, _ = tilted(Normal(), begun())
+    for branch in branches(before):
+        y = before.reached[branch.rungs[-1]]
+        assert depth(before, branch) == pytest.approx((y - MEAN) ** 2 / 2 / SD**2, rel=0.1)
+
+
+def test_the_shortest_branch_goes_on():
+    ladder = begun()
+    for _ in range(8):
+        ladder = units.advance(Normal(), SETTINGS, ladder, np.zeros(1, np.uint8))
+    assert sorted(abs(ladder.rungs.tilt[-8:])) == [1] * 4 + [2] * 4
+
+
+def test_a_walker_that_does_not_move_ends_its_branch():
+    class Stuck(Normal):
+        def y(self, walk):
+            return walk.rng.normal(MEAN, SD, 2000)
+
+    _, ladder = tilted(Stuck(), begun())
+    assert abs(ladder.rungs.tilt).max() <= 3
+
+
+def test_a_branch_ends_at_the_edge_of_the_window():
+    class Window(Normal):
+        window = Grid(VIEW.x, Axis("y", MEAN - 2.5 * SD, 1.0, 10))
+
+    _, ladder = tilted(Window(), begun())
+    assert ladder.rungs.tilt.max() == 3  # the first beyond is of use to the bins before it
+    assert ladder.rungs.tilt.min() <= -5
+    assert in_view(VIEW, -3.2, MEAN)
+    assert not in_view(VIEW, -3.5, MEAN)
+    assert not in_view(VIEW, 0.5, MEAN)
+    assert not in_view(VIEW, -1.0, -6.5)
+
+
+def test_a_y_that_never_changes_has_no_branches():
+    settings = replace(SETTINGS, steps=100_000)
+    ladder = units._tilted(settings, begun(deviation=0.0))
+    assert ladder.phase == RUN
+    assert ladder.rungs.n == 5
+
+
+def test_too_few_steps_are_told_before_all_rungs_are_made():
+    with pytest.raises(
+        UserError, match=r"ladder\.steps = 30000: the spacing of .* make it at least"
+    ):
+        tilted(Normal(), begun(), replace(SETTINGS, steps=30_000))
+
+
+# the joint density: L = e^x and y uniform in [0, 1] and independent, U = beta L + kappa y
+
+
+def draws(rng, slope, n):
+    """Exact draws of exp(-slope z) in [0, 1]."""
+    if abs(slope) < 1e-9:
+        return rng.random(n)
+    if slope < 0:
+        return 1.0 - draws(rng, -slope, n)
+    return -np.log1p(-rng.random(n) * (1 - np.exp(-slope))) / slope
+
+
+def exact_f(slope):
+    """-ln of the integral of exp(-slope z) over [0, 1]."""
+    return 0.0 if abs(slope) < 1e-9 else -np.log(-np.expm1(-slope) / slope)
+
+
+def unit_square(betas=(2.0, 6.0, 15.0), kappas=(5.0, 15.0, 40.0, 100.0), n=5000, seed=1):
+    """A ladder on the unit square with exact samples of every rung."""
+    rungs = untilted(betas)
+    for row, beta in list(enumerate(betas, start=1))[::2]:
+        for side in (1, -1):
+            for tilt, kappa in enumerate(kappas, start=1):
+                rungs = with_tilted(rungs, beta, side * kappa, row, side * tilt)
+    rng, parts = np.random.default_rng(seed), []
+    for k in range(rungs.n):
+        x, y = np.log(draws(rng, rungs.beta[k], n)), draws(rng, rungs.kappa[k], n)
+        parts.append((np.zeros(n), np.full(n, k), x, y, 0 * x, np.ones(n), np.full(n, -1)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    samples = Samples(*columns)._replace(rung=columns[1].astype(int))
+    top = samples.rung == 0
+    ladder = begun()._replace(rungs=rungs, draws=Samples(*(column[top] for column in samples)))
+    return ladder, Samples(*(column[~top] for column in samples))
+
+
+def test_free_energies_of_rows_and_branches_are_exact():
+    ladder, samples = unit_square()
+    rungs = ladder.rungs
+    f, totals = joint.free_energies(rungs, joint.together([ladder.draws, samples]))
+    wanted = [exact_f(b) + exact_f(k) for b, k in zip(rungs.beta, rungs.kappa, strict=True)]
+    assert f == pytest.approx(np.array(wanted), abs=0.15)
+    assert (totals == 5000).all()
+
+
+def test_the_weights_are_those_of_the_box_far_off_the_ridge_too():
+    found = joint.joined(*unit_square())
+    w, x, y = np.exp(found.ln_w), found.samples.x, found.samples.y
+    assert w.sum() == pytest.approx(1.0, abs=0.02)
+    for low, high in ((0.0, 0.01), (0.3, 0.6), (0.99, 1.0)):
+        inside = (y >= low) & (y < high)
+        assert w[inside].sum() == pytest.approx(high - low, rel=0.06)
+        corner = inside & (x < np.log(0.05))
+        assert w[corner].sum() == pytest.approx(0.05 * (high - low), rel=0.1)
+    assert found.overlaps.min() > 0.05
+    assert found.tilted.sum() == 16
+
+
+def test_what_lies_behind_a_gap_is_left_out():
+    """A rung that does not overlap with its branch would take the weights of all with it."""
+    ladder, samples = unit_square(kappas=(5.0, 15.0, 1e7))
+    found = joint.joined(ladder, samples)
+    assert (found.overlaps == 0).sum() == 4
+    assert found.samples.x.size == 5000 * (ladder.rungs.n - 4)
+    assert np.exp(found.ln_w).sum() == pytest.approx(1.0, abs=0.02)
+    assert np.exp(found.ln_w)[found.samples.y < 0.1].sum() == pytest.approx(0.1, rel=0.06)
+
+
+# settings
+
+
+def test_runs_from_before_there_was_a_depth_are_what_they_were():
+    assert Settings().with_values({"ladder": {"tilts": 0}}) == Settings()
+    assert LadderSettings().identity()["tilts"] == 0
+    assert "depth" not in LadderSettings().identity()
+    assert LadderSettings(depth=3).identity()["depth"] == 3
+    with pytest.raises(UserError, match=r"there is no ladder\.tilts"):
+        Settings().with_values({"ladder": {"tilts": 3}})
