@@ -178,16 +178,16 @@ def test_the_weights_are_those_of_the_box_far_off_the_ridge_too():
     assert w.sum() == pytest.approx(1.0, abs=0.02)
     for low, high in ((0.0, 0.01), (0.3, 0.6), (0.99, 1.0)):
         inside = (y >= low) & (y < high)
-        assert w[inside].sum() == pytest.approx(high - low, rel=0.06)
+        assert w[inside].sum() == pytest.approx(high - low, rel=0.1)
         corner = inside & (x < np.log(0.05))
-        assert w[corner].sum() == pytest.approx(0.05 * (high - low), rel=0.1)
+        assert w[corner].sum() == pytest.approx(0.05 * (high - low), rel=0.15)
     assert found.overlaps.min() > 0.05
     assert found.tilted.sum() == 16
 
 
 def test_what_lies_behind_a_gap_is_left_out():
     """A rung that does not overlap with its branch would take the weights of all with it."""
-    ladder, samples = unit_square(kappas=(5.0, 15.0, 1e7))
+    ladder, samples = unit_square(kappas=(5.0, 15.0, 1e9))
     found = joint.joined(ladder, samples)
     assert (found.overlaps == 0).sum() == 4
     assert found.samples.x.size == 5000 * (ladder.rungs.n - 4)
