@@ -1,4 +1,4 @@
-"""Rungs off the ridge: how far they go, what ends a branch, and the density of all samples."""
+"""Rungs off the ridge: how far they go, what ends an arm, and the density of all samples."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from wlnn.ladder.movers import Visit
 from wlnn.ladder.rungs import untilted, with_tilted
 from wlnn.ladder.samples import Samples
 from wlnn.ladder.state import RUN, TILT, Ladder
-from wlnn.ladder.tilt import branches, depth, in_view
+from wlnn.ladder.tilt import arms, depth, in_view
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.tables import Settings
@@ -71,18 +71,18 @@ def test_every_second_row_is_tilted_to_the_depth_on_both_sides():
     assert ladder.phase == RUN
     assert ladder.units == (SETTINGS.steps - ladder.steps) // (100 * (ladder.rungs.n - 1) + 1)
     assert set(ladder.rungs.row[ladder.rungs.tilt != 0]) == {1, 3}
-    for branch in branches(ladder._replace(reached=ladder.rungs.kappa)):
-        kappa = ladder.rungs.kappa[branch.rungs]
-        assert branch.side * kappa[-1] * SD == pytest.approx(np.sqrt(2 * 12), abs=1.1)
-        assert np.diff(branch.side * kappa) * SD == pytest.approx(1.0, abs=0.15)
-        assert (ladder.rungs.beta[branch.rungs] == ladder.rungs.beta[branch.rungs[0]]).all()
+    for arm in arms(ladder._replace(reached=ladder.rungs.kappa)):
+        kappa = ladder.rungs.kappa[arm.rungs]
+        assert arm.side * kappa[-1] * SD == pytest.approx(np.sqrt(2 * 12), abs=1.1)
+        assert np.diff(arm.side * kappa) * SD == pytest.approx(1.0, abs=0.15)
+        assert (ladder.rungs.beta[arm.rungs] == ladder.rungs.beta[arm.rungs[0]]).all()
 
 
 def test_the_depth_of_a_branch_is_that_of_the_law():
     before, _ = tilted(Normal(), begun())
-    for branch in branches(before):
-        y = before.reached[branch.rungs[-1]]
-        assert depth(before, branch) == pytest.approx((y - MEAN) ** 2 / 2 / SD**2, rel=0.1)
+    for arm in arms(before):
+        y = before.reached[arm.rungs[-1]]
+        assert depth(before, arm) == pytest.approx((y - MEAN) ** 2 / 2 / SD**2, rel=0.1)
 
 
 def test_the_shortest_branch_goes_on():
@@ -186,7 +186,7 @@ def test_the_weights_are_those_of_the_box_far_off_the_ridge_too():
 
 
 def test_what_lies_behind_a_gap_is_left_out():
-    """A rung that does not overlap with its branch would take the weights of all with it."""
+    """A rung that does not overlap with its arm would take the weights of all with it."""
     ladder, samples = unit_square(kappas=(5.0, 15.0, 1e9))
     found = joint.joined(ladder, samples)
     assert (found.overlaps == 0).sum() == 4

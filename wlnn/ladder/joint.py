@@ -19,7 +19,7 @@ from wlnn.ladder.state import Ladder
 
 X_WIDTH, Y_WIDTH = 0.002, 0.01  # of the bins in which MBAR pools samples
 CHUNK = 2_500_000  # potentials at a time
-GAP = 3.0  # nats between the samples of two rungs of a branch, beyond which it is cut off
+GAP = 3.0  # nats between the samples of two rungs of an arm, beyond which it is cut off
 
 
 class Joint(NamedTuple):
@@ -59,7 +59,7 @@ def _only(rungs: Rungs, samples: Samples) -> tuple[Rungs, Samples]:
 
 
 def _connected(rungs: Rungs, samples: Samples) -> np.ndarray:
-    """Rungs ``(K,)`` bool that are not behind a gap of their branch.
+    """Rungs ``(K,)`` bool that are not behind a gap of their arm.
 
     With d = U_b - U_a of neighbours, a gap lies between the least d of the samples of a and the
     largest of those of b. What it is worth nobody knows, and one free energy that is off by much

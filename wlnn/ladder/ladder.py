@@ -31,7 +31,7 @@ from wlnn.ladder.state import (
     generator_of,
     with_replicas,
 )
-from wlnn.ladder.tilt import in_view, next_branch, one_rung_aside
+from wlnn.ladder.tilt import in_view, next_arm, one_rung_aside
 from wlnn.settings.ladder import LadderSettings
 
 GATHER = 32  # stretches between two unions of the samples
@@ -194,7 +194,7 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
 def _tilted(settings, ladder: Ladder) -> Ladder:
     """A ladder whose rungs off the ridge are being made: the run begins behind the last."""
     _stretches(settings, ladder)
-    return ladder if next_branch(settings, ladder) else _begun(settings, ladder)
+    return ladder if next_arm(settings, ladder) else _begun(settings, ladder)
 
 
 def _begun(settings, ladder: Ladder) -> Ladder:

@@ -1,7 +1,7 @@
 """Rungs off the ridge: before the run, one by one, each a step of kappa further from a row's own.
 
 In the potential beta e^x + kappa y a row of beta is seen at higher or lower y than it has of
-itself. A branch, to one side of a row, ends when ln p(y) has fallen by ``ladder.depth`` on the way,
+itself. An arm, to one side of a row, ends when ln p(y) has fallen by ``ladder.depth`` on the way,
 by d ln p / dy = kappa at the mean y. Of the run itself nothing is here.
 """
 
@@ -19,13 +19,13 @@ from wlnn.landscape.grid import Grid
 from wlnn.settings.ladder import LadderSettings
 
 EVERY = 2  # rows of which one is tilted; rows between them lie within a deviation of x
-MOST = 60  # rungs of a branch
+MOST = 60  # rungs of an arm
 FINEST = 0.35  # bins of y: nearly all samples of Monte Carlo lie in one bin, at its centre
 BEYOND = 3  # bins of x beyond the window, as far as the rungs of a row are of use
-GAIN = 0.1  # of what steps should move the mean y by: a branch whose last two do less is stuck
+GAIN = 0.1  # of what steps should move the mean y by: an arm whose last two do less is stuck
 
 
-class Branch(NamedTuple):
+class Arm(NamedTuple):
     """One side of a row, as far as it is made."""
 
     row: int
@@ -33,30 +33,30 @@ class Branch(NamedTuple):
     rungs: np.ndarray  # (n,) from kappa = 0 to the last
 
 
-def branches(ladder: Ladder) -> list[Branch]:
+def arms(ladder: Ladder) -> list[Arm]:
     """Both sides of every row that is tilted."""
     rungs, found = ladder.rungs, []
     for row in range(1, rungs.row.max() + 1, EVERY):
         for side in (1, -1):
             own = np.flatnonzero((rungs.row == row) & (rungs.tilt * side >= 0))
-            found.append(Branch(row, side, own[np.argsort(np.abs(rungs.tilt[own]))]))
+            found.append(Arm(row, side, own[np.argsort(np.abs(rungs.tilt[own]))]))
     return found
 
 
-def depth(ladder: Ladder, branch: Branch) -> float:
-    """Nats by which ln p(y) of a row falls from its mean to that of the last rung of a branch."""
-    kappa, y = ladder.rungs.kappa[branch.rungs], ladder.reached[branch.rungs]
+def depth(ladder: Ladder, arm: Arm) -> float:
+    """Nats by which ln p(y) of a row falls from its mean to that of the last rung of an arm."""
+    kappa, y = ladder.rungs.kappa[arm.rungs], ladder.reached[arm.rungs]
     return float(-np.sum((kappa[1:] + kappa[:-1]) / 2 * np.diff(y)))
 
 
-def is_open(settings: LadderSettings, ladder: Ladder, branch: Branch) -> bool:
+def is_open(settings: LadderSettings, ladder: Ladder, arm: Arm) -> bool:
     """Whether another rung is wanted, and there is something that it could tell apart."""
-    y, deviations = ladder.reached[branch.rungs], ladder.capacity[branch.rungs]
-    if deviations[-1] <= 0 or len(branch.rungs) > MOST:
+    y, deviations = ladder.reached[arm.rungs], ladder.capacity[arm.rungs]
+    if deviations[-1] <= 0 or len(arm.rungs) > MOST:
         return False
-    gained = branch.side * (y[-3] - y[-1]) if y.size > 2 else np.inf
+    gained = arm.side * (y[-3] - y[-1]) if y.size > 2 else np.inf
     stuck = gained < GAIN * settings.tilt * deviations[-3:-1].sum()
-    return not stuck and depth(ladder, branch) < settings.depth
+    return not stuck and depth(ladder, arm) < settings.depth
 
 
 def in_view(window: Grid, x: float, y: float) -> bool:
@@ -65,21 +65,21 @@ def in_view(window: Grid, x: float, y: float) -> bool:
     return bool(axis.lo - more <= x <= axis.hi + more and window.y.lo <= y <= window.y.hi)
 
 
-def next_branch(settings: LadderSettings, ladder: Ladder) -> Branch | None:
-    """The shortest of the open branches, or None when all have ended."""
-    wanted = [branch for branch in branches(ladder) if is_open(settings, ladder, branch)]
-    return min(wanted, key=lambda branch: len(branch.rungs), default=None)
+def next_arm(settings: LadderSettings, ladder: Ladder) -> Arm | None:
+    """The shortest of the open arms, or None when all have ended."""
+    wanted = [arm for arm in arms(ladder) if is_open(settings, ladder, arm)]
+    return min(wanted, key=lambda arm: len(arm.rungs), default=None)
 
 
 def one_rung_aside(mover, settings: LadderSettings, ladder: Ladder):
-    """The next rung of the shortest branch, from a copy of its neighbour's replica.
+    """The next rung of the shortest arm, from a copy of its neighbour's replica.
 
     As all units a generator: yields walks and their steps, is sent the visits, returns the ladder.
     """
-    branch = next_branch(settings, ladder)
-    rungs, last = ladder.rungs, int(branch.rungs[-1])
-    kappa = rungs.kappa[last] + branch.side * settings.tilt / ladder.capacity[last]
-    beta, tilt = rungs.beta[last], branch.side * len(branch.rungs)
+    arm = next_arm(settings, ladder)
+    rungs, last = ladder.rungs, int(arm.rungs[-1])
+    kappa = rungs.kappa[last] + arm.side * settings.tilt / ladder.capacity[last]
+    beta, tilt = rungs.beta[last], arm.side * len(arm.rungs)
     (dt,) = mover.time_step(np.array([beta]), kappa, ladder.reached[last])
     rng = generator_of(settings.seed, ladder, rungs.n)
     theta, v, found = ladder.theta[last], ladder.v[last], []
@@ -102,7 +102,7 @@ def one_rung_aside(mover, settings: LadderSettings, ladder: Ladder):
     return ladder._replace(
         unit=ladder.unit + 1,
         steps=ladder.steps + PART * steps,
-        rungs=with_tilted(rungs, beta, kappa, branch.row, tilt),
+        rungs=with_tilted(rungs, beta, kappa, arm.row, tilt),
         dt=np.append(ladder.dt, dt),
         order=np.arange(rungs.n + 1),
         theta=np.concatenate([ladder.theta, theta[None]]),
