@@ -360,7 +360,7 @@ def test_a_prefix_is_dropped_until_the_halves_agree(monkeypatch, most, expected)
         return both
 
     monkeypatch.setattr(estimate, "halves", halves)
-    dropped, _, agree = estimate.burn_in([], [], GRID, most)
+    dropped, _, agree, _ = estimate.burn_in([], [], GRID, most)
     assert dropped == expected
     assert agree == (most == 0.5)
 
@@ -418,7 +418,7 @@ def test_the_definition_moves_a_problem_without_compiled_form():
 def test_a_descent_that_is_caught_begins_again_with_another_draw():
     """The upper of two wells lies above x_low: whoever is caught there tries again."""
     problem = box_loss.double_well()
-    settings = LadderSettings(**{**FEW, "ladders": 1, "x_low": -2.0, "dt": 0.03, "descent": 90})
+    settings = LadderSettings(**{**FEW, "ladders": 6, "x_low": -2.0, "dt": 0.03, "descent": 90})
     mover = mover_of(problem, settings)
     caught = []
     for number in range(6):

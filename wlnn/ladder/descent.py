@@ -19,7 +19,8 @@ from wlnn.ladder.state import ASCENT, DESCENT, PILOT, Ladder, generator_of, with
 from wlnn.settings.ladder import LadderSettings
 
 PART, FIRST_PART = 3, 1  # of the stay in a rung: the first third is not looked at
-TRIES = 10  # descents that may be given up
+TRIES, FEW_TRIES = 10, 1  # descents that may be given up; where others are heated
+CLOSE = 0.3  # differences of ln beta of rungs that are chosen without a heat capacity
 PATIENCE, GAIN = 12, 0.02  # rungs of a descent, and how much x must fall in them per ln beta
 
 
@@ -85,12 +86,17 @@ def one_rung_down(mover, settings, ladder):
         theta=np.concatenate([ladder.theta[:-1], theta[None]]),
         v=np.concatenate([ladder.v[:-1], v[None]]),
     )
+    heated = ladder.number >= settings.ladders - settings.heated
     if ladder.reached[-1] < settings.x_low:
-        heated = ladder.number >= settings.ladders - settings.heated
         ladder = ladder._replace(phase=ASCENT if heated else PILOT, unit=0)
         return with_replicas(ladder, np.arange(rungs.n))
-    if _is_caught(ladder) and ladder.caught < TRIES:
+    if _is_caught(ladder) and ladder.caught < (FEW_TRIES if settings.heated else TRIES):
         return _at_the_top(mover, settings, ladder._replace(caught=ladder.caught + 1))
+    if _is_caught(ladder) and heated:
+        return _to_be_heated(mover, ladder)
+    if _is_caught(ladder) and settings.heated:
+        # it tells how heavy the states are that it is caught in, against those of the heated ones
+        return with_replicas(ladder._replace(phase=PILOT, unit=0), np.arange(rungs.n))
     if last >= settings.rungs or _is_caught(ladder):
         raise UserError(
             f"ladder.x_low = {settings.x_low:g} is out of reach, and so there is no landscape: "
@@ -106,6 +112,23 @@ def one_rung_down(mover, settings, ladder):
         theta=np.concatenate([ladder.theta, theta[None]]),
         v=np.concatenate([ladder.v, v[None]]),
     )
+
+
+def _to_be_heated(mover, ladder: Ladder) -> Ladder:
+    """A descent that was caught, whose rungs a trained network goes up: close ones, since the heat
+    capacity was that of other states.
+    """
+    first, last = ladder.rungs.beta[[1, -1]]
+    rungs = untilted(np.geomspace(first, last, 2 + int(np.log(last / first) / CLOSE)))
+    ladder = ladder._replace(
+        phase=ASCENT,
+        unit=0,
+        rungs=rungs,
+        dt=mover.time_step(rungs.beta, 0.0, 0.0),
+        caught=ladder.caught + 1,
+        order=np.arange(rungs.n),
+    )
+    return with_replicas(ladder, np.zeros(rungs.n, int))
 
 
 def _is_caught(ladder: Ladder) -> bool:

@@ -41,7 +41,13 @@ def warnings(rungs: dict) -> list[str]:
             f"the two halves of the run differ by up to {worst:.2g} nats, more than the ladders "
             "among themselves: S is not in equilibrium; make ladder.steps larger."
         )
-    if not rungs.get("starts", {"agree": True})["agree"]:
+    starts = rungs.get("starts", {"agree": True})
+    if not starts["agree"] and ("left_out" in starts or starts["largest"] is None):
+        found.append(
+            "ladders heated from trained networks differ from each other by more than their halves "
+            "do: each is in a state of its own, and no number of this landscape can be believed."
+        )
+    elif not starts["agree"]:
         found.append(
             f"ladders heated from trained networks differ by {_apart(rungs['starts'])} from those "
             "that were cooled: they are in different states, and no number of this landscape can "
@@ -92,7 +98,14 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
         words = "agree" if rungs["halves"]["agree"] else "DISAGREE"
         dropped = f"after the first {rungs['dropped']:.0%}, which is dropped"
         lines.append(("halves", f"{words}: S differs by {max(known):.2g} nats at most, {dropped}"))
-    if "starts" in rungs and rungs["starts"]["largest"] is not None:
+    starts = rungs.get("starts", {"largest": None})
+    if starts.get("left_out"):
+        numbers = ", ".join(str(number) for number in starts["left_out"])
+        lines.append((
+            "cooled ladders", f"{numbers}, left out: caught in states that weigh e^-"
+            f"{starts['heavier']:.0f} of those of the heated ones at beta = {starts['beta']:.3g}",
+        ))  # fmt: skip
+    elif starts["largest"] is not None:
         words = "agree" if rungs["starts"]["agree"] else "DISAGREE"
         largest = f"{words}: heated ladders differ by {_apart(rungs['starts'])} at most"
         lines.append(("two kinds of starts", largest))

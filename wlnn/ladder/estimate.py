@@ -14,8 +14,9 @@ import numpy as np
 
 from wlnn.base import store
 from wlnn.base.statistics import ln_sum, t_factor
+from wlnn.ladder import branches
 from wlnn.ladder.diagnostics import warnings
-from wlnn.ladder.joint import joined
+from wlnn.ladder.joint import Joint, joined
 from wlnn.ladder.samples import SLICES, Samples, gathered
 from wlnn.ladder.state import DONE, RUN, Ladder
 from wlnn.landscape.grid import Grid
@@ -85,8 +86,8 @@ def disagreement(both: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return difference, _smoothed((both.var(axis=1, ddof=1) / n).sum(axis=0))
 
 
-def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray, bool]:
-    """Slices to drop, the halves' difference by row of x ``(nx,)`` then, and whether they agree.
+def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray, bool, np.ndarray]:
+    """Slices to drop, the halves' difference by row of x ``(nx,)``, whether they agree, the halves.
 
     The least number of slices, in steps of two, after which the halves of the rest differ by at
     most Student's t of :data:`AGREE` combined errors, or 0.1 nat, in every row; the most that is
@@ -101,7 +102,7 @@ def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray,
         agree = bool((np.abs(difference) <= np.maximum(factor * error, SURE))[known].all())
         if agree:
             break
-    return dropped, difference, agree
+    return dropped, difference, agree, both
 
 
 def two_starts(curves: np.ndarray, heated: int, sure: float = SURE) -> tuple[np.ndarray, bool]:
@@ -150,6 +151,7 @@ def landscape(
 ) -> Landscape | None:
     """The landscape of the ladders that are in their run; None if there is none, or has just begun.
 
+    Cooled ladders that were caught in states which surely have no part in equilibrium are left out.
     ``meta["rungs"]`` holds the diagnostics: what :func:`_rungs_of` tells of each ladder, the share
     that was dropped, the difference of the halves, and ``warnings`` in words.
     """
@@ -158,21 +160,28 @@ def landscape(
         return None
     finished = all(ladder.phase == DONE for ladder in ladders)
     samples = [_by_progress(ladder) for ladder in ladders]
-    dropped, difference, agree = burn_in(ladders, samples, grid, settings.burn_in)
-    entropies, visits, right, rungs, marginals = [], [], [], [], []
-    for ladder, own in zip(ladders, samples, strict=True):
-        some, ln_w, tilted, overlaps = joined(ladder, _between(own, dropped, SLICES))
-        if not overlaps.size:  # the first stretches of a run, which are dropped, are all there is
-            return None
-        for found, value in zip((entropies, visits, right), binned(grid, some, ln_w), strict=True):
-            found.append(value)
-        marginals.append(marginal(grid, some, ln_w))
-        rungs.append(_rungs_of(settings, ladder, tilted, overlaps))
-    visits, right = np.array(visits), np.array(right).sum(axis=0)
+    heated = np.array([k.number >= settings.ladders - settings.heated for k in ladders])
+    dropped, difference, agree, both = burn_in(ladders, samples, grid, settings.burn_in)
+    joints = [
+        joined(ladder, _between(own, dropped, SLICES))
+        for ladder, own in zip(ladders, samples, strict=True)
+    ]
+    if not all(joint.overlaps.size for joint in joints):
+        return None  # the first stretches of a run, which are dropped, are all there is
+    starts = _starts(grid, ladders, joints, heated, both)
+    if starts.get("left_out"):
+        ladders, joints = (
+            [one for one, keep in zip(list_, heated, strict=True) if keep]
+            for list_ in (ladders, joints)
+        )
+        kept = [own for own, keep in zip(samples, heated, strict=True) if keep]
+        dropped, difference, agree, _ = burn_in(ladders, kept, grid, settings.burn_in)
+    bins = [binned(grid, joint.samples, joint.ln_w) for joint in joints]
+    entropies, visits, right = (np.array(found) for found in zip(*bins, strict=True))
     total = visits.sum(axis=0)
     accuracy = np.zeros((0, 0))
     if getattr(problem, "accuracy_at", None) is not None:
-        accuracy = np.where(total > 0, right / np.maximum(total, 1), np.nan)
+        accuracy = np.where(total > 0, right.sum(axis=0) / np.maximum(total, 1), np.nan)
     meta = {
         "task": problem.about or {"task": problem.name},
         "sampler": "ladder",
@@ -185,7 +194,10 @@ def landscape(
         "gauge": "draws",
         "finished": finished,
         "rungs": {
-            "ladders": rungs,
+            "ladders": [
+                _rungs_of(settings, ladder, joint)
+                for ladder, joint in zip(ladders, joints, strict=True)
+            ],
             "dropped": dropped / SLICES,
             "halves": {
                 "x": grid.x.centres.tolist(),
@@ -196,23 +208,43 @@ def landscape(
     }
     if not finished:
         meta["steps_done"] = [ladder.steps for ladder in ladders]
-    heated = sum(ladder.number >= settings.ladders - settings.heated for ladder in ladders)
-    if 0 < heated < len(ladders):
-        apart, same = two_starts(np.array(marginals), heated)
-        # wells of one shape have one S(x), and differ in y
-        away, also = two_starts(_mean_y(grid, np.array(entropies)), heated, grid.y.width / 2)
-        meta["rungs"]["starts"] = {
-            "largest": _largest(apart),
-            "largest_y": _largest(away),
-            "agree": same and also,
-        }
+    if starts:
+        meta["rungs"]["starts"] = starts
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
-    reliable = (visits > 0).all(axis=0) & meta["rungs"].get("starts", {"agree": True})["agree"]
+    reliable = (visits > 0).all(axis=0) & starts.get("agree", True)
     networks = _replicas(problem, grid, ladders) if settings.keep_networks else {}
-    whole = Landscape(
-        grid, np.array(entropies), total, reliable, meta, networks=networks, accuracy=accuracy
-    )
+    whole = Landscape(grid, entropies, total, reliable, meta, networks=networks, accuracy=accuracy)
     return with_verdict(whole)
+
+
+def _starts(grid: Grid, ladders, joints, heated: np.ndarray, halves: np.ndarray) -> dict:
+    """How ladders of two kinds of starts compare, and whether the cooled ones are left out.
+
+    Empty where there is one kind; of heated ladders alone, whether they agree with each other.
+    """
+    if heated.all() and heated.size > 1:
+        return {"largest": None, "agree": branches.agree(halves)}
+    if not heated.any() or heated.all():
+        return {}
+    marginals = np.array([marginal(grid, joint.samples, joint.ln_w) for joint in joints])
+    entropies = np.array([binned(grid, joint.samples, joint.ln_w)[0] for joint in joints])
+    n = int(heated.sum())
+    apart, same = two_starts(marginals, n)
+    # wells of one shape have one S(x), and differ in y
+    away, also = two_starts(_mean_y(grid, entropies), n, grid.y.width / 2)
+    found = {"largest": _largest(apart), "largest_y": _largest(away), "agree": same and also}
+    caught = [ladder.number for ladder, hot in zip(ladders, heated, strict=True)
+              if not hot and ladder.caught]  # fmt: skip
+    if not caught or n < 2:
+        return found
+    beta = min(ladder.rungs.beta.max() for ladder in ladders)
+    groups = ([joints[k] for k in np.flatnonzero(heated == hot)] for hot in (True, False))
+    heavier = branches.weight(*groups, beta)
+    found |= {"beta": float(beta), "heavier": heavier.ln_ratio}
+    if heavier.decides:
+        cooled = [ladder.number for ladder, hot in zip(ladders, heated, strict=True) if not hot]
+        found |= {"left_out": cooled, "agree": branches.agree(halves[:, heated])}
+    return found
 
 
 def _replicas(problem, grid: Grid, ladders: Sequence[Ladder]) -> dict[str, np.ndarray]:
@@ -238,7 +270,7 @@ def _by_progress(ladder: Ladder) -> Samples:
     return samples._replace(slice=samples.slice * SLICES // (samples.slice.max() + 1))
 
 
-def _rungs_of(settings: LadderSettings, ladder: Ladder, tilted, overlaps) -> dict:
+def _rungs_of(settings: LadderSettings, ladder: Ladder, joint: Joint) -> dict:
     """What is told of a ladder: its rungs, temperatures, exchanges and overlaps."""
     n, total, squares = ladder.kinetic
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -250,6 +282,7 @@ def _rungs_of(settings: LadderSettings, ladder: Ladder, tilted, overlaps) -> dic
         forgotten = np.maximum(settings.friction * settings.stretch * n, 1.0)
         error = np.maximum(error, np.sqrt(2 / freedom / forgotten))
     tried = rate[~np.isnan(rate)]
+    overlaps, tilted = joint.overlaps, joint.tilted
     aside = {"overlap_aside": overlaps[tilted].tolist()} if tilted.any() else {}
     return {
         "beta": ladder.rungs.beta.tolist(),

@@ -173,6 +173,9 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
         x.append(np.average(samples.x, weights=w))
         y.append(np.average(samples.y, weights=w))
         deviations.append(np.sqrt(np.average((samples.y - y[-1]) ** 2, weights=w)))
+        if ladder.caught and x[-1] < settings.x_low:  # the last rung was one of other states
+            break
+    betas = betas[: len(x) - 1]
     rungs = untilted(betas)
     near = np.abs(np.log(old.beta[1:]) - np.log(np.append(betas[0], betas))[:, None]).argmin(axis=1)
     near = np.where(np.arange(near.size) == 0, 0, 1 + near)
