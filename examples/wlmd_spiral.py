@@ -1,8 +1,8 @@
 """Spiral regression by molecular dynamics, judged by ordinary Langevin dynamics on the train loss.
 
 A landscape S(ln train loss, ln test loss) predicts where networks at temperature kT are: (x, y) has
-the density exp(S(x, y) - e^x / kT). Here such a walk is made, by the same integrator but without
-table, hills or walls: the potential L / kT is all it feels. Its means must be the predicted ones.
+the density exp(S(x, y) - e^x / kT). Here such a walk is made, without table, hills or walls: the
+potential L / kT is all it feels. Its means must be the predicted ones.
 
     wlnn sample --task spiral-regress --sampler wlmd --width 30
     python examples/wlmd_spiral.py runs/spiral-regress-2x30-s0
@@ -19,50 +19,35 @@ import math
 import numpy as np
 
 from wlnn import (
-    Axis,
-    Grid,
     Landscape,
+    MDSettings,
     NetworkVariables,
     find_landscape,
+    md,
     plot_landscape,
     read_recipe,
     save_picture,
 )
-from wlnn.wlmd import walk as wlmd
-from wlnn.wlmd.surface import Walls, make_surface
 
-DT, FRICTION, PIECE = 5e-4, 1e-3, 10_000
+DT, FRICTION, RECORD = 5e-4, 1e-3, 100  # time step in units of 1 / sqrt(curvature of L / kT)
 ROWS = 0.1  # half height of the stretch of x over which a max-entropy point is taken
 
 
 def langevin(problem, kt: float, steps: int, seed: int) -> tuple[np.ndarray, float]:
-    """x and y ``(steps / 2, 2)`` of the second half of a walk in U = L / kT, and its temperature.
+    """x and y ``(n, 2)`` of the second half of a walk at temperature kT, and its own temperature.
 
-    At temperature 1 in U it has the positions of temperature kT in L. U is a table of e^x / kT,
-    whose spline is off by 1e-5 of itself.
+    `wlnn md` in Python: it knows neither tables nor hills nor walls.
     """
-    grid = Grid(Axis.of_width("x", -9.0, 2.0, 0.01), Axis.single())
-    surface = make_surface(grid, 0.1, Walls())
-    state = wlmd.start(problem, surface, 1, np.random.default_rng([seed, 0]))
-    state = state._replace(table=np.exp(grid.x.centres)[:, None] / kt)
-    motion = wlmd.make_motion(problem, DT, FRICTION)
-    systems, traces = [problem.gradient_system()], []
-    while state.t < steps:
-        done = wlmd.advance(
-            problem,
-            surface,
-            motion,
-            state,
-            np.zeros(PIECE),
-            lambda walker, t=state.t: np.random.default_rng([seed, 1, t]),
-            systems,
-        )
-        state = done.state
-        if not state.alive.all():
-            raise SystemExit(f"kT = {kt:g}: the walker diverged; a smaller time step is needed")
-        traces.append(done.traces[0])
-    trace = np.concatenate(traces)[steps // 2 :]
-    return trace[:, [wlmd.X, wlmd.Y]], float(trace[:, wlmd.KINETIC].mean())
+    settings = MDSettings(
+        temperature=kt, dt=DT / math.sqrt(kt), friction=FRICTION, steps=steps, record=RECORD,
+        walkers=1, seed=seed,
+    )  # fmt: skip
+    motion = md(problem, settings).table()
+    half = slice(motion["step"].size // 2, None)
+    if not np.isfinite(motion["y"]).all():
+        raise SystemExit(f"kT = {kt:g}: the walker diverged; a smaller time step is needed")
+    points = np.stack([motion["x"][half], motion["y"][half]], axis=1)
+    return points, float(motion["kinetic"][half].mean())
 
 
 def predicted(landscape: Landscape, kt: float) -> np.ndarray:
@@ -86,6 +71,8 @@ def ridge(landscape: Landscape, at: float) -> np.ndarray:
     found = []
     for entropy in landscape.entropies:
         mean = entropy[rows].mean(axis=0)
+        if np.isfinite(mean).sum() < 3:
+            return np.full(1, np.nan)  # not reached
         top = np.nanmax(mean)
         near = mean > top - 3.0
         a, b, _ = np.polyfit(y[near], mean[near], 2)
@@ -128,7 +115,7 @@ def main() -> None:
             walked = f"{points[:, k].mean():.3f} ± {spread:.3f}"
             text += f"  {with_error(guess[:, k], factor):>16}  {walked:>16}"
         print(f"{text}  temperature {temperature:.3f}", flush=True)
-        some = points[:: len(points) // 150]
+        some = points[:: max(len(points) // 150, 1)]
         axes.plot(*some.T, ".", color="white", markersize=2.5, markeredgewidth=0)
         axes.plot(*points.mean(0), "o", color="black", markersize=4)
     save_picture(axes.figure, options.out)

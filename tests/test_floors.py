@@ -132,6 +132,15 @@ def test_a_file_fits_one_sitting_and_says_what_it_is(name):
         )
 
 
+def test_no_example_imports_a_deep_path():
+    """All that a program needs is in `wlnn` itself, in `wlnn.maxent`, and the exact cases."""
+    folder = Path(__file__).parents[1] / "examples"
+    for path in folder.rglob("*.py"):
+        for name in imports(ast.parse(path.read_text("utf-8"))):
+            known = name.split(".")[0] != "wlnn" or name in ("wlnn", "wlnn.maxent", "wlnn.torch")
+            assert known or name.startswith("wlnn.reference"), f"{path.name}: {name}"
+
+
 def test_class_names_are_unique():
     homes = {}
     for name, tree in TREES.items():
