@@ -159,23 +159,14 @@ def landscape(
     if not ladders:
         return None
     finished = all(ladder.phase == DONE for ladder in ladders)
-    samples = [_by_progress(ladder) for ladder in ladders]
     heated = np.array([k.number >= settings.ladders - settings.heated for k in ladders])
-    dropped, difference, agree, both = burn_in(ladders, samples, grid, settings.burn_in)
-    joints = [
-        joined(ladder, _between(own, dropped, SLICES))
-        for ladder, own in zip(ladders, samples, strict=True)
-    ]
+    joints, (dropped, difference, agree, both) = _in_equilibrium(settings, grid, ladders)
     if not all(joint.overlaps.size for joint in joints):
         return None  # the first stretches of a run, which are dropped, are all there is
     starts = _starts(grid, ladders, joints, heated, both)
     if starts.get("left_out"):
-        ladders, joints = (
-            [one for one, keep in zip(list_, heated, strict=True) if keep]
-            for list_ in (ladders, joints)
-        )
-        kept = [own for own, keep in zip(samples, heated, strict=True) if keep]
-        dropped, difference, agree, _ = burn_in(ladders, kept, grid, settings.burn_in)
+        ladders = [ladder for ladder, hot in zip(ladders, heated, strict=True) if hot]
+        joints, (dropped, difference, agree, _) = _in_equilibrium(settings, grid, ladders)
     bins = [binned(grid, joint.samples, joint.ln_w) for joint in joints]
     entropies, visits, right = (np.array(found) for found in zip(*bins, strict=True))
     total = visits.sum(axis=0)
@@ -215,6 +206,14 @@ def landscape(
     networks = _replicas(problem, grid, ladders) if settings.keep_networks else {}
     whole = Landscape(grid, entropies, total, reliable, meta, networks=networks, accuracy=accuracy)
     return with_verdict(whole)
+
+
+def _in_equilibrium(settings, grid: Grid, ladders) -> tuple[list[Joint], tuple]:
+    """The samples of each ladder without its burn-in, joined; and what :func:`burn_in` gives."""
+    samples = [_by_progress(ladder) for ladder in ladders]
+    found = burn_in(ladders, samples, grid, settings.burn_in)
+    pairs = zip(ladders, samples, strict=True)
+    return [joined(ladder, _between(own, found[0], SLICES)) for ladder, own in pairs], found
 
 
 def _starts(grid: Grid, ladders, joints, heated: np.ndarray, halves: np.ndarray) -> dict:
