@@ -24,7 +24,7 @@ def tilted(betas, steps, side):
 def test_neighbours_along_beta_and_kappa():
     grid = tilted([1.0, 2.0, 4.0], [10.0, 20.0, 30.0], 1)
     assert grid.n == 10
-    assert len(grid.between(0)) == 1 + 3 * 2
+    assert len(grid.between(0)) == 3
     assert len(grid.between(1)) == 3 * 2
     for axis in (0, 1):
         for i, j in grid.between(axis):
@@ -87,11 +87,15 @@ def test_an_inserted_row_lies_between_its_neighbours(side, above):
 def test_all_pairs_are_tried_in_turn_and_never_one_rung_twice():
     grid = tilted([1.0, 2.0, 4.0], [1.0, 1.0, 1.0], 1)
     seen = set()
-    for number in range(4):
+    for number in range(2 * exchange.TURN):
         axis, pairs = exchange.pairs_of_round(grid, number)
+        assert exchange.moving(grid, number)[pairs].all()
         assert np.unique(pairs).size == pairs.size
         seen |= {(axis, *pair) for pair in pairs.tolist()}
     assert len(seen) == len(grid.between(0)) + len(grid.between(1))
+    moves = sum(exchange.moving(grid, number).astype(int) for number in range(exchange.TURN))
+    assert (moves[grid.tilt == 0] == exchange.TURN).all()
+    assert (moves[grid.tilt != 0] == 1).all()
 
 
 def test_the_acceptance_is_that_of_the_formula():

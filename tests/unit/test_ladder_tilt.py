@@ -69,7 +69,8 @@ def test_every_second_row_is_tilted_to_the_depth_on_both_sides():
     """At kappa = n / SD the law has fallen by n^2 / 2 nats: five or six rungs reach 12."""
     _, ladder = tilted(Normal(), begun())
     assert ladder.phase == RUN
-    assert ladder.units == (SETTINGS.steps - ladder.steps) // (100 * (ladder.rungs.n - 1) + 1)
+    turn = 4 * (4 * 100 + 1) + 100 * np.count_nonzero(ladder.rungs.tilt)
+    assert ladder.units == 4 * (SETTINGS.steps - ladder.steps) // turn
     assert set(ladder.rungs.row[ladder.rungs.tilt != 0]) == {1, 3}
     for arm in arms(ladder._replace(reached=ladder.rungs.kappa)):
         kappa = ladder.rungs.kappa[arm.rungs]

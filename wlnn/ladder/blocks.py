@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wlnn.ladder.exchange import ln_acceptance, ln_chances, pairs_of_round
+from wlnn.ladder.exchange import ln_acceptance, ln_chances, moving, pairs_of_round
 from wlnn.ladder.ladder import exchanged, next_turn, turned
 from wlnn.ladder.movers import Errand, Mover, Visit
 from wlnn.ladder.rungs import Rungs
@@ -80,6 +80,9 @@ def advance_block(
     while (can := ready(block)).any() and not stop[0]:
         i = int(np.flatnonzero(can)[block.unit[can].argmin()])
         k, unit = int(block.places[i]), int(block.unit[i])
+        if not rounds.moves(k, unit):
+            block.unit[i] += 1
+            continue
         rng = generator_of(settings.seed, block._replace(unit=unit), k)
         if k:
             walk = Errand(
@@ -122,8 +125,8 @@ def joined_blocks(
     theta, v = ladder.theta.copy(), ladder.v.copy()
     last = blocks[0].last
     for unit in range(ladder.unit, last):
-        seen = [visits[unit, k] for k in range(ladder.rungs.n)]
-        ladder = exchanged(settings, ladder, seen)
+        some = np.flatnonzero(moving(ladder.rungs, unit))
+        ladder = exchanged(settings, ladder, {k: visits[unit, k] for k in some})
         if unit + 1 == last:
             for block in blocks:
                 replicas = ladder.order[block.places]
@@ -140,6 +143,10 @@ class _Rounds:
         self.seed, self.block = seed, block
         self.partners: dict[int, np.ndarray] = {}
         self.chances: dict[int, np.ndarray] = {}
+
+    def moves(self, k: int, unit: int) -> bool:
+        """Whether it is the turn of rung k."""
+        return bool(moving(self.block.rungs, unit)[k])
 
     def of(self, unit: int) -> tuple[np.ndarray, np.ndarray]:
         """The other rung of each rung's pair ``(K,)``, or -1, and ln of its chance ``(K,)``."""

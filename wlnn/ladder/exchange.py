@@ -11,19 +11,26 @@ import numpy as np
 
 from wlnn.ladder.rungs import Rungs
 
+TURN = 4  # stretches, of which tilted rungs move in one, and exchange along kappa
+
+
+def moving(rungs: Rungs, number: int) -> np.ndarray:
+    """Rungs ``(K,)`` bool that move in stretch ``number``: tilted ones less often, being many."""
+    return (rungs.tilt == 0) | (number % TURN == TURN - 1)
+
 
 def pairs_of_round(rungs: Rungs, number: int) -> tuple[int, np.ndarray]:
     """Axis (0 beta, 1 kappa) and disjoint pairs ``(m, 2)`` that are tried after stretch ``number``.
 
-    Pairs that begin in an even and in an odd place take turns, and so do the axes where there are
-    tilted rungs.
+    Pairs that begin in an even and in an odd place take turns.
     """
-    both = rungs.tilt.any()
-    axis = number % 2 if both else 0
-    parity = (number // 2 if both else number) % 2
+    axis, turn = 0, number
+    if rungs.tilt.any():
+        axis = int(number % TURN == TURN - 1)
+        turn = number // TURN if axis else number - number // TURN
     pairs = rungs.between(axis)
     place = rungs.row if axis == 0 else rungs.tilt
-    return axis, pairs[place[pairs[:, 0]] % 2 == parity]
+    return axis, pairs[place[pairs[:, 0]] % 2 == turn % 2]
 
 
 def ln_acceptance(rungs: Rungs, pairs: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

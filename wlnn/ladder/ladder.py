@@ -15,9 +15,9 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.ladder.descent import one_rung_down, one_rung_up
-from wlnn.ladder.exchange import exchange, pairs_of_round
+from wlnn.ladder.exchange import TURN, exchange, moving, pairs_of_round
 from wlnn.ladder.joint import joined
-from wlnn.ladder.movers import Errand, Mover
+from wlnn.ladder.movers import Errand, Mover, Visit
 from wlnn.ladder.rungs import FEW, respaced, untilted, with_row
 from wlnn.ladder.samples import SLICES, Samples, gathered, of_visit, together
 from wlnn.ladder.state import (
@@ -35,7 +35,7 @@ from wlnn.ladder.tilt import in_view, next_arm, one_rung_aside
 from wlnn.settings.ladder import LadderSettings
 
 GATHER = 32  # stretches between two unions of the samples
-LOOK = 60  # stretches between two looks at the acceptances: 30 tries of every pair
+LOOK = 60  # stretches between two looks at the acceptances: 20 to 30 tries of every pair
 LEAST = 20  # stretches of the run
 _ONE_RUNG = {DESCENT: one_rung_down, ASCENT: one_rung_up, TILT: one_rung_aside}
 
@@ -90,32 +90,34 @@ def _unit(mover, settings, ladder: Ladder):
 
 
 def _stretch(mover, settings, ladder: Ladder):
-    """All replicas move, each in its rung; then one round of exchanges."""
+    """The replicas whose turn it is move, each in its rung; then one round of exchanges."""
     rungs, order = ladder.rungs, ladder.order
-    rngs = [generator_of(settings.seed, ladder, k) for k in range(rungs.n)]
+    some = np.flatnonzero(moving(rungs, ladder.unit))
+    rngs = [generator_of(settings.seed, ladder, k) for k in some]
     theta, v = ladder.theta, ladder.v
     walks = [
-        Errand(rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[order[k]], v[order[k]], rngs[k])
-        for k in range(1, rungs.n)
+        Errand(rungs.beta[k], rungs.kappa[k], ladder.dt[k], theta[order[k]], v[order[k]], rng)
+        for k, rng in zip(some[1:], rngs[1:], strict=True)
     ]
-    visits = [mover.draw(rngs[0]), *(yield walks, settings.stretch)]
+    visits = dict(zip(some, [mover.draw(rngs[0]), *(yield walks, settings.stretch)], strict=True))
     theta, v = theta.copy(), v.copy()
-    for k, visit in enumerate(visits):
+    for k, visit in visits.items():
         theta[order[k]], v[order[k]] = visit.theta, visit.v
     return exchanged(settings, ladder._replace(theta=theta, v=v), visits)
 
 
-def exchanged(settings, ladder: Ladder, visits) -> Ladder:
-    """The samples of a visit ``(K,)`` to every rung are kept, and one round of exchanges is made.
+def exchanged(settings, ladder: Ladder, visits: dict[int, Visit]) -> Ladder:
+    """The samples of the visits, by rung, are kept, and one round of exchanges is made.
 
     Which parameters the replicas have belongs to the caller.
     """
     rungs, order = ladder.rungs, ladder.order
-    x, y = (np.array([visit.here[k] for visit in visits]) for k in range(2))
-    kinetic = np.array([visit.kinetic for visit in visits])
+    x, y, kinetic, moved = np.zeros((4, rungs.n))
+    for k, visit in visits.items():
+        (x[k], y[k]), kinetic[k], moved[k] = visit.here, visit.kinetic, 1
     slice_now = ladder.unit * SLICES // max(ladder.units, settings.pilot, 1)
-    parts = [of_visit(visit, k, slice_now) for k, visit in enumerate(visits)]
-    steps = (rungs.n - 1) * settings.stretch + 1
+    parts = [of_visit(visit, k, slice_now) for k, visit in visits.items()]
+    steps = (len(visits) - 1) * settings.stretch + 1
     drawn = ladder.drawn.copy()
     drawn[order[0]] = True
     axis, pairs = pairs_of_round(rungs, ladder.unit)
@@ -135,7 +137,7 @@ def exchanged(settings, ladder: Ladder, visits) -> Ladder:
         parts=(*ladder.parts, together(parts)),
         tried=tried,
         accepted=accepted,
-        kinetic=ladder.kinetic + np.stack([np.ones(rungs.n), kinetic, kinetic**2]),
+        kinetic=ladder.kinetic + np.stack([moved, kinetic, kinetic**2]),
         descents=descents,
     )
 
@@ -207,17 +209,30 @@ def _begun(settings, ladder: Ladder) -> Ladder:
 
 
 def _stretches(settings, ladder: Ladder) -> int:
-    """How many stretches of all rungs there are steps for; UserError where they are too few."""
-    cost = (ladder.rungs.n - 1) * settings.stretch + 1
-    units = (settings.steps - ladder.steps) // cost
-    if units < LEAST:
+    """How many stretches there are steps for; UserError where they are too few."""
+    units, turn = _more(settings, ladder), _steps_of_a_turn(settings, ladder)
+    fewest = LEAST * (TURN if ladder.rungs.tilt.any() else 1)
+    if units < fewest:
+        least = fewest * turn // TURN
         raise UserError(
             f"ladder.steps = {settings.steps}: the spacing of {ladder.rungs.n} rungs of ladder "
-            f"{ladder.number} took {ladder.steps} and {LEAST} stretches of all take "
-            f"{LEAST * cost}; make it at least {ladder.steps + LEAST * cost}, some more for the "
-            "other ladders, in another directory."
+            f"{ladder.number} took {ladder.steps} and {LEAST} stretches of all take {least}; make "
+            f"it at least {ladder.steps + least}, some more for the other ladders, in another "
+            "directory."
         )
-    return int(units)
+    return units
+
+
+def _steps_of_a_turn(settings, ladder: Ladder) -> int:
+    """What :data:`TURN` stretches take."""
+    tilted = int(np.count_nonzero(ladder.rungs.tilt))
+    often = (ladder.rungs.n - tilted - 1) * settings.stretch + 1
+    return TURN * often + tilted * settings.stretch
+
+
+def _more(settings, ladder: Ladder) -> int:
+    """Stretches that the steps which are left are enough for."""
+    return int(TURN * (settings.steps - ladder.steps) // _steps_of_a_turn(settings, ladder))
 
 
 def lengthened(settings, ladder: Ladder) -> Ladder:
@@ -228,8 +243,7 @@ def lengthened(settings, ladder: Ladder) -> Ladder:
     """
     if ladder.phase not in (RUN, DONE):
         return ladder
-    cost = (ladder.rungs.n - 1) * settings.stretch + 1
-    more = (settings.steps - ladder.steps) // cost - (ladder.units - ladder.unit)
+    more = _more(settings, ladder) - (ladder.units - ladder.unit)
     if more <= 0:
         return ladder
     units = int(ladder.units + more)
@@ -246,7 +260,7 @@ def _with_missing_rung(mover, settings, ladder: Ladder) -> Ladder:
     rungs = ladder.rungs
     with np.errstate(invalid="ignore"):
         rate = ladder.accepted[0] / ladder.tried[0]
-    poor = np.flatnonzero((rungs.tilt == 0) & (ladder.tried[0] >= LOOK // 2) & (rate < FEW))
+    poor = np.flatnonzero((rungs.tilt == 0) & (ladder.tried[0] >= LOOK // 3) & (rate < FEW))
     if not poor.size:
         return ladder
     above = int(rungs.row[poor[np.argmin(rate[poor])]])

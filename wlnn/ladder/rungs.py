@@ -37,12 +37,15 @@ class Rungs(NamedTuple):
         return self.beta[:, None] * np.exp(x) + self.kappa[:, None] * np.asarray(y)
 
     def between(self, axis: int) -> np.ndarray:
-        """Pairs ``(m, 2)`` of neighbours along beta (0) or kappa (1), the lower one first."""
+        """Pairs ``(m, 2)`` of neighbours along beta (0) or kappa (1), the lower one first.
+
+        Along beta those that are not tilted.
+        """
         place = {where: k for k, where in enumerate(zip(self.row, self.tilt, strict=True))}
         found = []
         for (row, tilt), k in place.items():
             other = place.get((row + 1, tilt) if axis == 0 else (row, tilt + 1))
-            if other is not None:
+            if other is not None and (axis or not tilt):
                 found.append((k, other))
         return np.array(found, int).reshape(-1, 2)
 
