@@ -5,10 +5,12 @@ its velocities: at temperature 1 those are independent of theta and alike in all
 order: MBAR does not care about the order, only exchanges do, so that the diagnostics must tell.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from wlnn.ladder import exchange, ladder, mbar, movers
+from wlnn.ladder import exchange, joint, ladder, mbar, movers
 from wlnn.ladder.run import sample
 from wlnn.networks.compiled import prior
 from wlnn.reference.judges import ladder as judge
@@ -89,6 +91,42 @@ def force_of_the_variance(patch):
 def test_the_gaussian_prior_catches(mutant, monkeypatch):
     mutant(monkeypatch)
     verdict = judge.gaussian()
+    assert not verdict.passed, verdict
+
+
+def hung_up_a_row_too_high(patch):
+    """The arms of a row hang on the rung above their own."""
+    right = joint.free_energies
+
+    def free_energies(rungs, samples):
+        f, totals = right(rungs, samples)
+        for row in np.unique(rungs.row[rungs.tilt != 0]):
+            own, above = (
+                np.flatnonzero((rungs.row == k) & (rungs.tilt == 0)) for k in (row, row - 1)
+            )
+            f[(rungs.row == row) & (rungs.tilt != 0)] += f[above] - f[own]
+        return f, totals
+
+    patch.setattr(joint, "free_energies", free_energies)
+
+
+def kappa_of_the_wrong_sign(patch):
+    """In exchanges along kappa."""
+    right = exchange.ln_acceptance
+    wrong = lambda rungs, *given: right(rungs._replace(kappa=-rungs.kappa), *given)  # noqa: E731
+    patch.setattr(exchange, "ln_acceptance", wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", [hung_up_a_row_too_high, kappa_of_the_wrong_sign])
+def test_the_map_catches(mutant, monkeypatch):
+    """In short stretches: long ones make good what an exchange did."""
+
+    def short(problem, settings):
+        return sample(problem, replace(settings, stretch=20, descent=600))
+
+    mutant(monkeypatch)
+    verdict = judge.moves_map(steps=500_000, sample=short)
     assert not verdict.passed, verdict
 
 
