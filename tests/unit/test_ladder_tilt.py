@@ -8,12 +8,14 @@ import pytest
 from wlnn.base.errors import UserError
 from wlnn.ladder import joint
 from wlnn.ladder import ladder as units
-from wlnn.ladder.movers import Visit
+from wlnn.ladder.descent import begin
+from wlnn.ladder.movers import Visit, mover_of
 from wlnn.ladder.rungs import untilted, with_tilted
 from wlnn.ladder.samples import Samples
-from wlnn.ladder.state import RUN, TILT, Ladder
+from wlnn.ladder.state import DONE, PILOT, RUN, TILT, Ladder
 from wlnn.ladder.tilt import arms, depth, in_view
 from wlnn.landscape.grid import Axis, Grid
+from wlnn.reference.cases import least_squares
 from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.tables import Settings
 
@@ -206,3 +208,31 @@ def test_runs_from_before_there_was_a_depth_are_what_they_were():
     assert LadderSettings(depth=3).identity()["depth"] == 3
     with pytest.raises(UserError, match=r"there is no ladder\.tilts"):
         Settings().with_values({"ladder": {"tilts": 3}})
+
+
+def test_rungs_off_the_ridge_come_when_the_ridge_is_settled():
+    """Half of the steps are made without them; then the run goes on, with all samples of before."""
+    problem = least_squares.twin_spheres(6).problem
+    settings = LadderSettings(
+        steps=30_000, ladders=1, x_low=-2.5, dt=0.4, dt_cap=0.05, friction=0.02, stretch=10,
+        thermostat_every=1, sample_every=5, descent=60, pilot=6, draws=200, depth=2, seed=3,
+    )  # fmt: skip
+    mover = mover_of(problem, settings, window=VIEW)
+    ladder = begin(mover, settings, 0, np.zeros(1, np.uint8))
+    phases, units_at, steps_at = [], {}, {}
+    while ladder.phase != DONE:
+        before, ladder = ladder, units.advance(mover, settings, ladder, np.zeros(1, np.uint8))
+        if ladder.phase != before.phase:
+            phases.append(ladder.phase)
+            units_at[ladder.phase], steps_at[ladder.phase] = ladder.unit, ladder.steps
+    assert phases == [PILOT, RUN, TILT, RUN, DONE]
+    assert steps_at[TILT] == pytest.approx(15_000, rel=0.02)
+    assert ladder.steps == pytest.approx(30_000, rel=0.02)
+    assert units_at[RUN] == units_at[DONE] - (ladder.units - units_at[RUN]) > 0
+    slices = np.concatenate([part.slice for part in ladder.parts])
+    rungs = np.concatenate([part.rung for part in ladder.parts])
+    aside = ladder.rungs.tilt[rungs] != 0
+    first = units_at[RUN] * 20 // ladder.units
+    assert slices[~aside].min() == 0
+    assert abs(slices[aside].min() - first) <= 1
+    assert slices.max() == 19

@@ -2,8 +2,8 @@
 
 After descent and ascent (``descent.py``), which make provisional rungs and a replica for each, two
 phases. PILOT: all replicas move and are exchanged for a while; MBAR of their samples gives the heat
-capacity at every temperature, and the rungs are spaced anew; where the landscape is wanted off its
-ridge, TILT adds rungs (``tilt.py``). RUN: what counts. A unit has random
+capacity at every temperature, and the rungs are spaced anew. RUN: what counts; where the landscape
+is wanted off its ridge, TILT adds rungs (``tilt.py``) in the middle of it. A unit has random
 numbers of its own by (seed, ladder, phase, unit, rung), so that it may be made in any thread or
 process, and after an interruption, with the same bits. Loops over units, files and error bars
 belong to others.
@@ -18,7 +18,7 @@ from wlnn.ladder.descent import one_rung_down, one_rung_up
 from wlnn.ladder.exchange import TURN, exchange, moving, pairs_of_round
 from wlnn.ladder.joint import joined
 from wlnn.ladder.movers import Errand, Mover, Visit
-from wlnn.ladder.rungs import FEW, respaced, untilted, with_row
+from wlnn.ladder.rungs import FEW, canonical, respaced, untilted, with_row
 from wlnn.ladder.samples import SLICES, Samples, gathered, of_visit, together
 from wlnn.ladder.state import (
     ASCENT,
@@ -37,6 +37,7 @@ from wlnn.settings.ladder import LadderSettings
 GATHER = 32  # stretches between two unions of the samples
 LOOK = 60  # stretches between two looks at the acceptances: 20 to 30 tries of every pair
 LEAST = 20  # stretches of the run
+FIRST = 0.5  # of the steps, before there are rungs off the ridge: what is slow is settled then
 _ONE_RUNG = {DESCENT: one_rung_down, ASCENT: one_rung_up, TILT: one_rung_aside}
 
 
@@ -150,7 +151,11 @@ def turned(mover, settings, ladder: Ladder) -> Ladder:
         ladder = ladder._replace(parts=(gathered(ladder.parts),))
     if ladder.unit % LOOK == 0 and ladder.unit <= ladder.units // 2:
         ladder = _with_missing_rung(mover, settings, ladder)
-    return ladder._replace(phase=DONE) if ladder.unit >= ladder.units else ladder
+    if ladder.unit < ladder.units:
+        return ladder
+    if settings.depth and not ladder.rungs.tilt.any() and _more(settings, ladder) > 0:
+        return _to_be_tilted(mover, settings, ladder)
+    return ladder._replace(phase=DONE)
 
 
 def next_turn(settings, ladder: Ladder) -> int:
@@ -168,57 +173,59 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
     samples, ln_w, *_ = joined(ladder, Samples(*(column[late] for column in samples)))
     old, ln_w = ladder.rungs, ln_w + np.log(samples.count)
     betas = respaced(old.beta[1], old.beta[-1], samples.x, ln_w, settings.spacing)
-    x, y, deviations = [0.0], [0.0], [0.0]
-    for beta in betas:
-        ln = ln_w - beta * np.exp(samples.x)
-        w = np.exp(ln - ln.max())
-        x.append(np.average(samples.x, weights=w))
-        y.append(np.average(samples.y, weights=w))
-        deviations.append(np.sqrt(np.average((samples.y - y[-1]) ** 2, weights=w)))
-        if ladder.caught and x[-1] < settings.x_low:  # the last rung was one of other states
-            break
-    betas = betas[: len(x) - 1]
+    x, y, _ = canonical(samples, ln_w, betas)
+    if ladder.caught:  # the last rung was one of other states
+        betas = betas[: int(np.argmax(np.append(x < settings.x_low, True))) + 1]
     rungs = untilted(betas)
     near = np.abs(np.log(old.beta[1:]) - np.log(np.append(betas[0], betas))[:, None]).argmin(axis=1)
     near = np.where(np.arange(near.size) == 0, 0, 1 + near)
+    dt = mover.time_step(rungs.beta, rungs.kappa, np.append(0.0, y[: betas.size]))
+    ladder = ladder._replace(phase=RUN, unit=0, rungs=rungs, dt=dt, parts=())
+    part = FIRST if settings.depth else 1.0
+    ladder = ladder._replace(units=_stretches(settings, ladder, part))
+    return with_replicas(ladder, ladder.order[near])
+
+
+def _to_be_tilted(mover, settings, ladder: Ladder) -> Ladder:
+    """A ladder whose ridge is in equilibrium: from there rungs off the ridge are made."""
+    samples = gathered(ladder.parts)
+    late = samples.slice >= SLICES // 2
+    samples, ln_w, *_ = joined(ladder, Samples(*(column[late] for column in samples)))
+    found = canonical(samples, ln_w + np.log(samples.count), ladder.rungs.beta[1:])
+    x, y, deviations = (np.append(0.0, values) for values in found)
+    wanted = [in_view(mover.window, *place) for place in zip(x, y, strict=True)]
+    descents, ladder = ladder.descents, with_replicas(ladder, ladder.order)
     ladder = ladder._replace(
         phase=TILT,
         unit=0,
-        rungs=rungs,
-        dt=mover.time_step(rungs.beta, rungs.kappa, np.array(y)),
-        parts=(),
+        descents=descents,
+        capacity=np.where(wanted, deviations, 0.0),
+        reached=y,
     )
-    ladder = with_replicas(ladder, ladder.order[near])
-    if not settings.depth:
-        return _begun(settings, ladder)
-    wanted = [in_view(mover.window, *place) for place in zip(x, y, strict=True)]
-    ladder = ladder._replace(capacity=np.where(wanted, deviations, 0.0), reached=np.array(y))
     return _tilted(settings, ladder)
 
 
 def _tilted(settings, ladder: Ladder) -> Ladder:
-    """A ladder whose rungs off the ridge are being made: the run begins behind the last."""
-    _stretches(settings, ladder)
-    return ladder if next_arm(settings, ladder) else _begun(settings, ladder)
+    """A ladder whose rungs off the ridge are being made: the run goes on behind the last."""
+    more = _stretches(settings, ladder)
+    if next_arm(settings, ladder):
+        return ladder
+    descents, later = ladder.descents, with_replicas(ladder, np.arange(ladder.rungs.n))
+    later = later._replace(phase=RUN, unit=ladder.units, descents=descents)
+    return _longer(later, more)
 
 
-def _begun(settings, ladder: Ladder) -> Ladder:
-    """The run begins, with all rungs and a replica in each."""
-    ladder = ladder._replace(phase=RUN, unit=0, units=_stretches(settings, ladder))
-    return with_replicas(ladder, np.arange(ladder.rungs.n))
-
-
-def _stretches(settings, ladder: Ladder) -> int:
-    """How many stretches there are steps for; UserError where they are too few."""
-    units, turn = _more(settings, ladder), _steps_of_a_turn(settings, ladder)
+def _stretches(settings, ladder: Ladder, part: float = 1.0) -> int:
+    """How many there are steps for in a part of all; UserError where they are too few."""
+    units, turn = _more(settings, ladder, part), _steps_of_a_turn(settings, ladder)
     fewest = LEAST * (TURN if ladder.rungs.tilt.any() else 1)
     if units < fewest:
         least = fewest * turn // TURN
         raise UserError(
             f"ladder.steps = {settings.steps}: the spacing of {ladder.rungs.n} rungs of ladder "
             f"{ladder.number} took {ladder.steps} and {LEAST} stretches of all take {least}; make "
-            f"it at least {ladder.steps + least}, some more for the other ladders, in another "
-            "directory."
+            f"it at least {int((ladder.steps + least) / part)}, some more for the other ladders, "
+            "in another directory."
         )
     return units
 
@@ -230,29 +237,32 @@ def _steps_of_a_turn(settings, ladder: Ladder) -> int:
     return TURN * often + tilted * settings.stretch
 
 
-def _more(settings, ladder: Ladder) -> int:
-    """Stretches that the steps which are left are enough for."""
-    return int(TURN * (settings.steps - ladder.steps) // _steps_of_a_turn(settings, ladder))
+def _more(settings, ladder: Ladder, part: float = 1.0) -> int:
+    """Stretches that the steps which are left, of a part of all, are enough for."""
+    left = int(part * settings.steps) - ladder.steps
+    return int(TURN * left // _steps_of_a_turn(settings, ladder))
+
+
+def _longer(ladder: Ladder, more: int) -> Ladder:
+    """A run of ``more`` stretches more: its samples lie in as much longer slices."""
+    units = ladder.units + more
+
+    def resliced(part: Samples) -> Samples:
+        return part._replace(slice=(2 * part.slice + 1) * ladder.units // (2 * units))
+
+    return ladder._replace(units=units, parts=tuple(resliced(part) for part in ladder.parts))
 
 
 def lengthened(settings, ladder: Ladder) -> Ladder:
     """The ladder with all stretches that there are steps for, if they were fewer when it began.
 
-    Its samples lie in as much longer slices then. A run whose steps are what they were has none
-    left.
+    A run whose steps are what they were has none left.
     """
     if ladder.phase not in (RUN, DONE):
         return ladder
-    more = _more(settings, ladder) - (ladder.units - ladder.unit)
-    if more <= 0:
-        return ladder
-    units = int(ladder.units + more)
-
-    def resliced(part: Samples) -> Samples:
-        return part._replace(slice=(2 * part.slice + 1) * ladder.units // (2 * units))
-
-    parts = tuple(resliced(part) for part in ladder.parts)
-    return ladder._replace(phase=RUN, units=units, parts=parts)
+    ahead = settings.depth and not ladder.rungs.tilt.any()  # of the rungs off the ridge
+    more = _more(settings, ladder, FIRST if ahead else 1.0) - (ladder.units - ladder.unit)
+    return _longer(ladder._replace(phase=RUN), more) if more > 0 else ladder
 
 
 def _with_missing_rung(mover, settings, ladder: Ladder) -> Ladder:

@@ -119,6 +119,18 @@ def capacities(ln_beta: np.ndarray, x: np.ndarray, ln_w: np.ndarray):
     return np.array(found).T
 
 
+def canonical(samples, ln_w: np.ndarray, betas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean x, mean y and deviation of y ``(n,)`` at each beta, of samples with uniform weights."""
+    found = []
+    for beta in betas:
+        ln = ln_w - beta * np.exp(samples.x)
+        w = np.exp(ln - ln.max())
+        y = np.average(samples.y, weights=w)
+        deviation = np.sqrt(np.average((samples.y - y) ** 2, weights=w))
+        found.append((np.average(samples.x, weights=w), y, deviation))
+    return tuple(np.array(found).reshape(-1, 3).T)
+
+
 def respaced(first: float, last: float, x, ln_w, spacing: float) -> np.ndarray:
     """The betas of the second pass, from ``first`` to ``last``, spaced by C of all samples.
 

@@ -11,7 +11,7 @@ from wlnn.ladder.rungs import Rungs
 from wlnn.ladder.samples import Samples
 
 DESCENT, ASCENT, PILOT, RUN, DONE, TILT = range(6)
-PHASES = (DESCENT, ASCENT, PILOT, TILT, RUN, DONE)  # in the order in which a ladder has them
+PHASES = (DESCENT, ASCENT, PILOT, RUN, TILT, DONE)  # in this order; after TILT the run goes on
 
 
 class Ladder(NamedTuple):

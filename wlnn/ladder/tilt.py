@@ -1,4 +1,4 @@
-"""Rungs off the ridge: before the run, one by one, each a step of kappa further from a row's own.
+"""Rungs off the ridge: within the run, one by one, each a step of kappa further from a row's own.
 
 In the potential beta e^x + kappa y a row of beta is seen at higher or lower y than it has of
 itself. An arm, to one side of a row, ends when ln p(y) has fallen by ``ladder.depth`` on the way,
