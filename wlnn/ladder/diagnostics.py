@@ -89,8 +89,9 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
     aside = [overlap for ladder in ladders for overlap in ladder.get("overlap_aside", ())]
     if aside:
         cut = sum(overlap == 0 for overlap in aside)
-        words = f"{len(aside) / len(ladders):.0f} rungs of each ladder; they lag: far off, S is too low"
-        lines.append(("off the ridge", words + f", {cut} in all left out behind gaps" * bool(cut)))
+        words = f"{len(aside) / len(ladders):.0f} rungs of each ladder"
+        words += f", {cut} in all left out behind gaps" * bool(cut)
+        lines.append(("off the ridge", f"{words}; they lag: far off, S may be too low"))
     descents = sum(ladder["descents"] for ladder in ladders)
     lines.append(("descents", f"{descents} replicas went from the first rung to the last"))
     known = [abs(d) for d in rungs["halves"]["difference"] if d is not None]
