@@ -17,7 +17,7 @@ from wlnn.canonical import langevin
 from wlnn.ladder.descent import begin
 from wlnn.ladder.ladder import advance_all
 from wlnn.ladder.movers import Langevin
-from wlnn.ladder.rungs import tilted
+from wlnn.ladder.rungs import untilted, with_tilted
 from wlnn.ladder.state import RUN, with_replicas
 from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.tables import TrainSettings
@@ -170,8 +170,12 @@ def test_a_stretch_of_all_ladders_has_the_bits_of_numpy(cuda, monkeypatch):
     settings, stop = LadderSettings(ladders=2, **how), np.zeros(1, np.uint8)
     device, host = (Langevin(problem, settings, field) for field in both(problem, cuda))
     young = begin(host, settings, 0, stop)
-    rungs = tilted([0.5, 1.0, 2.0], [0.3, 0.3, 0.3], 1)
-    old = young._replace(number=1, phase=RUN, units=50, rungs=rungs, dt=np.full(rungs.n, 1e-3))
+    rungs = untilted([0.5, 1.0, 2.0])
+    for row, beta in enumerate(rungs.beta[1:], start=1):
+        for tilt in (1, -1):
+            rungs = with_tilted(rungs, beta, 0.3 * tilt, row, tilt)
+    old = young._replace(number=1, phase=RUN, unit=3, units=50, rungs=rungs)  # all move in it
+    old = old._replace(dt=np.full(rungs.n, 1e-3))
     old = with_replicas(old, np.ones(rungs.n, int))
     walks, costs, walk = [], [], wlmd.walk_numpy
 
