@@ -44,7 +44,7 @@ def runs(tmp_path_factory):
         "common": "sample --quick",
         "average": f"sample --quick {average}",
         "average-2": f"sample --quick {average} --set wlmc.c=50",
-        "ladder": "sample --task spiral-regress --width 4 --quick --set ladder.x_low=-1",
+        "ladder": "sample --task spiral-regress --width 10 --quick --set ladder.x_low=-1",
         "md": "md --task spiral-classify --quick --steps 4000",
     }
     for name, words in commands.items():
