@@ -97,7 +97,7 @@ def smooth_case(
     return verdict(f"ladder {name}", "ladder", error, limit, detail, began, also)
 
 
-def twin_spheres(seed: int = 0, steps: int = 500_000, sample: Callable = sample_ladders) -> Verdict:
+def twin_spheres(seed: int = 0, steps: int = 800_000, sample: Callable = sample_ladders) -> Verdict:
     """The map S(x, y) of the twin spheres from two ladders of tilted rungs, over its whole range.
 
     Cells with ten samples or more, the rms of S without a common constant: at most 0.4.
