@@ -370,3 +370,21 @@ def test_what_python_starts_beside_the_workers_outlives_a_closed_terminal(tmp_pa
     path.write_text(script)
     made = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
     assert made.stdout.split() == ["True", "True", "False"], made.stderr
+
+
+def test_pools_have_ended_before_python_looks_after_them(tmp_path):
+    """Python 3.11 writes into the pipe of a pool that just closes it: an OSError, now and then."""
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import concurrent.futures.process as pools, threading\n"
+        "from wlnn.base.engines import processes\n"
+        "def look():\n"
+        "    print(threads.pop().is_alive())\n"
+        "if __name__ == '__main__':\n"
+        "    threading._register_atexit(look)  # what is registered later is called before\n"
+        "    with processes(1) as engine:\n"
+        "        engine.submit(abs, -1).result()\n"
+        "        threads = list(pools._threads_wakeups)\n"
+    )
+    made = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
+    assert (made.stdout, made.stderr) == ("False\n", "")

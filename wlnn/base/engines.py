@@ -186,7 +186,20 @@ def processes(workers: int) -> Iterator[Engine]:
         for worker in ours:
             worker.terminate()
         raise
-    engine.executor.shutdown(wait=False)  # their ends take a while, and there may be more to do
+    ending = threading.Thread(target=engine.executor.shutdown)
+    ending.start()  # their ends take a while, and there may be more to do
+    _before_exit(ending.join)
+
+
+def _before_exit(wait: Callable[[], None]) -> None:
+    """Call this when the program ends, before Python looks after its pools of processes itself.
+
+    Python 3.11 writes there to the pipe of each pool, also to one that its thread just closes.
+    """
+    try:
+        threading._register_atexit(wait)  # the last one registered is the first one called
+    except (AttributeError, RuntimeError):  # there is no such thing, or the end has begun
+        wait()
 
 
 def leave_a_script_read_again() -> None:
