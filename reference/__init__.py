@@ -74,6 +74,7 @@ CASES = (
         True,
         (("n", 20), ("n_steps", 8_000_000)),
     ),
+    Case("maxnorm-20", "judges.wlmc_run:judge_deep", True),
     Case("slope", "judges.wlmc_run:judge_slope", True),
     Case("coverage", "judges.wlmc_coverage:judge_coverage", True),
     Case("coverage-averaged", "judges.wlmc_coverage:judge_coverage", True, AVERAGED),

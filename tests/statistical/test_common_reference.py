@@ -10,7 +10,15 @@ from wlnn.base.statistics import standard_error, t_factor
 from wlnn.landscape import merge as landscape_merge
 from wlnn.reference.cases import maxnorm, rare_corner, ternary_perceptron
 from wlnn.reference.judges.wlmc_coverage import LEVELS, coverage
-from wlnn.reference.judges.wlmc_run import COMMON, errors, judge_common, judge_rare, rms, run
+from wlnn.reference.judges.wlmc_run import (
+    COMMON,
+    errors,
+    judge_common,
+    judge_deep,
+    judge_rare,
+    rms,
+    run,
+)
 from wlnn.wlmc import run as wlmc_run
 from wlnn.wlmc import walker as wlmc
 
@@ -33,6 +41,11 @@ def test_exact_cases(case):
 
 def test_rare_bins_are_right():
     assert judge_rare().passed
+
+
+@pytest.mark.slow
+def test_a_deep_landscape_by_the_default_settings():
+    assert judge_deep().passed
 
 
 @pytest.mark.slow
