@@ -13,13 +13,12 @@ from types import SimpleNamespace
 
 import fake_cupy
 import kernel_mutants
-import numpy as np
 import pytest
 from command_line import run
+from kernel_twins import CHECKS
 
 from wlnn.backend import launch
 from wlnn.backend.device import device_of
-from wlnn.backend.noise import Philox
 from wlnn.canonical import langevin
 from wlnn.tasks.catalogue import load_task
 from wlnn.tasks.field import field_of, field_on
@@ -45,12 +44,19 @@ def program(name, *words):
 
 
 @pytest.fixture(scope="module")
+def on_cpu():
+    from compiled_kernels import all_kernels
+
+    return all_kernels()
+
+
+@pytest.fixture(scope="module")
 def simulated():
     return program("simulated.py", "fast")
 
 
 @needs_numba_cuda
-@pytest.mark.parametrize("name", ["noise", "feel", "hills", "move", "record", "average"])
+@pytest.mark.parametrize("name", CHECKS)
 def test_a_kernel_computes_what_the_text_does(name, simulated):
     """In both orders of threads."""
     assert not simulated[name]
@@ -60,7 +66,7 @@ WALKS = ("a_round", "a_stretch_of_a_ladder", "a_stretch_at_a_temperature")
 
 
 @needs_numba_cuda
-@pytest.mark.parametrize("network", ["small", "classifier", "cnn"])
+@pytest.mark.parametrize("network", ["small", "classifier"])
 @pytest.mark.parametrize("walk", WALKS)
 def test_a_walk_by_kernels_is_that_of_numpy(walk, network, simulated):
     """On a strict stand-in for CuPy, with a walker that is lost."""
@@ -82,17 +88,13 @@ def test_a_step_is_few_launches_and_waits_for_nothing(network, simulated):
         assert (cost["waits"], cost["uploads"]) == (0, uploads)
 
 
-def test_compiled_noise_is_that_of_the_text():
-    """Compiled for the CPU: types of words are those in a kernel, where the simulator has none."""
-    from wlnn.backend.noise_kernel import normals
-
-    keys = np.random.default_rng(0).integers(0, 2**32, (40, 2), np.uint64)
-    text = Philox(np, keys)
-    for call in range(3):
-        wanted = text.standard_normal((40, 14), np.float32)
-        found = [[normals(place, call, *key) for place in range(4)] for key in keys]
-        found = np.array(found).reshape(40, 16)[:, :14]
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize(
+    "name",
+    ["noise", *(pytest.param(name, marks=pytest.mark.slow) for name in CHECKS if name != "noise")],
+)
+def test_a_compiled_kernel_computes_what_the_text_does(name, on_cpu):
+    """Compiled for the CPU: the types are those of a device, where the simulator has Python's."""
+    CHECKS[name](on_cpu)
 
 
 @pytest.fixture(scope="module")
