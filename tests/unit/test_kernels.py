@@ -115,7 +115,9 @@ def assembled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("assembly")
     found = program("assemble.py", folder)
     if "missing" in found:
-        pytest.skip(f"NVVM is not installed: pip install 'numba-cuda[cu13]' ({found['missing']})")
+        pytest.skip(
+            f"CUDA's compiler is not installed: pip install 'numba-cuda[cu13]' ({found['missing']})"
+        )
     return folder, found
 
 
