@@ -2,6 +2,7 @@
 for five kinds of cards, and every reason for which there are none.
 """
 
+import inspect
 import json
 import os
 import shutil
@@ -221,3 +222,34 @@ def test_kernels_that_compute_wrong_numbers_are_left_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba.cuda.core", SimpleNamespace(config=SimpleNamespace()))
     said = "numba-cuda 0.30.4 computes wrong numbers here: they are nan off"
     assert device_of("cuda").no_kernels == said
+
+
+def test_a_launch_is_in_the_stream_of_cupy_and_waits_for_nothing():
+    """Names and keywords are those of numba-cuda where it is installed, which needs no card."""
+    done, pointer = [], [0]
+    cuda = SimpleNamespace(
+        as_cuda_array=lambda array, sync: done.append(("view", array, sync)) or "view",
+        external_stream=lambda found: f"stream {found}",
+        legacy_default_stream=lambda: "default stream",
+    )
+    stream = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=pointer[0]))
+    start = launch.Launcher(cuda, SimpleNamespace(cuda=stream), "0.30.4")
+
+    class Kernel:
+        def __getitem__(self, how):
+            return lambda *args: done.append((how, args))
+
+    start(Kernel(), (3, 2), 128, start.view("array"), 7)
+    pointer[0] = 5
+    start(Kernel(), 3, 64, start.view(None))
+    assert done == [
+        ("view", "array", False),
+        (((3, 2), 128, "default stream"), ("view", 7)),
+        ((3, 64, "stream 5"), (None,)),
+    ]
+    if util.find_spec("numba_cuda"):
+        from numba import cuda as real
+
+        for name in vars(cuda):
+            assert callable(getattr(real, name))
+        assert "sync" in inspect.signature(real.as_cuda_array).parameters
