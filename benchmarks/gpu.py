@@ -3,8 +3,9 @@
 Networks and rows as in the published runs; a step is one force, one move and one hill of every
 walker, a table each. Printed as JSON lines, each as soon as it is known: microseconds of a step and
 of a walker's step (median, 10 % and 90 % of blocks of steps), memory taken, and beside it the
-compiled loop of one walker on one core of the CPU. What was not measured is not printed. With --cpu
-NumPy takes the place of the device, which times nothing of interest and tries the program.
+compiled loop of one walker on one core of the CPU. Where kernels run there is a row with them and
+one without. What was not measured is not printed. With --cpu NumPy takes the place of the device,
+which times nothing of interest and tries the program.
 
     python benchmarks/gpu.py [--seconds 4] [--out rows.jsonl] [--only "W = 30"] [--cpu]
 """
@@ -78,7 +79,7 @@ def on_device(problem, field, walkers, steps):
     noise = device.noise([np.random.default_rng(k) for k in range(walkers)], walkers)
 
     def run():
-        _, endings = wlmd.walk_numpy(
+        _, endings = wlmd.walk_on(field)(
             xp, field, theta, v, tables, surface, motion, hills, noise, trace
         )
         if device.host(endings).any():  # waits, too
@@ -128,23 +129,26 @@ def main():
             with open(given.out, "a", encoding="utf-8") as file:
                 file.write(text + "\n")
 
-    say(device=device.about)
+    say(device=device.about, kernels=device.kernels and device.kernels.about, why=device.no_kernels)
+    kinds = [device, device.plain()] if device.kernels else [device]
     for name in [given.only] if given.only else CASES:
         problem = problem_of(name, 20 if given.cpu else CASES[name][2])
         about = {"network": name, "parameters": problem.n_parameters}
         low, middle, high = blocks(compiled(problem), given.seconds)
         say(**about, on="one core", us_per_step=middle, p10=low, p90=high)
         for walkers in CASES[name][3][: 1 if given.cpu else None]:
-            try:
-                field = field_of(problem) if given.cpu else field_on(problem, device, walkers)
-                with device.using():
-                    run = on_device(problem, field, walkers, 2 if given.cpu else BLOCK)
-                    low, middle, high = blocks(run, given.seconds)
-            except (DeviceError, MemoryError) as reason:
-                say(**about, walkers=walkers, reason=str(reason))
-                continue
-            row = {"us_per_step": middle, "p10": low, "p90": high, "fits": field.most}
-            say(**about, on=device.name, walkers=walkers, us_per_walker=middle / walkers, **row)
+            for kind in kinds:
+                row = about | {"walkers": walkers, "kernels": kind.kernels is not None}
+                try:
+                    field = field_of(problem) if given.cpu else field_on(problem, kind, walkers)
+                    with kind.using():
+                        run = on_device(problem, field, walkers, 2 if given.cpu else BLOCK)
+                        low, middle, high = blocks(run, given.seconds)
+                except (DeviceError, MemoryError) as reason:
+                    say(**row, reason=str(reason))
+                    continue
+                row |= {"us_per_step": middle, "p10": low, "p90": high, "fits": field.most}
+                say(**row, on=kind.name, us_per_walker=middle / walkers)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ ONLY_IN = {
         "wlnn.wlmc.driver",
         "wlnn.wlmd.driver",
         "wlnn.wlmd.integrator_loop",
+        "wlnn.wlmd.kernels",
+        "wlnn.canonical.kernels",
         "wlnn.canonical.langevin_loop",
         "wlnn.reference.cases.",
         "wlnn.reference.judges.",

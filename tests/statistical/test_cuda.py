@@ -13,6 +13,7 @@ from device_cases import GRID, NETWORKS, in_numpy, problem_of
 
 from wlnn.backend.device import DeviceError, device_of
 from wlnn.backend.noise import Philox
+from wlnn.canonical import langevin
 from wlnn.canonical.run import simulate
 from wlnn.reference.judges import wlmd as judge
 from wlnn.settings.tables import MDSettings, TrainSettings
@@ -26,12 +27,18 @@ from wlnn.wlmd.surface import Walls, make_surface
 pytestmark = pytest.mark.gpu
 
 
-@pytest.fixture(scope="module")
-def cuda():
+@pytest.fixture(scope="module", params=["kernels", "plain text"])
+def cuda(request):
+    """The device: everything is checked with kernels and without."""
     try:
-        return device_of("cuda")
+        device = device_of("cuda")
     except DeviceError as reason:
         pytest.skip(str(reason))
+    if request.param == "plain text":
+        return device.plain()
+    if device.kernels is None:
+        pytest.skip(device.no_kernels)
+    return device
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -81,16 +88,53 @@ def test_a_round_is_that_of_numpy_and_repeats_to_the_bit(cuda):
     np.testing.assert_allclose(first.state.table, here.state.table, rtol=0.05, atol=0.01)
 
 
+def test_kernels_move_as_the_text_does(cuda):
+    """The same walkers, with hills, in a frozen potential and at a temperature; and odd sizes."""
+    if cuda.kernels is None:
+        pytest.skip("this is the text")
+    problem, plain = problem_of("small", 20), cuda.plain()
+    surface = make_surface(GRID, 0.2, Walls(-9, 3, -9, 9), mirror=False)
+    motion = wlmd.make_motion(problem, 1e-2, 1e-2, 2)
+    rng = np.random.default_rng(0)
+    theta, v = problem.start(rng, 37), rng.standard_normal((37, problem.n_parameters))
+    tables, heat = rng.normal(size=(37, *GRID.shape)), rng.uniform(0.1, 1.0, 37)
+    for hills in (np.full(6, 9.0), np.zeros(6)):
+        found = []
+        for device in (cuda, plain):
+            with device.using():
+                xp, field, trace = (
+                    device.xp,
+                    field_of(problem, device),
+                    device.put(np.zeros((37, 6, 4))),
+                )
+                parts = [device.put(part.copy()) for part in (theta, v, tables)]
+                noise = device.noise([np.random.default_rng(k) for k in range(37)], 37)
+                how = surface, motion, hills, noise, trace
+                ended = wlmd.walk_on(field)(xp, field, *parts, *how)
+                found.append([device.host(part) for part in (*parts, trace, *ended)])
+        for mine, its in zip(*found, strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-4)
+    found = []
+    for device in (cuda, plain):
+        walkers = langevin.Walkers(theta, v, heat)
+        rngs = [np.random.default_rng(k) for k in range(37)]
+        how = walkers, langevin.make_motion(0.03, 0.1, 2), 6, rngs
+        found.append(langevin.advance(problem, *how, field=field_of(problem, device)))
+    for mine, its in zip(*((*one.walkers, one.records) for one in found), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-4)
+
+
 def test_an_exact_distribution_is_kept(cuda):
-    """Judge E with all replicas on the device."""
+    """Judge E with all replicas on the device, a table each."""
 
     def walk_numpy(xp, problem, theta, v, table, surface, motion, volumes, rngs, trace):
         with cuda.using():
-            parts = [cuda.put(part) for part in (theta, v, table)]
+            tables = cuda.xp.repeat(cuda.put(table)[None], len(theta), 0)
+            parts = cuda.put(theta), cuda.put(v), tables
             field = field_of(problem, cuda)
             rows, noise = cuda.xp.empty(trace.shape), cuda.noise(rngs, len(theta))
             how = surface, motion, volumes, noise, rows
-            wlmd.walk_numpy(cuda.xp, field, *parts, *how)
+            wlmd.walk_on(field)(cuda.xp, field, *parts, *how)
             theta[...], v[...], trace[...] = map(cuda.host, (*parts[:2], rows))
 
     verdict = judge.exact_start(wlmd=SimpleNamespace(walk_numpy=walk_numpy))
@@ -98,11 +142,11 @@ def test_an_exact_distribution_is_kept(cuda):
 
 
 def test_the_temperature_of_a_long_motion_is_right(cuda):
-    """64 walkers; and what the device began the CPU ends, and the device again."""
+    """64 walkers."""
     task = load_task("spiral-regress", width=10, points=20, seed=0)
     problem = NetworkVariables(task).problem()
     settings = MDSettings(temperature=0.05, steps=4000, record=100, walkers=64, dt=0.01)
-    found = simulate(problem, settings, device="cuda")
+    found = simulate(problem, settings, device=cuda)
     kinetic = found.kept[:, 10:, -1].mean(1)
     assert len(kinetic) == 64
     assert kinetic.mean() == pytest.approx(1.0, abs=4 * kinetic.std() / 8 + 0.01)
@@ -111,7 +155,7 @@ def test_the_temperature_of_a_long_motion_is_right(cuda):
 def test_trainings_are_those_of_numpy(cuda):
     task = load_task("spiral-regress", width=10, points=20, seed=0)
     settings = TrainSettings(epochs=5, runs=8, batch_size=10)
-    here, there = (train_many(task, settings, device=device) for device in (None, "cuda"))
+    here, there = (train_many(task, settings, device=device) for device in (None, cuda))
     for name, values in here.records.items():
         np.testing.assert_allclose(values, there.records[name], rtol=1e-3, atol=1e-3)
 

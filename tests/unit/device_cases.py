@@ -16,6 +16,7 @@ from wlnn.tasks.task import Task
 
 GRID = Grid(Axis("x", -12, 6, 90), Axis("y", -12, 12, 120))
 NETWORKS = {  # network, shape of a row
+    "small": (FNN((2, 6, 6, 1)), (2,)),
     "fnn": (FNN((2, 30, 30, 1)), (2,)),
     "wide": (FNN((2, 300, 300, 1)), (2,)),
     "silu": (FNN((331, 20, 1), "silu"), (331,)),
@@ -30,7 +31,7 @@ def problem_of(name: str, rows: int):
     network, shape = NETWORKS[name]
     rng = np.random.default_rng(1)
     x = [rng.normal(size=(rows, *shape)) for _ in range(2)]
-    regress = name in ("fnn", "wide", "silu")
+    regress = name in ("small", "fnn", "wide", "silu")
     y = [rng.normal(size=rows) if regress else np.arange(rows) % 2 for _ in range(2)]
     kind = ("ln-test-loss", "squared-error") if regress else ("smoothed-accuracy", "cross-entropy")
     task = Task(name, Dataset(x[0], y[0], x[1], y[1], {}), network, GRID, *kind)

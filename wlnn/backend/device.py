@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from copy import copy
 
 EXTRA = "pip install 'wlnn[cuda12]' or 'wlnn[cuda13]', by the driver's CUDA version in nvidia-smi"
 OLDEST_DRIVER = 12000  # CUDA 12.0, as the driver reports it
@@ -32,6 +33,8 @@ class Host:
 
     name = "cpu"
     about = "cpu"
+    kernels = None  # what launches kernels of Numba (``wlnn.backend.launch``), where they run
+    no_kernels = ""  # why they do not
 
     @property
     def xp(self):
@@ -66,6 +69,23 @@ class Cuda(Host):
         title = properties["name"]
         self.title = title.decode() if isinstance(title, bytes) else str(title)
         self.about = f"{self.name} ({self.title}, CuPy {cupy.__version__})"
+
+    def with_kernels(self) -> Cuda:
+        """The same with kernels, if they run here; if not, ``no_kernels`` says why."""
+        from wlnn.backend.launch import NoKernels, launcher
+
+        found = copy(self)
+        try:
+            with found.using():
+                found.kernels = launcher(self.cupy)
+            found.about = f"{self.about[:-1]}, {found.kernels.about})"
+        except NoKernels as reason:
+            found.no_kernels = str(reason)
+        return found
+
+    def plain(self) -> Cuda:
+        """The same without kernels: everything by the text that the CPU has, too."""
+        return Cuda(self.cupy, self.number)
 
     @property
     def xp(self):
@@ -243,7 +263,7 @@ def _working(cupy, number: int) -> Cuda:
         ) from error
     if found != 24.0:
         raise DeviceError(f"cuda:{number} computes wrong numbers: 16 + 8 is {found:g} there.")
-    return device
+    return device.with_kernels()
 
 
 def _version(number: int) -> str:

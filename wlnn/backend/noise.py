@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 AT_ONCE = 2**20  # numbers made ahead, of calls to come: one long launch costs as much as a short
 CALLS = 8  # most of them
-LOW = 2**32 - 1
-MULTIPLIERS, WEYL = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
+# uint64 as the words are: Numba compiles ``philox`` for one number, and would take them as signed
+LOW, HALF = np.uint64(2**32 - 1), np.uint64(32)
+MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
 def philox(xp, counter, key):
     """Ten rounds of Philox4x32: four words of a counter of four words and a key of two.
 
-    All words are below 2^32 in arrays of uint64, of shapes that broadcast to each other.
+    All words are below 2^32 in arrays of uint64, of shapes that broadcast to each other; or
+    numbers, with any xp.
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
         p0, p1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
-        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & LOW, (p0 >> 32) ^ c3 ^ k1, p0 & LOW
+        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & LOW, (p0 >> HALF) ^ c3 ^ k1, p0 & LOW
         k0, k1 = (k0 + WEYL[0]) & LOW, (k1 + WEYL[1]) & LOW
     return c0, c1, c2, c3
 
@@ -49,6 +54,12 @@ class Philox:
             self.waiting = [made[:, k] for k in range(calls)]
             self.calls += calls
         return self.waiting.pop(0)
+
+    def skip(self, calls: int) -> int:
+        """The number of the next call; that many are left out, as made elsewhere from the keys."""
+        first = self.calls - len(self.waiting)
+        self.calls, self.waiting = first + calls, []
+        return first
 
     def _normal(self, calls: int, n: int, dtype):
         """``(R, calls, n)``: four numbers of each counter (place, call)."""

@@ -130,6 +130,15 @@ def walk_numpy(
     return xp.where(sound, FINE, DIVERGED)
 
 
+def walk_on(field: Field) -> Callable:
+    """What walks there: :func:`walk_numpy`, or its twin by kernels."""
+    if field.device.kernels is None:
+        return walk_numpy
+    from wlnn.canonical.kernels import walk
+
+    return walk
+
+
 def advance(
     problem: Problem,
     walkers: Walkers,
@@ -187,7 +196,7 @@ def _at_once(field: Field, walkers: Walkers, motion: Motion, steps: int, rngs, s
         records = xp.empty((len(theta), N_COLUMNS))
         limit = hottest(xp, field, theta, u, temperature)
         noise = device.noise(rngs, len(theta))
-        ending = walk_numpy(
+        ending = walk_on(field)(
             xp, field, theta, u, temperature, motion, steps, noise, limit, records, stop
         )
         return tuple(map(device.host, (theta, u, records, ending)))

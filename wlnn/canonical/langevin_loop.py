@@ -37,6 +37,18 @@ def _energy(u, gradient, dt, potential):
     return potential + 0.5 * total
 
 
+@njit(cache=True, inline="always")
+def _add(record, x, y, accuracy, kinetic, steps):
+    """Add what a step found to the means over ``steps`` in a record ``(N_COLUMNS,)``."""
+    loss = math.exp(x)
+    record[LOSS] += loss / steps
+    record[LOSS_SQUARED] += loss * loss / steps
+    record[LN_LOSS] += x / steps
+    record[MEAN_Y] += y / steps
+    record[MEAN_ACCURACY] += accuracy / steps
+    record[KINETIC] += kinetic / steps
+
+
 @njit(cache=True, nogil=True)
 def walk(system, theta, u, box, temperature, motion, steps, rng, hottest, record, stop):
     """One walker, ``steps`` steps; returns how it ended.
@@ -60,13 +72,8 @@ def walk(system, theta, u, box, temperature, motion, steps, rng, hottest, record
         x, y, accuracy = evaluate(system, theta)
         if k < 0:
             continue
-        loss, kinetic = math.exp(x), total / theta.shape[0]
-        record[LOSS] += loss / steps
-        record[LOSS_SQUARED] += loss * loss / steps
-        record[LN_LOSS] += x / steps
-        record[MEAN_Y] += y / steps
-        record[MEAN_ACCURACY] += accuracy / steps
-        record[KINETIC] += kinetic / steps
+        kinetic = total / theta.shape[0]
+        _add(record, x, y, accuracy, kinetic, steps)
         if not (math.isfinite(x) and kinetic < hottest):
             return DIVERGED
         if stop[0] != 0:

@@ -24,6 +24,8 @@ def devices():
     for one in found[1:]:
         free, total = one.memory()
         click.echo(f"{one.name:<10}{one.title}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free")
+        kernels = one.kernels.about if one.kernels else f"none, {one.no_kernels}"
+        click.echo(f"{'':<10}kernels: {kernels}")
     if why_not:
         click.echo(f"cuda      {why_not}")
     else:

@@ -201,7 +201,7 @@ class Langevin:
 
     def _at_once(self, walks, sloping, steps, stop) -> list[tuple]:
         """By the definition, on the device."""
-        from wlnn.wlmd.walk import walk_numpy
+        from wlnn.wlmd.walk import walk_on
 
         device, xp = self.field.device, self.field.device.xp
         beta, kappa, dt = (np.array([w[k] for w in walks], float)[:, None, None] for k in range(3))
@@ -212,7 +212,7 @@ class Langevin:
             theta, v = (device.put(np.stack([w[k] for w in walks])) for k in (3, 4))
             trace = xp.empty((len(walks), steps, 4))
             noise = device.noise([walk.rng for walk in walks], len(walks))
-            _, ended = walk_numpy(
+            _, ended = walk_on(self.field)(
                 xp, self.field, theta, v, device.put(tables), surface, motion, np.zeros(steps),
                 noise, trace, stop,
             )  # fmt: skip

@@ -48,7 +48,8 @@ class Field(NamedTuple):
             f"{walkers} walker{'s move' if walkers > 1 else ' moves'} at a time on "
             f"{self.device.name}, where a step of many costs hardly more: take --walkers 64 or so"
         )
-        return (few,) if walkers < FEW else ()
+        plain = f"without kernels a step takes longer there: {self.device.no_kernels}"
+        return (few,) * (walkers < FEW) + (plain,) * bool(self.device.no_kernels)
 
     def measured(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
         """x, y and the true accuracy (0 where there is none) of ``theta (R, P)``, in NumPy."""

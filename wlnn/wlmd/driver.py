@@ -90,23 +90,36 @@ def _add_rank_one(table, along_x, x_first, x_end, along_y, y_first, y_end, weigh
             row[j] += factor * hill[j]
 
 
+@njit(cache=True, inline="always")
+def _place(surface, x, y):
+    """The point in bins from the first node, and whether it is within the table (NaN is not)."""
+    p = (x - surface.x_node) * surface.x_per_bin
+    q = (y - surface.y_node) * surface.y_per_bin if surface.ny > 1 else 0.0
+    return p, q, p >= -0.5 and p < surface.nx - 0.5 and q >= -0.5 and q < surface.ny - 0.5
+
+
+@njit(cache=True, inline="always")
+def _peak(surface, volume):
+    """Height of a hill of that volume."""
+    norm = 1.0 / (math.sqrt(2.0 * math.pi) * surface.sigma)
+    return volume * norm if surface.ny == 1 else volume * norm * norm
+
+
 @njit(forceinline=True)
 def deposit(table, surface, x, y, volume, along_x, along_y):
     """Add one hill to the table; twin of ``surface.deposit``. Work arrays ``(nx,)``, ``(ny,)``."""
-    p = (x - surface.x_node) * surface.x_per_bin
-    q = (y - surface.y_node) * surface.y_per_bin if surface.ny > 1 else 0.0
-    if not (p >= -0.5 and p < surface.nx - 0.5 and q >= -0.5 and q < surface.ny - 0.5):
+    p, q, within = _place(surface, x, y)
+    if not within:
         return
-    norm = 1.0 / (math.sqrt(2.0 * math.pi) * surface.sigma)
+    weight = _peak(surface, volume)
     images = 3 if surface.mirror else 1
     for a in range(images):
         centre = _image(p, surface.nx, a)
         x_first, x_end = _hill(centre, surface.x_per_bin, surface.nx, surface, along_x)
         if surface.ny == 1:
             along_y[0] = 1.0
-            _add_rank_one(table, along_x, x_first, x_end, along_y, 0, 1, volume * norm)
+            _add_rank_one(table, along_x, x_first, x_end, along_y, 0, 1, weight)
             continue
-        weight = volume * norm * norm
         for b in range(images):
             centre = _image(q, surface.ny, b)
             y_first, y_end = _hill(centre, surface.y_per_bin, surface.ny, surface, along_y)

@@ -32,13 +32,20 @@ def _thermostat(v, noise, keep):
 
 
 @njit(forceinline=True)
+def _first_flight(motion, with_noise):
+    """Time of flight before the thermostat acts, or of all of a step without it."""
+    first = 0.5 * motion.dt if with_noise else motion.dt
+    if with_noise and not motion.half_drifts:
+        first = 0.0
+    return first
+
+
+@njit(forceinline=True)
 def langevin_step(theta, v, gradient, box, motion, rng, with_noise):
     """One step along -gradient; twin of ``integrator.langevin_step``. Returns the sum of v^2."""
     starts, limits = box
     total = 0.0
-    first = 0.5 * motion.dt if with_noise else motion.dt
-    if with_noise and not motion.half_drifts:
-        first = 0.0
+    first = _first_flight(motion, with_noise)
     for b in range(limits.shape[0]):
         a, e = starts[b], starts[b + 1]
         lo, hi = limits[b, 0], limits[b, 1]

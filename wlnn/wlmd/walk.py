@@ -191,6 +191,15 @@ def walk_numpy(
     return steps, xp.where(sound, FINE, DIVERGED)
 
 
+def walk_on(field: Field) -> Callable:
+    """What walks there: :func:`walk_numpy`, or its twin by kernels, for a table each."""
+    if field.device.kernels is None:
+        return walk_numpy
+    from wlnn.wlmd.kernels import walk
+
+    return walk
+
+
 def advance(
     problem: Problem,
     surface: Surface,
@@ -292,7 +301,7 @@ def _at_once(field, surface, state, volumes, rng, stop, walkers, motion) -> list
         tables = xp.repeat(device.put(state.table)[None], len(walkers), 0)
         trace = xp.empty((len(walkers), len(volumes), 4))
         noise = device.noise([rng(k) for k in walkers], len(walkers))
-        ended = walk_numpy(
+        ended = walk_on(field)(
             xp, field, theta, v, tables, surface, motion, volumes, noise, trace, stop
         )
         theta, v, trace, steps, endings = map(device.host, (theta, v, trace, *ended))
