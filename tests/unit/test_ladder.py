@@ -7,7 +7,7 @@ import pytest
 
 from wlnn.base.errors import UserError
 from wlnn.base.running import Interrupted
-from wlnn.ladder import checkpoints, diagnostics, estimate
+from wlnn.ladder import checkpoints, diagnostics, estimate, halving
 from wlnn.ladder import ladder as units
 from wlnn.ladder import run as ladder_run
 from wlnn.ladder.descent import begin
@@ -343,11 +343,11 @@ def test_halves_that_drift_are_dropped_until_they_agree():
     rng = np.random.default_rng(0)
     drifted = rng.normal(scale=0.2, size=(2, 4, 12))
     drifted[1] += 3.0
-    difference, error = estimate.disagreement(drifted)
+    difference, error = halving.disagreement(drifted)
     assert (np.abs(difference) > 2 * error).all()
-    difference, error = estimate.disagreement(rng.normal(scale=0.2, size=(2, 4, 12)))
+    difference, error = halving.disagreement(rng.normal(scale=0.2, size=(2, 4, 12)))
     assert (np.abs(difference) < 4 * error).all()
-    assert np.isinf(estimate.disagreement(drifted[:, :1])[1]).all()
+    assert np.isinf(halving.disagreement(drifted[:, :1])[1]).all()
 
 
 @pytest.mark.parametrize(("most", "expected"), [(0.5, 6), (0.2, 4), (0.0, 0)])
@@ -359,8 +359,8 @@ def test_a_prefix_is_dropped_until_the_halves_agree(monkeypatch, most, expected)
         both[0] += 5.0 * (dropped < 6)
         return both
 
-    monkeypatch.setattr(estimate, "halves", halves)
-    dropped, _, agree, _ = estimate.burn_in([], [], GRID, most)
+    monkeypatch.setattr(halving, "halves", halves)
+    dropped, _, agree, _ = halving.burn_in([], [], GRID, most)
     assert dropped == expected
     assert agree == (most == 0.5)
 

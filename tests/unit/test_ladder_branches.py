@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wlnn.ladder import branches, diagnostics, estimate
+from wlnn.ladder import branches, diagnostics, estimate, halving
 from wlnn.ladder.descent import FEW_TRIES, one_rung_down
 from wlnn.ladder.joint import Joint
 from wlnn.ladder.movers import Visit
@@ -64,7 +64,7 @@ def starts(cold, hot, caught=2, apart=0.0):
     joints = [joint(seed=k, **cold) for k in range(2)]
     joints += [joint(seed=2 + k, shift=k * apart, **hot) for k in range(2)]
     ladders = [ladder_of(k, caught if k < 2 else 0) for k in range(4)]
-    marginals = np.array([estimate.marginal(GRID, one.samples, one.ln_w) for one in joints])
+    marginals = np.array([halving.marginal(GRID, one.samples, one.ln_w) for one in joints])
     halves = np.array([marginals, marginals + 0.01])
     return estimate._starts(GRID, ladders, joints, np.arange(4) > 1, halves)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wlnn.base.errors import UserError
-from wlnn.ladder import joint
+from wlnn.ladder import halving, joint
 from wlnn.ladder import ladder as units
 from wlnn.ladder.descent import begin
 from wlnn.ladder.movers import Visit, mover_of
@@ -15,6 +15,8 @@ from wlnn.ladder.samples import Samples
 from wlnn.ladder.state import DONE, PILOT, RUN, TILT, Ladder
 from wlnn.ladder.tilt import arms, depth, in_view
 from wlnn.landscape.grid import Axis, Grid
+from wlnn.landscape.join import join_all
+from wlnn.landscape.landscape import Landscape
 from wlnn.reference.cases import least_squares
 from wlnn.settings.ladder import LadderSettings
 from wlnn.settings.tables import Settings
@@ -236,3 +238,43 @@ def test_rungs_off_the_ridge_come_when_the_ridge_is_settled():
     assert slices[~aside].min() == 0
     assert abs(slices[aside].min() - first) <= 1
     assert slices.max() == 19
+
+
+def test_what_halves_differ_by_off_the_ridge_is_an_error_there(monkeypatch):
+    """Four bins of a row, 0, 2, 5 and 20 nats below its highest; the last, one ladder saw twice."""
+    ladder = begun()._replace(rungs=with_tilted(untilted([1.0]), 1.0, 1.0, 1, 1))
+    own = Samples(np.arange(10, 20), np.full(10, 2), *(np.zeros(10) for _ in range(5)))
+    early = np.array([[0.0, -2.0, -5.0, np.nan]])
+    late = np.array([[[0.0, -1.0, -4.0 + 0.1 * sign, np.nan]] for sign in (1, -1, 1, -1)])
+    early_of_each = np.repeat(early[None], 4, 0)
+    early_of_each[0, 0, 3] = late[0, 0, 3] = -20.0
+    parts = {10: iter(early_of_each), 15: iter(late)}
+    monkeypatch.setattr(halving, "by_progress", lambda _: own)
+    monkeypatch.setattr(
+        halving, "joined", lambda _, part: joint.Joint(part, part.x, np.zeros(0), np.zeros(0))
+    )
+    monkeypatch.setattr(
+        halving, "binned", lambda grid, part, ln_w: (next(parts[part.slice.min()]),)
+    )
+    entropies = np.array([[[0.0, -2.0, -5.0, -20.0]]] * 4)
+    lag = halving.lag(VIEW, [ladder] * 4, entropies)
+    error = 0.1 * np.sqrt(4 / 3) / 2  # of four differences 1.1, 0.9, 1.1, 0.9
+    np.testing.assert_allclose(lag, [[0.0, 0.0, 1.0 + error, np.nan]])
+    untouched = halving.lag(VIEW, [begun()] * 4, entropies)
+    assert untouched.size == 0
+
+
+def test_a_lag_is_part_of_the_error_and_is_kept(tmp_path):
+    entropies = np.array([[[0.0, -5.0]], [[0.0, -5.2]]])
+    lag = np.array([[0.0, 2.0]])
+    grid = Grid(Axis("x", -1.0, 0.0, 1), Axis("y", 0.0, 1.0, 2))
+    visits, sure = np.ones((1, 2), np.int64), np.ones((1, 2), bool)
+    meta = {"unit": "ladder", "sampler": "ladder", "seeds": {"seed": 0, "ladders": [0, 1]}}
+    one = Landscape(grid, entropies, visits, sure, meta, lag=lag)
+    np.testing.assert_allclose(one.error, [[0.0, np.hypot(0.1, 2.0)]])
+    again = Landscape.load(one.save(tmp_path / "landscape.npz"))
+    np.testing.assert_array_equal(again.lag, lag)
+    np.testing.assert_array_equal(again.error, one.error)
+    other = replace(one, meta={**meta, "seeds": {"seed": 1, "ladders": [0, 1]}}, lag=2 * lag)
+    merged, _ = join_all([one, other], ["a", "b"])
+    np.testing.assert_array_equal(merged.lag, 1.5 * lag)

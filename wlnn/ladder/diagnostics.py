@@ -91,7 +91,7 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
         cut = sum(overlap == 0 for overlap in aside)
         words = f"{len(aside) / len(ladders):.0f} rungs of each ladder"
         words += f", {cut} in all left out behind gaps" * bool(cut)
-        lines.append(("off the ridge", f"{words}; they lag: far off, S may be too low"))
+        lines.append(("off the ridge", f"{words}; errors hold what halves differ by there"))
     descents = sum(ladder["descents"] for ladder in ladders)
     lines.append(("descents", f"{descents} replicas went from the first rung to the last"))
     known = [abs(d) for d in rungs["halves"]["difference"] if d is not None]

@@ -16,93 +16,16 @@ from wlnn.base import store
 from wlnn.base.statistics import ln_sum, t_factor
 from wlnn.ladder import branches
 from wlnn.ladder.diagnostics import warnings
+from wlnn.ladder.halving import SURE, between, binned, burn_in, by_progress, lag, marginal, smoothed
 from wlnn.ladder.joint import Joint, joined
-from wlnn.ladder.samples import SLICES, Samples, gathered
+from wlnn.ladder.samples import SLICES
 from wlnn.ladder.state import DONE, RUN, Ladder
 from wlnn.landscape.grid import Grid
 from wlnn.landscape.landscape import Landscape
 from wlnn.landscape.verdict import with_verdict
 from wlnn.settings.ladder import LadderSettings
 
-AGREE = 0.99  # level of Student's t, by which the halves may differ in a row
 APART = 0.999  # level of the test of two kinds of starts: 1 of 1000 in a row
-SURE = 0.1  # nats: halves that differ by less agree
-NEIGHBOURS = 2  # rows of x on either side, over which errors of few ladders are smoothed
-
-
-def binned(grid: Grid, samples: Samples, ln_w: np.ndarray):
-    """S ``(nx, ny)`` (NaN where nobody was), visits, and the sum of accuracies over visits."""
-    ix, iy = grid.index(samples.x, samples.y)
-    inside = ix >= 0
-    cell = (ix * grid.shape[1] + iy)[inside]
-    ln = (ln_w + np.log(samples.count))[inside]
-    n = grid.shape[0] * grid.shape[1]
-    top = np.full(n, -np.inf)
-    np.maximum.at(top, cell, ln)
-    total = np.bincount(cell, np.exp(ln - top[cell]), n)
-    visits = np.bincount(cell, samples.count[inside], n)
-    right = np.bincount(cell, (samples.count * samples.accuracy)[inside], n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = np.where(total > 0, np.log(total) + top, np.nan)
-    shape = grid.shape
-    return entropy.reshape(shape), visits.reshape(shape).astype(np.int64), right.reshape(shape)
-
-
-def _between(samples: Samples, first: int, end: int) -> Samples:
-    chosen = (samples.slice >= first) & (samples.slice < end)
-    return Samples(*(column[chosen] for column in samples))
-
-
-def marginal(grid: Grid, samples: Samples, ln_w: np.ndarray) -> np.ndarray:
-    """S(x) ``(nx,)``: as :func:`binned`, whatever y."""
-    ix = grid.x.index(samples.x)
-    whole = Grid(grid.x, type(grid.y).single())
-    return binned(whole, samples._replace(y=np.zeros(ix.size)), ln_w)[0][:, 0]
-
-
-def halves(ladders: Sequence[Ladder], samples: Sequence[Samples], grid: Grid, dropped: int):
-    """S(x) ``(2, R, nx)`` of the two halves of what is left after ``dropped`` slices."""
-    middle = (dropped + SLICES + 1) // 2
-    found = []
-    for first, end in ((dropped, middle), (middle, SLICES)):
-        parts = []
-        for ladder, own in zip(ladders, samples, strict=True):
-            some = joined(ladder, _between(own, first, end))
-            parts.append(marginal(grid, some.samples, some.ln_w))
-        found.append(parts)
-    return np.array(found)
-
-
-def disagreement(both: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean difference of the halves by row of x, and its combined error, ``(nx,)`` each.
-
-    The error is sqrt(var_1 / R + var_2 / R) over R ladders, rms over neighbouring rows; infinite
-    for one ladder. Rows that a half of a ladder lacks are NaN.
-    """
-    difference = (both[1] - both[0]).mean(axis=0)
-    n = both.shape[1]
-    if n < 2:
-        return difference, np.full(difference.size, np.inf)
-    return difference, _smoothed((both.var(axis=1, ddof=1) / n).sum(axis=0))
-
-
-def burn_in(ladders, samples, grid: Grid, most: float) -> tuple[int, np.ndarray, bool, np.ndarray]:
-    """Slices to drop, the halves' difference by row of x ``(nx,)``, whether they agree, the halves.
-
-    The least number of slices, in steps of two, after which the halves of the rest differ by at
-    most Student's t of :data:`AGREE` combined errors, or 0.1 nat, in every row; the most that is
-    allowed if there is none. R ladders give a row 2 (R - 1) degrees of freedom.
-    """
-    candidates = [k for k in range(0, SLICES, 2) if k <= most * SLICES]
-    for dropped in candidates[1:] or candidates:
-        both = halves(ladders, samples, grid, dropped)
-        difference, error = disagreement(both)
-        known, n = ~np.isnan(difference), both.shape[1]
-        factor = t_factor(2 * n - 1, AGREE) if n > 1 else 1.0
-        agree = bool((np.abs(difference) <= np.maximum(factor * error, SURE))[known].all())
-        if agree:
-            break
-    return dropped, difference, agree, both
 
 
 def two_starts(curves: np.ndarray, heated: int, sure: float = SURE) -> tuple[np.ndarray, bool]:
@@ -119,7 +42,7 @@ def two_starts(curves: np.ndarray, heated: int, sure: float = SURE) -> tuple[np.
     if freedom < 1:
         return difference, True
     within = ((cold - cold.mean(axis=0)) ** 2).sum(axis=0) + ((hot - hot.mean(axis=0)) ** 2).sum(0)
-    error = _smoothed(within / freedom * (1 / len(cold) + 1 / len(hot)))
+    error = smoothed(within / freedom * (1 / len(cold) + 1 / len(hot)))
     known, most = ~np.isnan(difference), t_factor(freedom + 1, APART)
     return difference, bool((np.abs(difference) <= np.maximum(most * error, sure))[known].all())
 
@@ -137,13 +60,6 @@ def _mean_y(grid: Grid, entropies: np.ndarray) -> np.ndarray:
 def _largest(difference: np.ndarray) -> float | None:
     """The largest absolute difference of all rows; None if none is known."""
     return None if np.isnan(difference).all() else float(np.nanmax(np.abs(difference)))
-
-
-def _smoothed(variance: np.ndarray) -> np.ndarray:
-    """Errors ``(nx,)``: root of the mean variance of neighbouring rows; NaN rows are left out."""
-    rows = np.arange(variance.size)
-    near = (np.abs(rows[:, None] - rows) <= NEIGHBOURS) & ~np.isnan(variance)
-    return np.sqrt(near @ np.nan_to_num(variance) / np.maximum(near.sum(axis=1), 1))
 
 
 def landscape(
@@ -202,18 +118,21 @@ def landscape(
     if starts:
         meta["rungs"]["starts"] = starts
     meta["rungs"]["warnings"] = warnings(meta["rungs"])
+    under_way = lag(grid, ladders, entropies)
     reliable = (visits > 0).all(axis=0) & starts.get("agree", True)
+    if under_way.size:
+        reliable &= ~np.isnan(under_way)
     networks = _replicas(problem, grid, ladders) if settings.keep_networks else {}
-    whole = Landscape(grid, entropies, total, reliable, meta, networks=networks, accuracy=accuracy)
+    whole = Landscape(grid, entropies, total, reliable, meta, {}, networks, accuracy, under_way)
     return with_verdict(whole)
 
 
 def _in_equilibrium(settings, grid: Grid, ladders) -> tuple[list[Joint], tuple]:
     """The samples of each ladder without its burn-in, joined; and what :func:`burn_in` gives."""
-    samples = [_by_progress(ladder) for ladder in ladders]
+    samples = [by_progress(ladder) for ladder in ladders]
     found = burn_in(ladders, samples, grid, settings.burn_in)
     pairs = zip(ladders, samples, strict=True)
-    return [joined(ladder, _between(own, found[0], SLICES)) for ladder, own in pairs], found
+    return [joined(ladder, between(own, found[0], SLICES)) for ladder, own in pairs], found
 
 
 def _starts(grid: Grid, ladders, joints, heated: np.ndarray, halves: np.ndarray) -> dict:
@@ -259,14 +178,6 @@ def _replicas(problem, grid: Grid, ladders: Sequence[Ladder]) -> dict[str, np.nd
     bins = np.stack(grid.index(points[:, 0], points[:, 1]), axis=1)
     inside = bins[:, 0] >= 0
     return {"bins": bins[inside], "theta": theta[inside], "points": points[inside]}
-
-
-def _by_progress(ladder: Ladder) -> Samples:
-    """All samples of a run, in slices of what was done of it so far."""
-    samples = gathered(ladder.parts)
-    if ladder.phase == DONE:
-        return samples
-    return samples._replace(slice=samples.slice * SLICES // (samples.slice.max() + 1))
 
 
 def _rungs_of(settings: LadderSettings, ladder: Ladder, joint: Joint) -> dict:

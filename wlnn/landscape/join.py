@@ -139,6 +139,7 @@ def join(landscapes: Sequence[Landscape], names: Sequence[str]) -> Landscape:
         history,
         next((landscape.networks for landscape in landscapes if landscape.networks), {}),
         _mean_accuracy(landscapes),
+        _mean_lag(landscapes),
     )
     return with_verdict(joint)
 
@@ -218,6 +219,12 @@ def _rungs(parts: Sequence[dict], names: Sequence[str]) -> dict:
             each = [start[name] for start in starts if start.get(name) is not None]
             found["starts"][name] = max(each, default=None)
     return found
+
+
+def _mean_lag(landscapes: Sequence[Landscape]) -> np.ndarray:
+    """That of all runs: what all of them have yet to go does not become less by more of them."""
+    parts = [landscape.lag for landscape in landscapes if landscape.lag.size]
+    return np.mean(parts, axis=0) if parts else np.zeros((0, 0))
 
 
 def _mean_accuracy(landscapes: Sequence[Landscape]) -> np.ndarray:

@@ -90,6 +90,8 @@ class Landscape:
             end of a round, and "points" ``(m, 3)``, its x, y and true accuracy.
         accuracy: mean true accuracy of the visits of each bin ``(nx, ny)``, NaN where there were
             none, if y is a smoothed accuracy; otherwise empty.
+        lag: part of :attr:`error` ``(nx, ny)`` of ladders with rungs off their ridge: nats by which
+            S of a bin there is still under way, 0 on the ridge; otherwise empty.
     """
 
     grid: Grid
@@ -100,6 +102,7 @@ class Landscape:
     history: dict[str, np.ndarray] = field(default_factory=dict)
     networks: dict[str, np.ndarray] = field(default_factory=dict)
     accuracy: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    lag: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     __repr__, _repr_html_ = shown.in_words, shown.in_html
 
@@ -198,9 +201,11 @@ class Landscape:
     def error(self) -> np.ndarray:
         """Standard error of :attr:`entropy`, sd / sqrt(R) or the jackknife's; NaN unless all know.
 
-        The 95 % interval is this times :meth:`t_factor`. No bias of order 1 / steps is in it.
+        The 95 % interval is this times :meth:`t_factor`. No bias of order 1 / steps is in it, but
+        for :attr:`lag`.
         """
-        return standard_error(self.of_walkers(self.entropies))
+        spread = standard_error(self.of_walkers(self.entropies))
+        return np.hypot(spread, self.lag) if self.lag.size else spread
 
     def t_factor(self, level: float = 0.95) -> float:
         """Student's t with R - 1 degrees of freedom: half the two-sided interval per error."""
@@ -333,6 +338,7 @@ class Landscape:
             **{f"history.{name}": array for name, array in self.history.items()},
             **{f"networks.{name}": array for name, array in self.networks.items()},
             **({"accuracy": self.accuracy} if self.accuracy.size else {}),
+            **({"lag": self.lag} if self.lag.size else {}),
         }
         axes = {"x": list(self.grid.x), "y": list(self.grid.y)}
         return store.save(path, arrays, {"kind": "landscape", "axes": axes, "meta": self.meta})
@@ -357,8 +363,8 @@ class Landscape:
         )
         grid = Grid(Axis(*meta["axes"]["x"]), Axis(*meta["axes"]["y"]))
         main = (arrays[name] for name in ("entropies", "visits", "reliable"))
-        accuracy = arrays.get("accuracy", np.zeros((0, 0)))
-        return cls(grid, *main, meta["meta"], history, networks, accuracy)
+        accuracy, lag = (arrays.get(name, np.zeros((0, 0))) for name in ("accuracy", "lag"))
+        return cls(grid, *main, meta["meta"], history, networks, accuracy, lag)
 
 
 def finished(directory) -> Landscape | None:
