@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures.process import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 
@@ -57,6 +57,7 @@ class Engine(Executor):
         self.seen: dict[str, dict] = {}  # versions by the name of the worker
         self.lost, self.now, self.counted = 0, None, 0.0
         self.tell: Callable[[str], None] = lambda _: None  # what is worth a line
+        self.release: Callable[[], None] = lambda: None  # nothing more will be asked of it
 
     def submit(self, function: Callable, /, *arguments) -> Future:
         """As of every executor; one that broke is made again, if it can be."""
@@ -178,17 +179,24 @@ def processes(workers: int) -> Iterator[Engine]:
         ours.update(set(multiprocessing.active_children()) - others)
         return pool
 
-    engine = Engine(make, NEAR_SECONDS, name=f"processes:{workers}")
+    def release() -> None:
+        """Ends of workers take a while, and there may be pictures to draw meanwhile."""
+        if not ending:
+            end = partial(engine.executor.shutdown, cancel_futures=True)
+            ending.append(threading.Thread(target=end))
+            ending[0].start()
+            _before_exit(ending[0].join)
+
+    engine, ending = Engine(make, NEAR_SECONDS, name=f"processes:{workers}"), []
+    engine.release = release
     try:
         yield engine
     except BaseException:  # an error or Ctrl-C: what still runs is of no use
-        engine.executor.shutdown(wait=False, cancel_futures=True)
         for worker in ours:
             worker.terminate()
         raise
-    ending = threading.Thread(target=engine.executor.shutdown)
-    ending.start()  # their ends take a while, and there may be more to do
-    _before_exit(ending.join)
+    finally:
+        release()
 
 
 def _before_exit(wait: Callable[[], None]) -> None:

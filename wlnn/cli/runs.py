@@ -143,6 +143,8 @@ def _landscape(
         page = LivePage(directory, progress.report)
         follow = page if live else progress.report
         landscape = recipe.sample(problem, directory, threads, follow, **_place(engine))
+        if engine is not None and not isinstance(engine, Host) and not again:
+            engine.release()  # the workers of a run by itself, while its pictures are drawn
         if had_finished:
             progress.note(f"{directory}: finished already; this is its result")
         progress.note(f"{directory}: {reached(landscape)}")
