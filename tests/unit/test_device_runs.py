@@ -158,6 +158,8 @@ def test_a_device_that_is_not_there(monkeypatch):
     assert "--on and --device exclude each other" in told(*SAMPLE, "cuda", "--on", "processes:2")
     found = run("devices")
     assert found.out.count("Fake H1") == 2
+    assert "its speed is unmeasured so far" in found.out
+    assert "are not captured in a CUDA graph, which is not built" in found.out
     assert found.status == 0
 
 
