@@ -6,6 +6,7 @@ No time is judged.
 import importlib
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,6 +150,29 @@ def test_no_sum_before_a_relu_is_rounded_or_zero(benchmarks):
         assert z.all()
         assert 0.2 < (z > 0).mean() < 0.8
         h = np.maximum(z, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "sentence"),
+    [
+        ("PyTorch eager, one by one", "torch", "PyTorch is not installed: pip install torch"),
+        (GRAPHS[0], "torch", "PyTorch is not installed: pip install torch"),
+        ("JAX, jit of vmap", "jax", "JAX is not installed: pip install 'jax[cuda13]'"),
+    ],
+)
+def test_what_is_not_installed_is_a_sentence(name, library, sentence, benchmarks, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    case, program = benchmarks("peers.force_case").case_of(4, 2, 5), benchmarks("gpu_peers")
+    assert program.measured(program.PEERS[name], case, None, 0.01) == {"reason": sentence}
+
+
+def test_a_pytorch_without_cuda_is_a_sentence(benchmarks, monkeypatch):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    case, program = benchmarks("peers.force_case").case_of(4, 2, 5), benchmarks("gpu_peers")
+    for name in (GRAPHS[0], "PyTorch eager, one batch"):
+        row = program.measured(program.PEERS[name], case, SimpleNamespace(name="cuda:0"), 0.01)
+        assert row == {"reason": f"this PyTorch ({torch.__version__}) finds no CUDA device"}
 
 
 def test_what_fails_or_takes_too_long_is_a_sentence(benchmarks):
