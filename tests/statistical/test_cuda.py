@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from device_cases import GRID, NETWORKS, in_numpy, problem_of
+from resumed import KINDS, begin, end, small_problem, training
 
-from wlnn.backend.device import DeviceError, device_of
+from wlnn.backend.device import Cuda, DeviceError, device_of
 from wlnn.backend.noise import Philox
 from wlnn.canonical import langevin
 from wlnn.canonical.run import simulate
@@ -158,6 +159,23 @@ def test_trainings_are_those_of_numpy(cuda):
     here, there = (train_many(task, settings, device=device) for device in (None, cuda))
     for name, values in here.records.items():
         np.testing.assert_allclose(values, there.records[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("first", ["device", "cpu"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_one_began_the_other_one_ends(kind, first, cuda, tmp_path, monkeypatch):
+    """Stopped half way on the device, the run goes on on the CPU, and the other way round."""
+    problem, folder, put, moved = small_problem(), tmp_path / "run", Cuda.put, []
+    monkeypatch.setattr(Cuda, "put", lambda self, array: moved.append(0) or put(self, array))
+    order = (cuda, None) if first == "device" else (None, cuda)
+    begin(kind, problem, folder, order[0], monkeypatch)
+    before = len(moved)
+    found = end(kind, problem, folder, order[1])
+    assert (before > 0, len(moved) > before) == (first == "device", first == "cpu")
+    assert cuda.about in (folder / "run.json").read_text()
+    if kind is training:
+        for name, values in training(problem, None, None).records.items():
+            np.testing.assert_allclose(found.records[name], values, rtol=1e-3, atol=1e-3)
 
 
 def test_too_many_walkers_are_refused_before_they_move(cuda):

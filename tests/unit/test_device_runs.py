@@ -2,7 +2,6 @@
 other way round; and every reason for which there is no device, in one sentence.
 """
 
-import signal
 import sys
 from dataclasses import replace
 
@@ -10,69 +9,36 @@ import fake_cupy
 import numpy as np
 import pytest
 from command_line import run
+from resumed import KINDS, MD, TRAIN, WLMD, begin, end, md, small_problem, wlmd
 
 import wlnn
 from wlnn.backend.device import DeviceError, device_of
 from wlnn.base.errors import UserError
-from wlnn.base.running import Interrupted
 from wlnn.canonical.run import simulate
 from wlnn.canonical.search import search
-from wlnn.ladder import run as ladder_run
-from wlnn.landscape.grid import Axis, Grid
 from wlnn.networks.fnn import FNN
-from wlnn.settings.ladder import LadderSettings
-from wlnn.settings.samplers import WLMDSettings
-from wlnn.settings.tables import MDSettings, SeekSettings, Settings, TrainSettings
+from wlnn.settings.tables import SeekSettings, Settings
 from wlnn.tasks.catalogue import load_task
 from wlnn.tasks.field import field_on
 from wlnn.tasks.smooth import NetworkVariables
 from wlnn.training.run import train_many
 from wlnn.wlmd import run as wlmd_run
 
-GRID = Grid(Axis("x", -4.0, 4.0, 16), Axis("y", -6.0, 6.0, 12))
-MD = MDSettings(temperature=0.05, steps=200, record=10, walkers=3, dt=0.01)
-WLMD = WLMDSettings(
-    steps=60, round=20, report=20, tables=1, walkers=3, x_low=-6.0, x_high=12.0, y_low=-12.0,
-    y_high=14.0, dt=1e-3, checks=False, t1=10.0, t2=20.0, t3=5.0, start_x=20.0, spacing=0.2,
-)  # fmt: skip
-LADDER = LadderSettings(
-    ladders=2, steps=2800, x_low=-0.5, draws=200, descent=30, pilot=6, stretch=10, sample_every=10,
-)  # fmt: skip
 SEEK = Settings(
     seek=SeekSettings(evaluations=200, runs=2, stretch=5, low=0.02, high=0.2, replicas=2), md=MD
 )
-TRAIN = TrainSettings(epochs=6, runs=3, batch_size=3)
 
 
 @pytest.fixture(scope="module")
 def problem():
-    """A network 2-4-1 on 6 + 6 points, by its definition alone."""
-    task = load_task("spiral-regress", width=4, points=6, seed=0)
-    return replace(NetworkVariables(task).problem(), gradient_system=None, train_system=None)
-
-
-def md(problem, folder, device, report=None):
-    return simulate(problem, MD, folder, report=report, device=device)
-
-
-def wlmd(problem, folder, device, report=None):
-    return wlmd_run.sample(problem, WLMD, folder, report=report, device=device)
-
-
-def ladder(problem, folder, device, report=None):
-    return ladder_run.sample(problem, LADDER, folder, report=report, grid=GRID, device=device)
+    return small_problem()
 
 
 def seek(problem, folder, device, report=None):
     return search(problem, SEEK, "tempering", folder, report=report, device=device)
 
 
-def training(problem, folder, device, report=None):
-    task = load_task("spiral-regress", width=4, points=6, seed=0)
-    return train_many(task, TRAIN, folder, report=report, device=device)
-
-
-CASES = [(kind, first) for kind in (md, wlmd, training, ladder) for first in ("cuda", "cpu")]
+CASES = [(kind, first) for kind in KINDS for first in ("cuda", "cpu")]
 CASES[-1] = pytest.param(*CASES[-1], marks=pytest.mark.slow)
 
 
@@ -80,24 +46,12 @@ CASES[-1] = pytest.param(*CASES[-1], marks=pytest.mark.slow)
 def test_what_one_device_began_another_one_ends(kind, first, problem, tmp_path, monkeypatch):
     """Stopped half way, its checkpoint goes on elsewhere; both are in run.json."""
     fake_cupy.install(monkeypatch)
-    monkeypatch.setattr("wlnn.base.running.REPORT_SECONDS", -1.0)
-    monkeypatch.setattr("wlnn.base.pool.STRETCH_SECONDS", 1e-3)
-    folder, parts = tmp_path / "run", []
-
-    def stop(report):
-        parts.append(report.part)
-        if report.part > 0.3:
-            signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(Interrupted):
-        kind(problem, folder, first, stop)
-    assert 0.3 < parts[-1] < 1
+    folder = tmp_path / "run"
+    begin(kind, problem, folder, first, monkeypatch)
     before = fake_cupy.counts["launches"]
     assert (before > 100) == (first == "cuda")
     other = {"cuda": "cpu", "cpu": "cuda"}[first]
-    first_part = []
-    kind(problem, folder, other, lambda report: report.notes or first_part.append(report.part))
-    assert first_part[0] >= 0.3  # nothing is made again
+    end(kind, problem, folder, other)
     assert (fake_cupy.counts["launches"] > before) == (other == "cuda")
     assert "cuda:0 (Fake H1, CuPy" in (folder / "run.json").read_text()
 
@@ -204,6 +158,8 @@ def test_a_device_that_is_not_there(monkeypatch):
     assert "--on and --device exclude each other" in told(*SAMPLE, "cuda", "--on", "processes:2")
     found = run("devices")
     assert found.out.count("Fake H1") == 2
+    assert "its speed is unmeasured so far" in found.out
+    assert "are not captured in a CUDA graph, which is not built" in found.out
     assert found.status == 0
 
 

@@ -30,5 +30,6 @@ def devices():
         click.echo(f"cuda      {why_not}")
     else:
         click.echo(
-            "cuda is tested by a stand-in on the CPU; its speed is not measured (docs/gpu.md)."
+            "cuda is tested by a stand-in on the CPU; its speed is unmeasured so far, and steps "
+            "are not captured in a CUDA graph, which is not built (docs/gpu.md)."
         )
