@@ -3,7 +3,7 @@
 The spiral regressions 2-W-W-1 on 250 + 250 points. A step is what a force needs: ln of train and
 test loss of every network, and the gradient of ux x + uy y. Each peer is compared first: losses and
 gradients must be those of the NumPy definition in double precision to 1e-5 of them, and where they
-are not (to 1e-2 in TF32) the row says so in the place of a time. Steps are in ``peers/force_peers.py``.
+are not (to 1e-2 in TF32) the row says so in the place of a time. Steps: ``peers/force_peers.py``.
 
 Printed as JSON lines, each as soon as it is known; a peer that is not installed, or fails, is a
 sentence. ``gpu.py`` runs this at its end. With --cpu all of it runs on the CPU, small.
