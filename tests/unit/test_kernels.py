@@ -19,7 +19,7 @@ from command_line import run
 from kernel_twins import CHECKS
 
 from wlnn.backend import launch
-from wlnn.backend.device import device_of
+from wlnn.backend.device import DeviceError, device_of
 from wlnn.canonical import langevin
 from wlnn.tasks.catalogue import load_task
 from wlnn.tasks.field import field_of, field_on
@@ -161,6 +161,29 @@ def test_kernels_fit_into_registers(card, assembled):
         assert "0 bytes spill stores, 0 bytes spill loads" in found.stderr
 
 
+def test_a_kernel_that_fails_on_its_way_is_one_sentence():
+    """Those that were not tried at the beginning are compiled at the first step."""
+
+    class Kernel:
+        __name__ = "feel"
+
+        def __getitem__(self, where):
+            def start(*_):
+                raise RuntimeError("ptxas: too many\n resources requested.")
+
+            return start
+
+    stream = SimpleNamespace(ptr=0)
+    cupy = SimpleNamespace(cuda=SimpleNamespace(get_current_stream=lambda: stream))
+    cuda = SimpleNamespace(legacy_default_stream=lambda: None)
+    with pytest.raises(DeviceError) as told:
+        launch.Launcher(cuda, cupy, "0.30", DeviceError)(Kernel(), 1, 128)
+    assert str(told.value) == (
+        "the kernel feel does not run on this device (RuntimeError: ptxas: too many resources "
+        "requested); uninstall numba-cuda to go on without kernels."
+    )
+
+
 def lacking(monkeypatch, version):
     """numba-cuda of that version, or none."""
     real = metadata.version
@@ -202,7 +225,7 @@ def test_why_there_are_no_kernels_is_told(version, sentence, monkeypatch):
 def test_kernels_that_run_are_told(monkeypatch):
     """And can be left out."""
     fake_cupy.install(monkeypatch)
-    monkeypatch.setattr(launch, "launcher", lambda _: SimpleNamespace(about="numba-cuda 0.30.4"))
+    monkeypatch.setattr(launch, "launcher", lambda *_: SimpleNamespace(about="numba-cuda 0.30.4"))
     device = device_of("cuda")
     assert device.about == "cuda:0 (Fake H1, CuPy 14.2.0, numba-cuda 0.30.4)"
     assert "kernels: numba-cuda 0.30.4" in run("devices").out

@@ -77,7 +77,7 @@ class Cuda(Host):
         found = copy(self)
         try:
             with found.using():
-                found.kernels = launcher(self.cupy)
+                found.kernels = launcher(self.cupy, DeviceError)
             found.about = f"{self.about[:-1]}, {found.kernels.about})"
         except NoKernels as reason:
             found.no_kernels = str(reason)

@@ -24,10 +24,12 @@ class Launcher:
         cuda: ``numba.cuda``.
         cupy: the array library.
         version: of numba-cuda.
+        failed: the exception of a kernel that does not compile or start.
     """
 
-    def __init__(self, cuda, cupy, version: str):
+    def __init__(self, cuda, cupy, version: str, failed: type[Exception] = NoKernels):
         self.cuda, self.cupy, self.about = cuda, cupy, f"numba-cuda {version}"
+        self.failed = failed
 
     def view(self, array):
         """An array of CuPy as Numba takes it, the same memory; None is returned as it is.
@@ -43,11 +45,20 @@ class Launcher:
 
     def __call__(self, kernel, blocks, threads: int, *args) -> None:
         """Launch ``kernel`` on ``blocks`` (a number, or two) of ``threads``; arrays are views."""
-        kernel[blocks, threads, self.stream()](*args)
+        try:
+            kernel[blocks, threads, self.stream()](*args)
+        except Exception as error:  # of Numba, CUDA's libraries, compiler and driver
+            name = getattr(kernel, "__name__", "of Numba")
+            raise self.failed(
+                f"the kernel {name} does not run on this device ({_in_words(error)}); uninstall "
+                "numba-cuda to go on without kernels."
+            ) from error
 
 
-def launcher(cupy) -> Launcher:
+def launcher(cupy, failed: type[Exception] = NoKernels) -> Launcher:
     """What launches kernels on the device of CuPy that is in use, after a kernel was tried there.
+
+    A kernel that fails later raises ``failed``.
 
     Raises:
         NoKernels: no numba-cuda, an old one, or one that cannot compile or compute there.
@@ -64,16 +75,18 @@ def launcher(cupy) -> Launcher:
         from numba.cuda.core import config
 
         config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a few walkers are few blocks, and meant to be
-        found = Launcher(cuda, cupy, version)
+        found = Launcher(cuda, cupy, version, failed)
         worst = _tried(found)
     except Exception as error:  # of Numba, CUDA's libraries, compiler and driver
-        reason = " ".join(str(error).split())[:160].rstrip(".")
-        raise NoKernels(
-            f"numba-cuda {version} runs no kernel here ({type(error).__name__}: {reason})"
-        ) from error
+        cause = error.__cause__ if isinstance(error, failed) else error
+        raise NoKernels(f"numba-cuda {version} runs no kernel here ({_in_words(cause)})") from error
     if not worst < 1e-3:
         raise NoKernels(f"numba-cuda {version} computes wrong numbers here: they are {worst:g} off")
     return found
+
+
+def _in_words(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160].rstrip('.')}"
 
 
 def _tried(launch: Launcher) -> float:
