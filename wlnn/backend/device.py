@@ -8,6 +8,7 @@ imported before it is asked for. What runs on it is not known here.
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 from copy import copy
 
@@ -135,6 +136,7 @@ class Cuda(Host):
         Raises:
             DeviceError: fewer than wanted; or ``work`` needs something that CuPy has not.
         """
+        gc.collect()  # arrays that only a circle of objects holds still take memory
         free, total = self.memory()
         one, two = (self._taken(work, n, what) for n in (1, 2))
         each = max(two - one, 1) + own
