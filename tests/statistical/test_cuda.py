@@ -92,7 +92,7 @@ def test_a_round_is_that_of_numpy_and_repeats_to_the_bit(cuda):
 def test_kernels_move_as_the_text_does(cuda):
     """The same walkers, with hills, in a frozen potential and at a temperature; and odd sizes."""
     if cuda.kernels is None:
-        pytest.skip("this is the text")
+        pytest.skip("without kernels there is nothing to compare")
     problem, plain = problem_of("small", 20), cuda.plain()
     surface = make_surface(GRID, 0.2, Walls(-9, 3, -9, 9), mirror=False)
     motion = wlmd.make_motion(problem, 1e-2, 1e-2, 2)
