@@ -10,12 +10,15 @@ part of a run of a minute. With `--minute` whole runs of a minute are compared i
 """
 
 import argparse
+import ctypes
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 
 import wlnn
 from wlnn.base.engines import processes
@@ -23,6 +26,7 @@ from wlnn.base.engines import processes
 WORDS = ["--task", "spiral-classify", "--layers", "2", "--width", "4"]
 WORDS += ["--set", "wlmc.anchor_draws=10000"]
 MINUTE = 60.0
+SUBREAPER = 36  # of Linux: PR_SET_CHILD_SUBREAPER
 
 
 def command(steps: float, workers: int, where: list[str]) -> tuple[float, float]:
@@ -32,9 +36,13 @@ def command(steps: float, workers: int, where: list[str]) -> tuple[float, float]
         words = [*WORDS, "--walkers", str(workers), "--steps", f"{steps:g}", *where]
         whole = [sys.executable, "-m", "wlnn", "sample", *words, "--out", f"{folder}/run"]
         subprocess.run(whole, check=True, capture_output=True)
+        seconds = time.monotonic() - begun
+    with suppress(ChildProcessError):
+        while os.wait():  # for what the command began, too
+            pass
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - begun, used
+    return seconds, used
 
 
 def pairs(rounds: int, one, other) -> list[tuple]:
@@ -68,6 +76,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="and walkers")
     parser.add_argument("--minute", action="store_true", help="whole runs of 6e8 steps")
     options = parser.parse_args()
+    ctypes.CDLL(None).prctl(
+        SUBREAPER, 1
+    )  # children of ended children become ours: their time counts
     n = options.workers
     threads, elsewhere = ["--threads", str(n)], ["--on", f"processes:{n}"]
     command(1e5, n, elsewhere)  # which may compile
@@ -84,7 +95,7 @@ def main() -> None:
     settings = wlnn.WLMCSettings(
         walkers=n, steps=int(options.steps), stages=100, anchor_draws=10_000
     )
-    with processes(n) as engine:
+    with processes(n, forked=True) as engine:
 
         def run(executor=None) -> float:
             begun = time.monotonic()

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from wlnn.base.engines import engine_on
+from wlnn.base.clusters import engine_on
 from wlnn.base.pool import Shared, executor_of, itself, run_units, workers_of
 from wlnn.ladder.blocks import Block, advance_block
 from wlnn.ladder.crew import Climber, Crew, idle

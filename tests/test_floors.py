@@ -35,7 +35,7 @@ ONLY_IN = {
     "matplotlib": ("wlnn.report.plot",),
     "numba": (
         "wlnn.backend.",
-        "wlnn.base.engines",  # workers load it ahead
+        "wlnn.base.ahead",  # what workers begin with
         "wlnn.networks.compiled.",
         "wlnn.wlmc.driver",
         "wlnn.wlmd.driver",
@@ -49,7 +49,7 @@ ONLY_IN = {
     "cupy": ("wlnn.backend.device",),
     "torch": ("wlnn.torch.",),
     "tensorboard": ("wlnn.tasks.readers.event_files",),
-    **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.engines",)),
+    **dict.fromkeys(("distributed", "dask_jobqueue", "mpi4py", "yaml"), ("wlnn.base.clusters",)),
     "cloudpickle": ("wlnn.base.engines",),
     **dict.fromkeys(("arviz", "pandas", "xarray"), ("wlnn.base.frames",)),
     "tqdm": ("wlnn.base.progress",),

@@ -14,7 +14,8 @@ import pytest
 from command_line import run
 
 from wlnn.base import pool, store
-from wlnn.base.engines import Engine, engine_on
+from wlnn.base.clusters import engine_on
+from wlnn.base.engines import Engine
 from wlnn.base.errors import UserError
 from wlnn.landscape.landscape import Landscape
 from wlnn.settings.samplers import WLMCSettings
@@ -74,7 +75,7 @@ def test_a_client_without_the_key_is_refused(cluster, tmp_path, monkeypatch):
     with pytest.raises((OSError, TypeError, ValueError)):
         Client(address, timeout=5)
     stranger = Security.temporary()
-    monkeypatch.setattr("wlnn.base.engines.CONNECT_SECONDS", 5)
+    monkeypatch.setattr("wlnn.base.clusters.CONNECT_SECONDS", 5)
     monkeypatch.setattr("distributed.Security", lambda: stranger)
     refused = pytest.raises(UserError, match=r"no connection: .*key and certificate are its own")
     with refused, engine_on(f"dask:{address}"):

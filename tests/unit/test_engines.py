@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,9 @@ import numpy as np
 import pytest
 from command_line import run
 
-from wlnn.base import engines, pool
-from wlnn.base.engines import Engine, engine_on, processes
+from wlnn.base import clusters, engines, pool
+from wlnn.base.clusters import engine_on
+from wlnn.base.engines import Engine, processes
 from wlnn.base.errors import UserError
 from wlnn.base.pool import Shared, itself, run_units
 from wlnn.base.running import stoppable
@@ -250,9 +252,10 @@ def killing(folder, state, seconds, stop):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_one_stretch(tmp_path):
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_killed_worker_costs_one_stretch(tmp_path, forked):
     states = [(0, 0), (1, 0), (2, 0)]
-    with processes(2) as engine, Shared(partial(itself, tmp_path)) as shared:
+    with processes(2, forked) as engine, Shared(partial(itself, tmp_path)) as shared:
         found = run_units(
             killing, shared, states, lambda s: s[1] == 4, engine, np.zeros(1, np.uint8),
             lambda _: None,
@@ -347,19 +350,23 @@ def test_a_library_that_takes_ctrl_c_gives_it_back(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     before = signal.getsignal(signal.SIGINT)
-    engines._library("greedy_engine", "dask")
+    clusters._library("greedy_engine", "dask")
     assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what is blocked")
-def test_what_python_starts_beside_the_workers_outlives_a_closed_terminal(tmp_path):
+@pytest.mark.parametrize("forked", [False, True])
+def test_what_python_starts_beside_the_workers_outlives_a_closed_terminal(tmp_path, forked):
     script = (
-        "import signal\n"
+        "import os, signal\n"
         "from multiprocessing.resource_tracker import _resource_tracker\n"
         "from wlnn.base.engines import processes\n"
         "if __name__ == '__main__':\n"
-        "    with processes(1) as engine:\n"
+        f"    with processes(1, {forked}) as engine:\n"
+        "        above = engine.submit(os.getppid).result()\n"
+        f"        assert (above != os.getpid()) == {forked}\n"
         "        pids = [_resource_tracker._pid, *engine.executor._processes]\n"
+        f"        pids += [above] * {forked}\n"
         "        for pid in pids:\n"
         "            lines = open(f'/proc/{pid}/status').read().splitlines()\n"
         "            mask = next(int(l.split()[1], 16) for l in lines if l.startswith('SigBlk'))\n"
@@ -369,7 +376,42 @@ def test_what_python_starts_beside_the_workers_outlives_a_closed_terminal(tmp_pa
     path = tmp_path / "script.py"
     path.write_text(script)
     made = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
-    assert made.stdout.split() == ["True", "True", "False"], made.stderr
+    assert made.stdout.split() == ["True"] * (2 + forked) + ["False"], made.stderr
+
+
+def loaded(_):
+    """Whether Numba was there before the first job, the parent, and threads of BLAS."""
+    return "wlnn.base.ahead" in sys.modules, os.getppid(), os.environ["OPENBLAS_NUM_THREADS"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_workers_of_a_command_are_forked_from_one_process_and_end_with_their_parent(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import os, signal, sys\n"
+        f"sys.path.append({str(Path(__file__).parent)!r})\n"
+        "from test_engines import loaded\n"
+        "from wlnn.base.engines import processes\n"
+        "if __name__ == '__main__':\n"
+        "    with processes(2, forked=True) as engine:\n"
+        "        is_loaded, above, threads = engine.submit(loaded, 0).result()\n"
+        "        print(is_loaded, threads, above, *engine.executor._processes, flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    made = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
+    is_loaded, threads, *pids = made.stdout.split()
+    assert (is_loaded, threads, len(pids)) == ("True", "1", 3), made.stderr
+    end = time.monotonic() + 10
+    while (alive := [pid for pid in pids if is_running(pid)]) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not alive
+
+
+def is_running(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_pools_have_ended_before_python_looks_after_them(tmp_path):

@@ -217,7 +217,7 @@ def engine_of(on: str | None, insecure: bool, device: str | None = None):
         found = device_of(device)
         yield None if found is CPU else found
         return
-    from wlnn.base.engines import engine_on
+    from wlnn.base.clusters import engine_on
 
     with engine_on(on or "", insecure) as engine:
         if insecure:
