@@ -1,12 +1,13 @@
 """What worker processes cost: `wlnn sample --on processes:2` against `--threads 2`.
 
-    python benchmarks/cluster_overhead.py [--rounds 8] [--steps 3e7] [--minute]
+    python benchmarks/cluster_overhead.py [--rounds 8] [--steps 4e8] [--runs 2]
 
 Two walkers of a small network (2-4-4-2). A machine that does something else too makes runs of a
-minute differ by more than what is asked, so that the cost is taken apart, each part from pairs of
-short runs in turns: what a command costs at its beginning and end (nearly no steps), and what its
-steps cost with workers that are there (messages, meetings of walkers). Both together are told as
-part of a run of a minute. With `--minute` whole runs of a minute are compared instead.
+minute differ by more than what is asked, so that the cost is taken apart: what a command costs at
+its beginning and end, from pairs of short ones in turns (nearly no steps, most meetings of the
+walkers), and what a run of a minute waits: its time less that of its stretches, which are the same
+work wherever they are made (how long they took is told, too). Both together are told as part of a
+run of a minute; the meetings of the short commands are counted twice in it.
 """
 
 import argparse
@@ -18,13 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 import wlnn
-from wlnn.base.engines import processes
+from wlnn.base.engines import NEAR_SECONDS, Engine, processes
+from wlnn.settings.tables import read_table
 
 WORDS = ["--task", "spiral-classify", "--layers", "2", "--width", "4"]
 WORDS += ["--set", "wlmc.anchor_draws=10000"]
+TABLE = read_table("spiral-classify").wlmc
 MINUTE = 60.0
 SUBREAPER = 36  # of Linux: PR_SET_CHILD_SUBREAPER
 
@@ -68,43 +73,89 @@ def told(name: str, found: list[tuple[float, float]]) -> tuple[float, float]:
     return one, middle
 
 
+def clocked(function, *arguments) -> tuple:
+    """What a stretch gives, and its seconds of the clock, in whatever process it is made."""
+    begun = time.monotonic()
+    found = function(*arguments)
+    return found, time.monotonic() - begun
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads that know how long they worked."""
+
+    seconds = 0.0
+
+    def submit(self, function, *arguments):
+        """As of every executor."""
+        return super().submit(self.work, function, *arguments)
+
+    def work(self, function, *arguments):
+        """One stretch."""
+        found, seconds = clocked(function, *arguments)
+        self.seconds += seconds
+        return found
+
+
+class Processes(Executor):
+    """Worker processes, of whom it is known how long they worked."""
+
+    seconds = 0.0
+
+    def __init__(self, engine: Engine):
+        self.engine, self._max_workers = engine, engine.workers()
+
+    def submit(self, function, *arguments):
+        """As of every executor."""
+        outer = Future()
+
+        def came(inner) -> None:
+            found, seconds = inner.result()
+            self.seconds += seconds
+            outer.set_result(found)
+
+        self.engine.submit(clocked, function, *arguments).add_done_callback(came)
+        return outer
+
+
+def waited(problem, steps: float, workers: int, engine: Engine | None) -> tuple[float, float]:
+    """Seconds that a worker waited in a run, and that it worked."""
+    settings = replace(TABLE, steps=int(steps), walkers=workers, anchor_draws=10_000)
+    clock = Threads(workers) if engine is None else Processes(engine)
+    executor = clock if engine is None else Engine(clock, NEAR_SECONDS)
+    begun = time.monotonic()
+    wlnn.sample(problem, settings, threads=workers, executor=executor)
+    work = clock.seconds / workers
+    return time.monotonic() - begun - work, work
+
+
 def main() -> None:
     """Print the parts, and the whole."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--steps", type=float, default=3e7, help="of each walker")
+    parser.add_argument("--rounds", type=int, default=8, help="pairs of short commands")
+    parser.add_argument("--runs", type=int, default=2, help="pairs of long runs")
+    parser.add_argument("--steps", type=float, default=4e8, help="of each walker of a long run")
     parser.add_argument("--workers", type=int, default=2, help="and walkers")
-    parser.add_argument("--minute", action="store_true", help="whole runs of 6e8 steps")
     options = parser.parse_args()
-    ctypes.CDLL(None).prctl(
-        SUBREAPER, 1
-    )  # children of ended children become ours: their time counts
+    ctypes.CDLL(None).prctl(SUBREAPER, 1)  # children of ended children become ours, and their time
     n = options.workers
     threads, elsewhere = ["--threads", str(n)], ["--on", f"processes:{n}"]
     command(1e5, n, elsewhere)  # which may compile
-    steps = 6e8 if options.minute else 1e5
     found = pairs(
-        options.rounds, lambda: command(steps, n, threads), lambda: command(steps, n, elsewhere)
+        options.rounds, lambda: command(1e5, n, threads), lambda: command(1e5, n, elsewhere)
     )
     told("a command, processors", [(one[1], other[1]) for one, other in found])
-    one, start = told("a command, clock", [(one[0], other[0]) for one, other in found])
-    if options.minute:
-        print(f"a run of a minute: {start / one:+.1%} of the clock")
-        return
+    _, start = told("a command, clock", [(one[0], other[0]) for one, other in found])
     problem = wlnn.load_task("spiral-classify", layers=2, width=4).problem()
-    settings = wlnn.WLMCSettings(
-        walkers=n, steps=int(options.steps), stages=100, anchor_draws=10_000
-    )
     with processes(n, forked=True) as engine:
-
-        def run(executor=None) -> float:
-            begun = time.monotonic()
-            wlnn.sample(problem, settings, threads=n, executor=executor)
-            return time.monotonic() - begun
-
-        run(), run(engine)
-        one, more = told("steps, clock", pairs(options.rounds, run, lambda: run(engine)))
-    print(f"a run of a minute: {(start + more / one * MINUTE) / MINUTE:+.1%} of the clock")
+        waited(problem, 1e5, n, None), waited(problem, 1e5, n, engine)
+        found = pairs(
+            options.runs,
+            lambda: waited(problem, options.steps, n, None),
+            lambda: waited(problem, options.steps, n, engine),
+        )
+    _, more = told("a long run waits", [(one[0], other[0]) for one, other in found])
+    told("its stretches", [(one[1], other[1]) for one, other in found])
+    print(f"a run of a minute: {(start + more) / MINUTE:+.1%} of the clock")
 
 
 if __name__ == "__main__":

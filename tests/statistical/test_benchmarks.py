@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SMALLEST = {
     "accuracy": "--seeds 1 --limit 0.2",
-    "cluster_overhead": "--steps 1e4 --rounds 1",
+    "cluster_overhead": "--steps 1e4 --rounds 1 --runs 1",
     "cluster_sim": "--slots 8",
     "convergence": "--walkers 2 --out {tmp}/a.png",
     "gpu": "--cpu --seconds 0.02 --only {case} --peers 20",
