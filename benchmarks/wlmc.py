@@ -6,7 +6,9 @@ else the machine does falls on all alike. Ratios are medians over the turns. PyT
 left out, and this is said, where there is no torch or no compiler.
 
     python benchmarks/wlmc.py [--shapes 3x6-relu,3x6-tanh,4x8-relu] [--points 40,200,1000]
-                              [--turns 11] [--seconds 0.2]
+                              [--turns 11] [--seconds 0.2] [--march native]
+
+``--march haswell`` has Numba and C++ write code for a processor with AVX2 and no more.
 """
 
 # ruff: noqa: E402
@@ -23,6 +25,13 @@ from pathlib import Path
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before NumPy and PyTorch load their libraries
+AVX2 = "sse3 ssse3 sse4.1 sse4.2 popcnt cx16 avx avx2 fma f16c bmi bmi2 lzcnt movbe"
+given = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+given.add_argument("--march", default="native", choices=("native", "haswell"))
+MARCH = given.parse_known_args()[0].march
+if MARCH == "haswell":  # before Numba is loaded, which keeps code of each processor apart
+    os.environ["NUMBA_CPU_NAME"] = MARCH
+    os.environ["NUMBA_CPU_FEATURES"] = ",".join(f"+{name}" for name in AVX2.split())
 
 import numpy as np
 from peers import wlmc_peers as peers
@@ -68,8 +77,8 @@ def make_peers(start: peers.Start, folder: Path) -> dict[str, object]:
     if peers.compiler() is None:
         print("  there is no C++ compiler: left out")
     else:
-        found["C++ float32"] = peers.Cpp(start, "float32", folder)
-        found["C++ float64"] = peers.Cpp(start, "float64", folder)
+        found["C++ float32"] = peers.Cpp(start, "float32", folder, MARCH)
+        found["C++ float64"] = peers.Cpp(start, "float64", folder, MARCH)
     return found
 
 
@@ -129,7 +138,7 @@ def two_walkers(start: peers.Start, turns: int, seconds: float) -> np.ndarray:
 
 def main() -> None:
     """Print one table per shape of network."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[given])
     parser.add_argument("--shapes", default="3x6-relu,3x6-tanh,4x8-relu")
     parser.add_argument("--points", default="40", help="in each of the two data sets")
     parser.add_argument("--turns", type=int, default=11)

@@ -280,9 +280,9 @@ def compiler() -> str | None:
 
 
 class Cpp:
-    """``wlmc_peer.cpp``, compiled for this machine and this shape."""
+    """``wlmc_peer.cpp``, compiled for a processor (``march``) and this shape."""
 
-    def __init__(self, start: Start, precision: str, folder: Path):
+    def __init__(self, start: Start, precision: str, folder: Path, march: str = "native"):
         data, network = start.task.data, start.task.network
         self.start, self.rng = start, _rng()
         self.histogram = np.zeros(start.problem.grid.shape, np.int64)
@@ -301,7 +301,7 @@ class Cpp:
         path = folder / ("_".join(map(str, macros.values())) + ".so")
         subprocess.run(
             [
-                compiler(), "-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-shared",
+                compiler(), "-std=c++17", "-O3", f"-march={march}", "-ffp-contract=fast", "-shared",
                 "-fPIC", *(f"-D{name}={value}" for name, value in macros.items()), SOURCE,
                 "-o", path,
             ],

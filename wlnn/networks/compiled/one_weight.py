@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from wlnn.backend.buffers import Buffer, broadcast, lanes, load, splat, store
-from wlnn.backend.simd import absolute, any_nonzero, fma, maximum, subtract
+from wlnn.backend.simd import absolute, any_nonzero, few_turns, fma, maximum, subtract
 from wlnn.networks.compiled import moves
 from wlnn.networks.compiled.one_weight_activations import (
+    Identity,
     activate,
     call,
     hidden,
@@ -42,9 +43,9 @@ class NetworkSystem(NamedTuple):
     inputs_of: Buffer  # (D + 1,) inputs of each layer ...
     rows_of: Buffer  # ... and its rows; hidden widths are made even by rows of zeros
     weight_start: Buffer  # (D + 1,)
-    z_start: Buffer  # (D + 1,) first row of each layer's z; outputs are layer D
-    h_start: Buffer  # (D,)
-    current: Buffer  # (D + 1,) which of the two buffers is current
+    z: Buffer  # (D + 1,) where the current rows z of each layer begin; outputs are layer D
+    both_z: Buffer  # (D + 1,) sum of that place and the one where the proposed rows begin
+    to_h: Buffer  # (D + 1,) from a row z to its h
     pending: Buffer  # (1,) whether the last proposal changed the outputs
     values: Buffer  # (4,) exp x, y of the current state and of the last proposal
     depth: int  # hidden layers D
@@ -63,19 +64,14 @@ class NetworkSystem(NamedTuple):
 
 
 @inline
-def _z(system, layer, buffer):
-    return (system.z_start[layer] + buffer * system.rows_of[layer]) * system.n
+def _proposed(system, layer):
+    """Where the proposed rows z of a layer begin."""
+    return system.both_z[layer] - system.z[layer]
 
 
 @inline
-def _h(system, layer, buffer):
-    return (system.h_start[layer] + buffer * system.rows_of[layer]) * system.n
-
-
-@inline
-def _put(system, tag, z_at, h_at, z00, z01, z10, z11):
+def _put(rows, n, tag, z_at, h_at, z00, z01, z10, z11):
     """Store two rows of two vectors of pre-activations; returns their activations."""
-    rows, n = system.rows, system.n
     step = lanes(rows)
     store(rows, z_at, z00)
     store(rows, z_at + step, z01)
@@ -119,7 +115,7 @@ def _rank_one(system, layer, row, change_at, z_from, z_to, h_to, out):
             z01 = fma(w_0, change_1, load(rows, z_from + at + step))
             z10 = fma(w_1, change_0, load(rows, z_from + at + n))
             z11 = fma(w_1, change_1, load(rows, z_from + at + n + step))
-            h00, h01, h10, h11 = _put(system, tag, z_to + at, h_to + at, z00, z01, z10, z11)
+            h00, h01, h10, h11 = _put(rows, n, tag, z_to + at, h_to + at, z00, z01, z10, z11)
             if out >= 0:
                 u_0 = broadcast(weights, last + r)
                 u_1 = broadcast(weights, last + r + 1)
@@ -133,20 +129,13 @@ def _rank_one(system, layer, row, change_at, z_from, z_to, h_to, out):
 
 
 @call
-def _affine(system, layer, z_in, h_in, z_to, h_to, out):
-    """Rows z and h of a hidden layer from the rows of the layer before, in full.
-
-    ``out`` as in :func:`_rank_one`.
-    """
-    rows, weights, n = system.rows, system.weights, system.n
+def _sums(rows, weights, tag_in, tag, n, n_in, n_rows, start, z_in, h_in, z_to, h_to, out):
+    """:func:`_affine`, with the tag of the layer before: all that it needs, a call takes long."""
     step = lanes(rows)
-    tag = of_layer(system.activation, layer)
-    n_in = system.inputs_of[layer]
-    n_rows = system.rows_of[layer]
-    last = system.weight_start[layer + 1]
+    last = start + n_rows * (n_in + 1)
     for b in range(0, n, 2 * step):
         d0 = d1 = broadcast(weights, last + n_rows)
-        w = system.weight_start[layer]
+        w = start
         at = b
         for r in range(0, n_rows, 2):
             v = w + n_in + 1
@@ -155,12 +144,9 @@ def _affine(system, layer, z_in, h_in, z_to, h_to, out):
             z = z_in + b
             h = h_in + b
             for c in range(n_in):
-                if layer == 0:
-                    p = load(rows, z)
-                    q = load(rows, z + step)
-                else:
-                    p = hidden(tag, rows, z, h)
-                    q = hidden(tag, rows, z + step, h + step)
+                few_turns()
+                p = hidden(tag_in, rows, z, h)
+                q = hidden(tag_in, rows, z + step, h + step)
                 w_c = broadcast(weights, w + c)
                 v_c = broadcast(weights, v + c)
                 z00 = fma(w_c, p, z00)
@@ -169,7 +155,7 @@ def _affine(system, layer, z_in, h_in, z_to, h_to, out):
                 z11 = fma(v_c, q, z11)
                 z += n
                 h += n
-            h00, h01, h10, h11 = _put(system, tag, z_to + at, h_to + at, z00, z01, z10, z11)
+            h00, h01, h10, h11 = _put(rows, n, tag, z_to + at, h_to + at, z00, z01, z10, z11)
             if out >= 0:
                 u_0 = broadcast(weights, last + r)
                 u_1 = broadcast(weights, last + r + 1)
@@ -180,6 +166,61 @@ def _affine(system, layer, z_in, h_in, z_to, h_to, out):
         if out >= 0:
             store(rows, out + b, d0)
             store(rows, out + b + step, d1)
+
+
+@inline
+def _affine(system, layer, z_in, h_in, z_to, h_to, out):
+    """Rows z and h of a hidden layer from the rows of the layer before, in full.
+
+    ``out`` as in :func:`_rank_one`.
+    """
+    rows, weights, n = system.rows, system.weights, system.n
+    tag = of_layer(system.activation, layer)
+    n_in, n_rows, at = system.inputs_of[layer], system.rows_of[layer], system.weight_start[layer]
+    if layer == 0:
+        tag_in = Identity()
+        _sums(rows, weights, tag_in, tag, n, n_in, n_rows, at, z_in, h_in, z_to, h_to, out)
+    else:
+        _sums(rows, weights, tag, tag, n, n_in, n_rows, at, z_in, h_in, z_to, h_to, out)
+
+
+@inline
+def _copy(rows, a, b, n):
+    """The row at b = the row at a."""
+    for k in range(0, n, lanes(rows)):
+        few_turns()
+        store(rows, b + k, load(rows, a + k))
+
+
+@inline
+def _moved(system, tag, delta, z_in, h_in, z_from, z_to):
+    """The row at z_to = that at z_from + delta times the activations at z_in, h_in."""
+    rows = system.rows
+    factor = splat(rows, delta)
+    for b in range(0, system.n, lanes(rows)):
+        few_turns()
+        z = fma(factor, hidden(tag, rows, z_in + b, h_in + b), load(rows, z_from + b))
+        store(rows, z_to + b, z)
+
+
+@inline
+def _changed(system, tag_in, tag, delta, z_in, h_in, z_old, h_old):
+    """As :func:`_moved` into the scratch rows: new z, new h, change of h; whether h changed."""
+    rows, n = system.rows, system.n
+    step = lanes(rows)
+    scratch = system.scratch * n
+    factor = splat(rows, delta)
+    largest = splat(rows, 0.0)
+    for b in range(0, n, step):
+        few_turns()
+        z = fma(factor, hidden(tag_in, rows, z_in + b, h_in + b), load(rows, z_old + b))
+        h = activate(tag, rows, z)
+        change = subtract(h, hidden(tag, rows, z_old + b, h_old + b))
+        store(rows, scratch + b, z)
+        keep(tag, rows, scratch + n + b, h)
+        store(rows, scratch + 2 * n + b, change)
+        largest = maximum(largest, absolute(change))
+    return any_nonzero(largest)
 
 
 @inline
@@ -213,12 +254,12 @@ def _refresh(system, theta):
         weights[system.place[i]] += system.sign[i] * theta[i]
     z_in = h_in = 0
     for layer in range(depth):
-        z = _z(system, layer, system.current[layer])
-        h = _h(system, layer, system.current[layer])
+        z = system.z[layer]
+        h = z + system.to_h[layer]
         _affine(system, layer, z_in, h_in, z, h, -1)
         z_in = z
         h_in = h
-    out = _z(system, depth, system.current[depth])
+    out = system.z[depth]
     _outputs(system, z_in, h_in, out)
     x, y = observables(system, out)
     system.values[0] = x
@@ -229,72 +270,59 @@ def _refresh(system, theta):
 def _propose(system, theta, i, new):
     rows, n = system.rows, system.n
     depth = system.depth
-    step = lanes(rows)
     layer = system.layer[i]
     tag = of_layer(system.activation, layer)
     row = system.row[i]
     column = system.column[i]
-    delta = splat(rows, system.sign[i] * (new - theta[i]))
-    out = _z(system, depth, system.current[depth])
-    out_new = _z(system, depth, 1 - system.current[depth])
+    delta = system.sign[i] * (new - theta[i])
+    out = system.z[depth]
+    out_new = _proposed(system, depth)
     from_input = layer == 0 or column < 0
     if from_input:  # a weight of an input, or a bias: the row of ones
         z_in = (column if column >= 0 else system.ones) * n
         h_in = z_in
     else:
-        z_in = _z(system, layer - 1, system.current[layer - 1]) + column * n
-        h_in = _h(system, layer - 1, system.current[layer - 1]) + column * n
+        z_in = system.z[layer - 1] + column * n
+        h_in = z_in + system.to_h[layer - 1]
     if layer == depth:  # an output weight: one output row moves
         for r in range(system.rows_of[depth]):
             at = r * n
-            for b in range(0, n, step):
-                z = load(rows, out + at + b)
-                if r == row:
-                    if from_input:
-                        h = load(rows, z_in + b)
-                    else:
-                        h = hidden(tag, rows, z_in + b, h_in + b)
-                    z = fma(delta, h, z)
-                store(rows, out_new + at + b, z)
+            if r != row:
+                _copy(rows, out + at, out_new + at, n)
+            elif from_input:
+                _moved(system, Identity(), delta, z_in, h_in, out + at, out_new + at)
+            else:
+                _moved(system, tag, delta, z_in, h_in, out + at, out_new + at)
     else:
-        scratch = system.scratch * n  # three rows: new z, new h, change of h
-        z_old = _z(system, layer, system.current[layer]) + row * n
-        h_old = _h(system, layer, system.current[layer]) + row * n
-        largest = splat(rows, 0.0)
-        for b in range(0, n, step):
-            h = load(rows, z_in + b) if from_input else hidden(tag, rows, z_in + b, h_in + b)
-            z = fma(delta, h, load(rows, z_old + b))
-            h = activate(tag, rows, z)
-            change = subtract(h, hidden(tag, rows, z_old + b, h_old + b))
-            store(rows, scratch + b, z)
-            keep(tag, rows, scratch + n + b, h)
-            store(rows, scratch + 2 * n + b, change)
-            largest = maximum(largest, absolute(change))
-        if not any_nonzero(largest):  # a dead ReLU: nothing downstream moves
+        z_old = system.z[layer] + row * n
+        h_old = z_old + system.to_h[layer]
+        if from_input:
+            changed = _changed(system, Identity(), tag, delta, z_in, h_in, z_old, h_old)
+        else:
+            changed = _changed(system, tag, tag, delta, z_in, h_in, z_old, h_old)
+        if not changed:  # a dead ReLU: nothing downstream moves
             system.pending[0] = 0
             return system.values[0], system.values[1]
-        change_at = scratch + 2 * n
+        change_at = (system.scratch + 2) * n
         k = layer + 1
-        z_from = _z(system, k, system.current[k])
-        z_to = _z(system, k, 1 - system.current[k])
+        z_from = system.z[k]
+        z_to = _proposed(system, k)
         if k == depth:
             w = system.weight_start[k] + row
             for r in range(system.rows_of[depth]):
-                v = broadcast(system.weights, w + r * (system.inputs_of[depth] + 1))
+                v = system.weights[w + r * (system.inputs_of[depth] + 1)]
                 at = r * n
-                for b in range(0, n, step):
-                    z = fma(v, load(rows, change_at + b), load(rows, z_from + at + b))
-                    store(rows, z_to + at + b, z)
+                _moved(system, Identity(), v, change_at, change_at, z_from + at, z_to + at)
         else:
-            h_to = _h(system, k, 1 - system.current[k])
+            h_to = z_to + system.to_h[k]
             one_row = system.rows_of[depth] == 1
             fused = out_new if one_row and k == depth - 1 else -1
             _rank_one(system, k, row, change_at, z_from, z_to, h_to, fused)
             for k in range(layer + 2, depth):
                 z_from = z_to
                 h_from = h_to
-                z_to = _z(system, k, 1 - system.current[k])
-                h_to = _h(system, k, 1 - system.current[k])
+                z_to = _proposed(system, k)
+                h_to = z_to + system.to_h[k]
                 fused = out_new if one_row and k == depth - 1 else -1
                 _affine(system, k, z_from, h_from, z_to, h_to, fused)
             if not one_row:
@@ -315,16 +343,17 @@ def _commit(system, theta, i, new):
     system.weights[system.place[i]] += system.sign[i] * (new - theta[i])
     if layer < depth:
         scratch = system.scratch * n
-        z = _z(system, layer, system.current[layer]) + row * n
-        h = _h(system, layer, system.current[layer]) + row * n
+        z = system.z[layer] + row * n
+        h = z + system.to_h[layer]
         for b in range(0, n, step):
+            few_turns()
             store(rows, z + b, load(rows, scratch + b))
             keep(tag, rows, h + b, load(rows, scratch + n + b))
         if system.pending[0] == 0:
             return
-    for k in range(layer + 1, depth):
-        system.current[k] = 1 - system.current[k]
-    system.current[depth] = 1 - system.current[depth]
+    for k in range(min(layer + 1, depth), depth + 1):
+        few_turns()
+        system.z[k] = _proposed(system, k)
     system.values[0] = system.values[2]
     system.values[1] = system.values[3]
 

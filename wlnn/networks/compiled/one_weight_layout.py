@@ -79,9 +79,8 @@ def network_system(
     rows_of = np.append(hidden + hidden % 2, output_rows)
     inputs_of = np.append(sizes[0], rows_of[:-1])
     scratch = sizes[0] + 1 + len(targets)
-    z_start = scratch + 3 + np.concatenate([[0], np.cumsum(4 * rows_of[:-1])])
-    h_start = z_start + 2 * rows_of
-    n_rows = int(h_start[-1])
+    z_rows = scratch + 3 + np.cumsum(np.append(0, 4 * rows_of[:-1]))  # the outputs have no h
+    n_rows = int(z_rows[-1] + 2 * rows_of[-1])
     raw = np.zeros(n_rows * n * dtype.itemsize + 64, np.uint8)
     offset = -raw.ctypes.data % 64
     rows = raw[offset : offset + n_rows * n * dtype.itemsize].view(dtype)
@@ -116,9 +115,9 @@ def network_system(
         inputs_of=Buffer(inputs_of.astype(np.int64)),
         rows_of=Buffer(rows_of.astype(np.int64)),
         weight_start=Buffer(weight_start.astype(np.int64)),
-        z_start=Buffer(z_start.astype(np.int64)),
-        h_start=Buffer(h_start.astype(np.int64)),
-        current=Buffer(np.zeros(len(sizes) - 1, np.int64)),
+        z=Buffer(z_rows * n),
+        both_z=Buffer((2 * z_rows + rows_of) * n),
+        to_h=Buffer(2 * rows_of * n),
         pending=Buffer(np.zeros(1, np.int64)),
         values=Buffer(np.zeros(4)),
         depth=len(sizes) - 2,

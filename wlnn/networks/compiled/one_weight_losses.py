@@ -14,6 +14,7 @@ from wlnn.backend.simd import (
     absolute,
     add,
     exp,
+    few_turns,
     fma,
     maximum,
     multiply,
@@ -22,7 +23,7 @@ from wlnn.backend.simd import (
     total,
     total_product,
 )
-from wlnn.networks.compiled.one_weight_activations import by_tag, inline
+from wlnn.networks.compiled.one_weight_activations import by_tag, call, inline
 
 PRODUCT_BLOCKS = 4  # vectors of 1 + e multiplied before a logarithm is taken: 255^16 < 3e38
 
@@ -81,22 +82,17 @@ def _ln_1_plus(q):
     return math.log(1.0 + q) if q > 1e-3 else math.log1p(q)
 
 
-@mean_loss.register(Margin)
-def _margin_loss(tag, system, out, first, last, n_real):
+@call
+def _softplus_mean(rows, out, minus_sign, shift, first, last, n_real):
     """Mean of softplus(m), m = -s d: sum max(m, 0) + ln prod(1 + e^-|m|), few logarithms."""
-    rows, n = system.rows, system.n
     step = lanes(rows)
-    target = system.ones + 1
     linear = splat(rows, 0.0)
     logarithms = 0.0
     for start in range(first, last, PRODUCT_BLOCKS * 4 * step):
         q = splat(rows, 0.0)
         for b in range(start, min(start + PRODUCT_BLOCKS * 4 * step, last), step):
-            m = fma(
-                load(rows, target * n + b),
-                load(rows, out + b),
-                load(rows, (target + 1) * n + b),
-            )
+            few_turns()
+            m = fma(load(rows, minus_sign + b), load(rows, out + b), load(rows, shift + b))
             e = exp(subtract(splat(rows, -0.0), absolute(m)))
             linear = add(linear, maximum(m, splat(rows, 0.0)))
             q = add(q, fma(q, e, e))
@@ -104,15 +100,24 @@ def _margin_loss(tag, system, out, first, last, n_real):
     return (total(linear) + logarithms) / n_real
 
 
-@right_answers.register(Margin)
-def _margin_right(tag, system, out, first, last):
-    rows, n = system.rows, system.n
-    target_at = (system.ones + 1) * n
+@mean_loss.register(Margin)
+def _margin_loss(tag, system, out, first, last, n_real):
+    minus_sign = (system.ones + 1) * system.n
+    return _softplus_mean(system.rows, out, minus_sign, minus_sign + system.n, first, last, n_real)
+
+
+@call
+def _negatives(rows, out, minus_sign, first, last):
     count = splat(rows, 0.0)
     for b in range(first, last, lanes(rows)):
-        m = multiply(load(rows, target_at + b), load(rows, out + b))
-        count = add(count, negative(m))
+        few_turns()
+        count = add(count, negative(multiply(load(rows, minus_sign + b), load(rows, out + b))))
     return total(count)
+
+
+@right_answers.register(Margin)
+def _margin_right(tag, system, out, first, last):
+    return _negatives(system.rows, out, (system.ones + 1) * system.n, first, last)
 
 
 @mean_loss.register(Softmax)
@@ -127,6 +132,7 @@ def _softmax_loss(tag, system, out, first, last, n_real):
     for start in range(first, last, PRODUCT_BLOCKS * step):
         q = splat(rows, 0.0)
         for b in range(start, min(start + PRODUCT_BLOCKS * step, last), step):
+            few_turns()
             largest = load(rows, out + b)
             label = multiply(largest, load(rows, target * n + b))
             for k in range(1, classes):
@@ -151,6 +157,7 @@ def _softmax_right(tag, system, out, first, last):
     classes = system.n_targets - 1
     count = splat(rows, 0.0)
     for b in range(first, last, lanes(rows)):
+        few_turns()
         label = splat(rows, 0.0)
         other = splat(rows, -1e30)
         for k in range(classes):
@@ -171,6 +178,7 @@ def _squares_loss(tag, system, out, first, last, n_real):
     squares = splat(rows, 0.0)
     for k in range(outputs):
         for b in range(first, last, lanes(rows)):
+            few_turns()
             r = subtract(load(rows, out + k * n + b), load(rows, (target + k) * n + b))
             r = multiply(r, load(rows, (target + outputs) * n + b))
             squares = fma(r, r, squares)
