@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from wlnn.ladder.diagnostics import HOT
 from wlnn.ladder.movers import Mover
 from wlnn.ladder.rungs import Rungs
 from wlnn.ladder.state import FRESH, Ladder
 from wlnn.settings.ladder import LadderSettings
 
+HOT = 0.015  # excess of temperature that a time step is halved for: half of what is told as a fault
 SURE = 4.0  # standard errors: sound ladders look at some hundred temperatures
 SLOWEST = 6  # times that a step is halved at most
-STAYS = 60  # most of them in a rung, behind the first
+STAYS = 60  # most that are made again in a rung, ...
+PART = 1 / 3  # ... and of all steps, as long as fewer are behind
 
 
 def hottest(settings: LadderSettings, freedom: int, steps):
@@ -76,7 +77,7 @@ def once_more(settings, ladder: Ladder, k: int, visit, kinetic, steps: int, rng)
     """
     freedom, looked = visit.v.size, kinetic[-2:]
     again, seen, excess, energy = ladder.record
-    if again >= STAYS or not freedom:
+    if again >= STAYS or ladder.steps > PART * settings.steps or not freedom:
         return None
     if np.mean(looked) <= hottest(settings, freedom, steps * len(looked) / len(kinetic)):
         return None
