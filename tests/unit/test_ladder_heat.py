@@ -93,13 +93,10 @@ def never_applied(patch):
 
 
 def of_the_wrong_rung(patch):
-    """The time step of a hotter rung is halved."""
-    right = heat.slower
-
-    def slower(settings, ladder):
-        return np.roll(right(settings, ladder), -3)
-
-    patch.setattr(units, "slower", slower)
+    """Halved is the time step at the other end of the ladder."""
+    right = heat.halving
+    for module in (units, heat):
+        patch.setattr(module, "halving", lambda ladder, which: right(ladder, which[::-1]))
 
 
 @pytest.mark.parametrize("mutant", [never_halved, never_applied, of_the_wrong_rung])
@@ -247,11 +244,18 @@ def test_what_falls_is_hot_and_keeps_its_time_step():
     assert ladder.reached[0] == pytest.approx(np.log(200 / 2000), abs=0.3)
 
 
+def test_without_the_balance_of_energies_what_falls_is_taken_for_heat(monkeypatch):
+    right = heat.heat
+    monkeypatch.setattr(heat, "heat", lambda *given: right(*given[:-1], 0.0))
+    with pytest.raises(AssertionError, match="halved"):
+        test_what_falls_is_hot_and_keeps_its_time_step()
+
+
 def test_heat_is_what_energies_and_friction_do_not_explain():
     settings = replace(SETTINGS, friction=0.01)
     found, error = heat.heat(settings, 100, 1000, 100.0, -100.0)  # T = 1.1; U fell by 100
     assert found == pytest.approx(0.0)
-    assert error == pytest.approx(np.sqrt(2 / 1000))
+    assert error == pytest.approx(np.sqrt(2 * 1.1 / 1000))
     assert heat.heat(settings, 100, 1000, 100.0, 0.0)[0] == pytest.approx(0.1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from wlnn.base.errors import UserError
 from wlnn.base.streams import ANCHOR, words_of
-from wlnn.ladder.heat import halved_as, once_more, time_steps, with_walker
+from wlnn.ladder.heat import energy_of, halved_as, once_more, time_steps, with_walker
 from wlnn.ladder.movers import Errand, Mover
 from wlnn.ladder.rungs import first_beta, next_step, untilted
 from wlnn.ladder.samples import of_visit
@@ -199,6 +199,8 @@ def one_rung_up(mover, settings, ladder: Ladder):
     if (again := once_more(settings, ladder, k, visit, [visit.kinetic], steps, rng)) is not None:
         return again
     ladder = with_walker(ladder, k, visit.theta, visit.v)._replace(
-        unit=ladder.unit + 1, steps=ladder.steps + steps, record=np.array(FRESH)
+        unit=ladder.unit + 1,
+        steps=ladder.steps + steps,
+        record=np.array([*FRESH[:3], energy_of(ladder, k - 1, visit)]),
     )
     return ladder._replace(phase=PILOT, unit=0) if k == 1 else ladder

@@ -13,7 +13,7 @@ import numpy as np
 
 from wlnn.ladder.movers import Mover
 from wlnn.ladder.rungs import Rungs
-from wlnn.ladder.state import FRESH, Ladder
+from wlnn.ladder.state import DESCENT, Ladder
 from wlnn.settings.ladder import LadderSettings
 
 HOT = 0.015  # excess of temperature that a time step is halved for: half of what is told as a fault
@@ -45,7 +45,7 @@ def heat(settings: LadderSettings, freedom: int, steps: float, excess: float, ga
         The heat, and its standard error: that of the noise of the thermostat.
     """
     taken = settings.friction * freedom * steps
-    return excess / steps + gained / taken, np.sqrt(2 / taken)
+    return excess / steps + gained / taken, np.sqrt(2 * max(1 + excess / steps, 1) / taken)
 
 
 def time_steps(mover: Mover, rungs: Rungs, halved: np.ndarray, y=0.0) -> np.ndarray:
@@ -68,6 +68,8 @@ def nearest(rungs: Rungs, beta: np.ndarray) -> np.ndarray:
 def once_more(settings, ladder: Ladder, k: int, visit, kinetic, steps: int, rng) -> Ladder | None:
     """The ladder whose walker stays in rung k again, or None where this stay is what counts.
 
+    Going down it stays until it has come down. Going up it stays for the time step alone.
+
     Args:
         visit: the end of the stay.
         kinetic: mean temperatures of equal parts of it; only the last ones, as many as are looked
@@ -81,22 +83,31 @@ def once_more(settings, ladder: Ladder, k: int, visit, kinetic, steps: int, rng)
         return None
     if np.mean(looked) <= hottest(settings, freedom, steps * len(looked) / len(kinetic)):
         return None
-    now = ladder.rungs.beta[k] * np.exp(visit.here[0]) + visit.v @ visit.v / 2
-    ladder = ladder._replace(steps=ladder.steps + steps, stayed=ladder.stayed + 1)
+    down, now = ladder.phase == DESCENT, energy_of(ladder, k, visit)
     if np.isnan(energy):
-        record = np.array([again + 1, 0.0, 0.0, now])
-        return with_walker(ladder, k, visit.theta, visit.v)._replace(record=record)
-    seen, excess = seen + steps, excess + (np.mean(kinetic) - 1) * steps
-    found, error = heat(settings, freedom, seen, excess, now - energy)
-    if found <= max(HOT, SURE * error) or ladder.slow[k] >= SLOWEST:
+        seen, excess, energy, halve = 0.0, 0.0, now, False
+    else:
+        seen, excess = seen + steps, excess + (np.mean(kinetic) - 1) * steps
+        found, error = heat(settings, freedom, seen, excess, now - energy)
+        halve = found > max(HOT, SURE * error) and ladder.slow[k] < SLOWEST
+    if not (halve or down):
+        return None
+    ladder = ladder._replace(steps=ladder.steps + steps, stayed=ladder.stayed + down)
+    if not halve:
         record = np.array([again + 1, seen, excess, energy])
         return with_walker(ladder, k, visit.theta, visit.v)._replace(record=record)
     # from where it began, with velocities of temperature 1, which are independent of theta
-    fresh = rng.standard_normal(freedom)
+    fresh, v = rng.standard_normal(freedom), ladder.v[k]
+    energy = np.nan if down else energy + (fresh @ fresh - v @ v) / 2
     ladder = with_walker(ladder, k, ladder.theta[k], fresh)
     return halving(ladder, np.arange(ladder.rungs.n) == k)._replace(
-        record=np.array([again + 1, *FRESH[1:]])
+        record=np.array([again + 1, 0.0, 0.0, energy])
     )
+
+
+def energy_of(ladder: Ladder, k: int, visit) -> float:
+    """Potential and kinetic energy of the end of a visit, in the potential of rung k."""
+    return float(ladder.rungs.beta[k] * np.exp(visit.here[0]) + visit.v @ visit.v / 2)
 
 
 def halving(ladder: Ladder, which: np.ndarray) -> Ladder:
