@@ -11,10 +11,10 @@ from wlnn.ladder.rungs import Rungs
 from wlnn.ladder.samples import Samples
 
 DESCENT, ASCENT, PILOT, RUN, DONE, TILT = range(6)
-# stays that were made in this rung and did not count; steps, excess of temperature and energy since
-# the first of them
-FRESH = (0.0, 0.0, 0.0, np.nan)
 PHASES = (DESCENT, ASCENT, PILOT, RUN, TILT, DONE)  # in this order; after TILT the run goes on
+# of a walker that is new in its rung: stays there that did not count; steps, sum of temperature - 1
+# over them, and energy at the beginning, since when heat is looked for
+FRESH = (0.0, 0.0, 0.0, np.nan)
 
 
 class Ladder(NamedTuple):
@@ -47,7 +47,7 @@ class Ladder(NamedTuple):
     descents: int  # replicas that came from rung 0 to the last row
     halved: np.ndarray = np.zeros(0, int)  # (K,) halvings of the time step; (0,) where none was
     record: np.ndarray = np.array(FRESH)  # (4,) of the walker before the pilot, see FRESH
-    stayed: int = 0  # stays of this descent that were made again
+    stayed: int = 0  # stays of this descent that did not count
 
     @property
     def slow(self) -> np.ndarray:

@@ -80,9 +80,7 @@ def one_rung_aside(mover, settings: LadderSettings, ladder: Ladder):
     rungs, last = ladder.rungs, int(arm.rungs[-1])
     kappa = rungs.kappa[last] + arm.side * settings.tilt / ladder.capacity[last]
     beta, tilt = rungs.beta[last], arm.side * len(arm.rungs)
-    (dt,) = (
-        mover.time_step(np.array([beta]), kappa, ladder.reached[last]) * 0.5 ** ladder.slow[last]
-    )
+    dt = mover.time_step(beta, kappa, ladder.reached[last]) * 0.5 ** ladder.slow[last]
     rng = generator_of(settings.seed, ladder, rungs.n)
     theta, v, found = ladder.theta[last], ladder.v[last], []
     steps = stay(settings) // PART
