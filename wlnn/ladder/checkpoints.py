@@ -28,6 +28,7 @@ ARRAYS = (
     "accepted",
     "kinetic",
 )
+LATER = ("halved", "record", "stayed")  # what files of earlier versions do not have
 
 
 def run_identity(problem, settings: LadderSettings, grid: Grid) -> dict:
@@ -52,7 +53,7 @@ def save_ladder(directory: Path, ladder: Ladder) -> None:
         store.checkpoint_path(directory, ladder.number),
         {"kind": "ladder"},
         {name: getattr(ladder, name) for name in NUMBERS},
-        arrays,
+        arrays | {name: np.asarray(getattr(ladder, name)) for name in LATER},
         rungs=ladder.rungs,
         draws=ladder.draws,
         parts=together(ladder.parts) if ladder.parts else {},
@@ -87,10 +88,12 @@ def load_ladder(directory: Path, number: int, n_parameters: int) -> Ladder | Non
     ladder = Ladder(
         **{name: found.numbers[name] for name in NUMBERS},
         **{name: found.arrays[name] for name in ARRAYS},
+        **{name: found.arrays[name] for name in LATER if name in found.arrays},
         rungs=found.groups["rungs"],
         draws=found.groups["draws"],
         parts=parts,
     )
+    ladder = ladder._replace(stayed=int(ladder.stayed))
     if ladder.theta.shape[1] != n_parameters:
         raise UserError(
             f"{path}: holds {ladder.theta.shape[1]} parameters, this task has {n_parameters}; "

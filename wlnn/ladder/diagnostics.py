@@ -86,6 +86,9 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
     lines.append(("overlap of neighbours", f"{overlap:.2f} at least ({OVERLAP} is needed)"))
     if temperatures:
         lines.append(("temperature", f"{min(temperatures):.3f} to {max(temperatures):.3f}"))
+    halved = max((max(ladder.get("halved", (0,))) for ladder in ladders), default=0)
+    if halved:
+        lines.append(("time step", f"down to 1/{2**halved} of c / sqrt(beta), where that heats"))
     aside = [overlap for ladder in ladders for overlap in ladder.get("overlap_aside", ())]
     if aside:
         cut = sum(overlap == 0 for overlap in aside)

@@ -198,6 +198,7 @@ def _rungs_of(settings: LadderSettings, ladder: Ladder, joint: Joint) -> dict:
         "beta": ladder.rungs.beta.tolist(),
         "kappa": ladder.rungs.kappa.tolist(),
         "dt": ladder.dt.tolist(),
+        **({"halved": ladder.halved.tolist()} if ladder.halved.any() else {}),
         "temperature": [None if np.isnan(t) else float(t) for t in temperature],
         "temperature_error": [None if np.isnan(t) else float(t) for t in error],
         "acceptance": [float(r) for r in tried],

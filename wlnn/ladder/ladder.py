@@ -16,6 +16,7 @@ import numpy as np
 from wlnn.base.errors import UserError
 from wlnn.ladder.descent import one_rung_down, one_rung_up
 from wlnn.ladder.exchange import TURN, exchange, moving, pairs_of_round
+from wlnn.ladder.heat import halving, nearest, slower, time_steps
 from wlnn.ladder.joint import joined
 from wlnn.ladder.movers import Errand, Mover, Visit
 from wlnn.ladder.rungs import FEW, canonical, respaced, untilted, with_row
@@ -150,7 +151,7 @@ def turned(mover, settings, ladder: Ladder) -> Ladder:
     if ladder.unit % GATHER == 0:
         ladder = ladder._replace(parts=(gathered(ladder.parts),))
     if ladder.unit % LOOK == 0 and ladder.unit <= ladder.units // 2:
-        ladder = _with_missing_rung(mover, settings, ladder)
+        ladder = _with_missing_rung(mover, settings, _slowed(settings, ladder))
     if ladder.unit < ladder.units:
         return ladder
     if settings.depth and not ladder.rungs.tilt.any() and _more(settings, ladder) > 0:
@@ -174,13 +175,13 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
     old, ln_w = ladder.rungs, ln_w + np.log(samples.count)
     betas = respaced(old.beta[1], old.beta[-1], samples.x, ln_w, settings.spacing)
     x, y, _ = canonical(samples, ln_w, betas)
-    if ladder.caught:  # the last rung was one of other states
+    if ladder.caught or ladder.stayed:  # the last rung was one of other states
         betas = betas[: int(np.argmax(np.append(x < settings.x_low, True))) + 1]
     rungs = untilted(betas)
-    near = np.abs(np.log(old.beta[1:]) - np.log(np.append(betas[0], betas))[:, None]).argmin(axis=1)
-    near = np.where(np.arange(near.size) == 0, 0, 1 + near)
-    dt = mover.time_step(rungs.beta, rungs.kappa, np.append(0.0, y[: betas.size]))
-    ladder = ladder._replace(phase=RUN, unit=0, rungs=rungs, dt=dt, parts=())
+    near, hot = nearest(old, rungs.beta), slower(settings, ladder)
+    halved = (ladder.slow + hot)[near] if hot.any() or ladder.halved.size else ladder.halved
+    dt = time_steps(mover, rungs, halved, np.append(0.0, y[: betas.size]))
+    ladder = ladder._replace(phase=RUN, unit=0, rungs=rungs, dt=dt, halved=halved, parts=())
     part = FIRST if settings.depth else 1.0
     ladder = ladder._replace(units=_stretches(settings, ladder, part))
     return with_replicas(ladder, ladder.order[near])
@@ -265,6 +266,12 @@ def lengthened(settings, ladder: Ladder) -> Ladder:
     return _longer(ladder._replace(phase=RUN), more) if more > 0 else ladder
 
 
+def _slowed(settings, ladder: Ladder) -> Ladder:
+    """Half the time step where it heats; temperatures are counted anew there."""
+    hot = slower(settings, ladder)
+    return halving(ladder, hot)._replace(kinetic=ladder.kinetic * ~hot) if hot.any() else ladder
+
+
 def _with_missing_rung(mover, settings, ladder: Ladder) -> Ladder:
     """A row inserted where exchanges along beta fail, if there is such a place; one at a time."""
     rungs = ladder.rungs
@@ -292,6 +299,7 @@ def _with_missing_rung(mover, settings, ladder: Ladder) -> Ladder:
     return ladder._replace(
         rungs=new,
         dt=ladder.dt[began],
+        halved=ladder.slow[began] if ladder.halved.size else ladder.halved,
         order=order,
         theta=np.concatenate([ladder.theta, ladder.theta[replicas[fresh]]]),
         v=np.concatenate([ladder.v, ladder.v[replicas[fresh]]]),

@@ -12,6 +12,9 @@ from wlnn.ladder.samples import Samples
 
 DESCENT, ASCENT, PILOT, RUN, DONE, TILT = range(6)
 PHASES = (DESCENT, ASCENT, PILOT, RUN, TILT, DONE)  # in this order; after TILT the run goes on
+# of a walker that is new in its rung: stays there that did not count; steps, sum of temperature - 1
+# over them, and energy at the beginning, since when heat is looked for
+FRESH = (0.0, 0.0, 0.0, np.nan)
 
 
 class Ladder(NamedTuple):
@@ -42,12 +45,28 @@ class Ladder(NamedTuple):
     accepted: np.ndarray  # (2, K) ... and how many were made
     kinetic: np.ndarray  # (3, K) stretches of the run, sums of their temperatures and squares
     descents: int  # replicas that came from rung 0 to the last row
+    halved: np.ndarray = np.zeros(0, int)  # (K,) halvings of the time step; (0,) where none was
+    record: np.ndarray = np.array(FRESH)  # (4,) of the walker before the pilot, see FRESH
+    stayed: int = 0  # stays of this descent that did not count
+
+    @property
+    def slow(self) -> np.ndarray:
+        """How often the time step of each rung ``(K,)`` was halved."""
+        return self.halved if self.halved.size else np.zeros(self.rungs.n, int)
 
 
 def generator_of(seed: int, ladder: Ladder, place: int) -> np.random.Generator:
-    """The stream of one rung in the coming unit; place K is that of the exchanges."""
+    """The stream of one rung in the coming unit; place K is that of the exchanges.
+
+    Places beyond are of stays that are made again, see :func:`place_of_stay`.
+    """
     key = (ladder.number, ladder.phase, ladder.unit, place)
     return generator(seed, *key)
+
+
+def place_of_stay(ladder: Ladder, k: int) -> int:
+    """The place of random numbers for a stay in rung k, another one each time that it is made."""
+    return k + (ladder.rungs.n + 1) * int(ladder.record[0])
 
 
 def with_replicas(ladder: Ladder, replicas: np.ndarray) -> Ladder:

@@ -80,7 +80,7 @@ def one_rung_aside(mover, settings: LadderSettings, ladder: Ladder):
     rungs, last = ladder.rungs, int(arm.rungs[-1])
     kappa = rungs.kappa[last] + arm.side * settings.tilt / ladder.capacity[last]
     beta, tilt = rungs.beta[last], arm.side * len(arm.rungs)
-    (dt,) = mover.time_step(np.array([beta]), kappa, ladder.reached[last])
+    dt = mover.time_step(beta, kappa, ladder.reached[last]) * 0.5 ** ladder.slow[last]
     rng = generator_of(settings.seed, ladder, rungs.n)
     theta, v, found = ladder.theta[last], ladder.v[last], []
     steps = stay(settings) // PART
@@ -104,6 +104,7 @@ def one_rung_aside(mover, settings: LadderSettings, ladder: Ladder):
         steps=ladder.steps + PART * steps,
         rungs=with_tilted(rungs, beta, kappa, arm.row, tilt),
         dt=np.append(ladder.dt, dt),
+        halved=np.append(ladder.halved, ladder.halved[last : last + 1]),
         order=np.arange(rungs.n + 1),
         theta=np.concatenate([ladder.theta, theta[None]]),
         v=np.concatenate([ladder.v, v[None]]),
