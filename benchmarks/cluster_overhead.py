@@ -5,9 +5,9 @@
 Two walkers of a small network (2-4-4-2). A machine that does something else too makes runs of a
 minute differ by more than what is asked, so that the cost is taken apart: what a command costs at
 its beginning and end, from pairs of short ones in turns (nearly no steps, most meetings of the
-walkers), and what a run of a minute waits: its time less that of its stretches, which are the same
-work wherever they are made (how long they took is told, too). Both together are told as part of a
-run of a minute; the meetings of the short commands are counted twice in it.
+walkers), and what workers of a run of a minute wait for the program between their stretches, which
+are the same work wherever they are made (how long they took is told, too). Both together are told
+as part of a run of a minute; the meetings of the short commands are counted twice in it.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+
+import numpy as np
 
 import wlnn
 from wlnn.base.engines import NEAR_SECONDS, Engine, processes
@@ -74,16 +76,18 @@ def told(name: str, found: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def clocked(function, *arguments) -> tuple:
-    """What a stretch gives, and its seconds of the clock, in whatever process it is made."""
-    begun = time.monotonic()
+    """What a stretch gives, and when it began and ended, in whatever process it is made."""
+    begun = time.monotonic()  # of the machine, not of the process
     found = function(*arguments)
-    return found, time.monotonic() - begun
+    return found, (begun, time.monotonic())
 
 
 class Threads(ThreadPoolExecutor):
-    """Threads that know how long they worked."""
+    """Threads that know when they worked."""
 
-    seconds = 0.0
+    def __init__(self, workers: int):
+        super().__init__(workers)
+        self.spans: list[tuple[float, float]] = []
 
     def submit(self, function, *arguments):
         """As of every executor."""
@@ -91,26 +95,25 @@ class Threads(ThreadPoolExecutor):
 
     def work(self, function, *arguments):
         """One stretch."""
-        found, seconds = clocked(function, *arguments)
-        self.seconds += seconds
+        found, span = clocked(function, *arguments)
+        self.spans.append(span)
         return found
 
 
 class Processes(Executor):
-    """Worker processes, of whom it is known how long they worked."""
-
-    seconds = 0.0
+    """Worker processes, of whom it is known when they worked."""
 
     def __init__(self, engine: Engine):
         self.engine, self._max_workers = engine, engine.workers()
+        self.spans: list[tuple[float, float]] = []
 
     def submit(self, function, *arguments):
         """As of every executor."""
         outer = Future()
 
         def came(inner) -> None:
-            found, seconds = inner.result()
-            self.seconds += seconds
+            found, span = inner.result()
+            self.spans.append(span)
             outer.set_result(found)
 
         self.engine.submit(clocked, function, *arguments).add_done_callback(came)
@@ -118,14 +121,22 @@ class Processes(Executor):
 
 
 def waited(problem, steps: float, workers: int, engine: Engine | None) -> tuple[float, float]:
-    """Seconds that a worker waited in a run, and that it worked."""
+    """Seconds that a worker of a run was kept waiting by the program, and that it worked.
+
+    A stretch could have begun when the last one before it had ended: its own, or that of the walker
+    that its own had to meet.
+    """
     settings = replace(TABLE, steps=int(steps), walkers=workers, anchor_draws=10_000)
     clock = Threads(workers) if engine is None else Processes(engine)
     executor = clock if engine is None else Engine(clock, NEAR_SECONDS)
     begun = time.monotonic()
     wlnn.sample(problem, settings, threads=workers, executor=executor)
-    work = clock.seconds / workers
-    return time.monotonic() - begun - work, work
+    over = time.monotonic()
+    begins, ends = np.array(sorted(clock.spans)).T
+    ends = np.append(begun, np.sort(ends))
+    wait = begins - ends[np.searchsorted(ends, begins, "right") - 1]
+    work = sum(end - begin for begin, end in clock.spans)
+    return wait.sum() / workers + over - ends[-1], work / workers
 
 
 def main() -> None:
