@@ -79,6 +79,7 @@ CASES = (
     Case("coverage", "judges.wlmc_coverage:judge_coverage", True),
     Case("coverage-averaged", "judges.wlmc_coverage:judge_coverage", True, AVERAGED),
     Case("coverage-common", "judges.wlmc_coverage:judge_coverage", True, COMMON),
+    Case("verdict", "judges.wlmc_coverage:judge_verdict", True),
     Case("ising-8", "judges.wlmc_run:judge_ising", True, (("side", 8), *LONG)),
     Case("spiral-draws", "judges.wlmc_network:judge_direct", True),
     Case("nested", "judges.wlmc_network:judge_nested", True),
