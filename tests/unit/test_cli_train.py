@@ -1,5 +1,6 @@
 """`wlnn train`, `tune`, `advantage` as a user types them, on tiny tasks."""
 
+import glob
 import os
 import signal
 import threading
@@ -115,14 +116,19 @@ def test_ctrl_c_loses_nothing(monkeypatch):
 
 def test_ctrl_c_stops_worker_processes():
     """The parent alone is told; its workers save and end."""
-    timer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        done = run(
-            "train", *TASK, "--runs", "8", "--epochs", "1000000", "--processes", "2", "--out", "run"
-        )
-    finally:
-        timer.cancel()
+    ended = threading.Event()
+
+    def interrupt() -> None:
+        while not ended.wait(0.1):  # however long workers take to begin on a busy machine
+            if glob.glob("run/trainings-*"):
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    done = run(
+        "train", *TASK, "--runs", "8", "--epochs", "1000000", "--processes", "2", "--out", "run"
+    )
+    ended.set()
     assert done.status == 130, done.err
     found = list(os.listdir("run"))
     assert "trained.npz" not in found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 
+from wlnn.base import server
 from wlnn.base.errors import UserError
 from wlnn.base.signals import SIGNALS
 from wlnn.base.store import versions
@@ -56,7 +56,7 @@ class Engine(Executor):
         """As of every executor; one that broke is made again, if it can be."""
         try:
             return self.executor.submit(function, *arguments)
-        except BrokenExecutor:
+        except (BrokenExecutor, EOFError, OSError):  # the latter two: a worker could not begin
             if self.make is None:
                 raise
             self.lose(1)
@@ -132,17 +132,16 @@ def processes(workers: int, forked: bool = False) -> Iterator[Engine]:
     Args:
         workers: how many.
         forked: on Linux, from one process that has loaded Numba for all; they begin and end half a
-            second faster than by themselves. Python keeps one such process for a whole program,
-            with the environment it began with: this is for programs that are all ours.
+            second faster than by themselves. Python keeps one such process for a whole program:
+            this is for programs that are all ours. Those made again begin by themselves.
     """
     import multiprocessing
 
     leave_a_script_read_again()
-    forked = forked and sys.platform == "linux"
-    # never forked from this process: a forked BLAS keeps its parent's threads
-    context = multiprocessing.get_context("forkserver" if forked else "spawn")
     ours: set = set()
+    pools: list[ProcessPoolExecutor] = []
     beginning: list[threading.Thread] = []
+    ending: list[threading.Thread] = []
 
     def make() -> ProcessPoolExecutor:
         begun()
@@ -152,23 +151,28 @@ def processes(workers: int, forked: bool = False) -> Iterator[Engine]:
                 'if __name__ == "__main__":, or give threads=1.'
             )
         others = set(multiprocessing.active_children())
-        with without(*CLOSED):  # Python's tracker of semaphores begins here
-            pool = ProcessPoolExecutor(workers, context, _end_with_parent)
+        with one_thread_each(), without(*SIGNALS):
+            from_server = forked and not pools and server.begin()
+        # never forked from this process: a forked BLAS keeps its parent's threads
+        context = multiprocessing.get_context("forkserver" if from_server else "spawn")
+        with one_thread_each(), without(*CLOSED):  # Python's tracker of semaphores begins here
+            environment = (dict(os.environ),)
+            pools.append(ProcessPoolExecutor(workers, context, _begin_work, environment))
 
         def begin() -> None:
-            with suppress(BrokenExecutor):  # which is told to who submits work
+            # what goes wrong is told to who submits work, if anybody still does
+            with suppress(BrokenExecutor, EOFError, OSError, RuntimeError):
                 for _ in range(workers):  # each submission starts a worker
-                    pool.submit(_ahead)
+                    pools[-1].submit(_ahead)
             ours.update(set(multiprocessing.active_children()) - others)
 
         with one_thread_each(), without(signal.SIGINT, *CLOSED):
-            if forked:
-                _server_of(context)
+            if from_server:
                 beginning.append(threading.Thread(target=begin))  # it waits until Numba is loaded
                 beginning[-1].start()
             else:
                 begin()
-        return pool
+        return pools[-1]
 
     def begun() -> None:
         while beginning:
@@ -176,7 +180,8 @@ def processes(workers: int, forked: bool = False) -> Iterator[Engine]:
 
     def end() -> None:
         begun()
-        engine.executor.shutdown(cancel_futures=True)
+        if pools:
+            pools[-1].shutdown(cancel_futures=True)
 
     def release() -> None:
         """Ends of workers take a while, and there may be pictures to draw meanwhile."""
@@ -185,25 +190,19 @@ def processes(workers: int, forked: bool = False) -> Iterator[Engine]:
             ending[0].start()
             _before_exit(ending[0].join)
 
-    engine, ending = Engine(make, NEAR_SECONDS, name=f"processes:{workers}"), []
-    engine.release = release
     try:
+        engine = Engine(make, NEAR_SECONDS, name=f"processes:{workers}")
+        engine.release = release
         yield engine
     except BaseException:  # an error or Ctrl-C: what still runs is of no use
+        if any(thread.is_alive() for thread in beginning):
+            server.kill()
         begun()
         for worker in ours:
             worker.terminate()
         raise
     finally:
         release()
-
-
-def _server_of(context) -> None:
-    """Begin the process that workers are forked from; nothing waits for it."""
-    from multiprocessing import forkserver
-
-    context.set_forkserver_preload(["wlnn.base.ahead"])
-    forkserver.ensure_running()
 
 
 def _before_exit(wait: Callable[[], None]) -> None:
@@ -233,9 +232,11 @@ def _ahead() -> None:
     import_module("wlnn.base.ahead")
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed must not go on; the one it was forked from is not asked."""
+def _begin_work(environment: dict[str, str]) -> None:
+    """A worker is as one that was not forked, and must not go on where its parent was killed."""
     import multiprocessing
+
+    server.as_if_not_forked(environment)
 
     def wait() -> None:
         multiprocessing.parent_process().join()
