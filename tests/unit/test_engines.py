@@ -430,3 +430,60 @@ def test_pools_have_ended_before_python_looks_after_them(tmp_path):
     )
     made = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
     assert (made.stdout, made.stderr) == ("False\n", "")
+
+
+FORKED = """
+import os, signal, sys
+from wlnn.base.engines import processes
+if __name__ == "__main__":
+    print("begins", flush=True)
+    with processes(1, forked=True) as engine:
+        {0}
+        above = engine.submit(os.getppid).result()
+        variable = engine.submit(os.getenv, "PYTHONPATH").result()
+        print(above != os.getpid(), variable)
+"""
+
+
+def forked(tmp_path, then="", **environment):
+    """What a script that forks its workers prints, begun where modules have the names of others."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for name in ("numba", "wlnn", "csv"):
+        (folder / f"{name}.py").write_text("raise SystemExit(3)\n")
+    path = tmp_path / "script.py"
+    path.write_text(FORKED.format(then))
+    environment = {**os.environ, **environment}
+    environment.pop("PYTHONPATH", None)
+    words = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
+    return subprocess.run([sys.executable, path], **words, timeout=120, check=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_the_server_of_workers_has_the_modules_of_the_command_and_leaves_no_variable(tmp_path):
+    made = forked(tmp_path)
+    assert (made.stdout.split(), made.stderr) == (["begins", "True", "None"], "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_workers_begin_by_themselves_where_there_can_be_no_server(tmp_path):
+    """The path of a socket has at most 107 characters."""
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    made = forked(tmp_path, TMPDIR=str(folder))
+    assert (made.stdout.split(), made.stderr) == (["begins", "False", "None"], "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_a_server_that_is_killed_while_it_loads_costs_its_start(tmp_path):
+    made = forked(tmp_path, "from wlnn.base import server; server.kill()")
+    assert (made.stdout.split(), made.stderr) == (["begins", "False", "None"], "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_server_does_not_hear_what_ends_its_command(number, tmp_path):
+    """As Ctrl-C in a terminal, or a batch system that tells all of a job, while it loads."""
+    pid = "multiprocessing.forkserver._forkserver._forkserver_pid"
+    made = forked(tmp_path, f"import multiprocessing; os.kill({pid}, {int(number)})")
+    assert (made.stdout.split(), made.stderr) == (["begins", "True", "None"], "")

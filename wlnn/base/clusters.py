@@ -14,8 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from wlnn.base.engines import Engine, processes, without
+from wlnn.base.engines import Engine, processes
 from wlnn.base.errors import UserError
+from wlnn.base.signals import without
 from wlnn.base.workers import default_processes
 
 CONNECT_SECONDS = 20.0  # a scheduler that says nothing for so long is not there

@@ -20,14 +20,13 @@ from importlib import import_module
 
 from wlnn.base import server
 from wlnn.base.errors import UserError
-from wlnn.base.signals import SIGNALS
+from wlnn.base.signals import CLOSED, without
 from wlnn.base.store import versions
 from wlnn.base.workers import one_thread_each
 
 NEAR_SECONDS, FAR_SECONDS = 2.0, 30.0  # most work before a unit comes back: from here, from afar
 COUNT_SECONDS = 5.0  # between two questions how many workers there are
 READ_AGAIN = 79  # exit status of a worker that found the script of its parent unguarded
-CLOSED = tuple(number for number in SIGNALS if number not in (signal.SIGINT, signal.SIGTERM))
 
 
 class Engine(Executor):
@@ -151,7 +150,7 @@ def processes(workers: int, forked: bool = False) -> Iterator[Engine]:
                 'if __name__ == "__main__":, or give threads=1.'
             )
         others = set(multiprocessing.active_children())
-        with one_thread_each(), without(*SIGNALS):
+        with one_thread_each():
             from_server = forked and not pools and server.begin()
         # never forked from this process: a forked BLAS keeps its parent's threads
         context = multiprocessing.get_context("forkserver" if from_server else "spawn")
@@ -243,16 +242,3 @@ def _begin_work(environment: dict[str, str]) -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-@contextmanager
-def without(*numbers: int) -> Iterator[None]:
-    """Processes started meanwhile never see these signals: their parent tells them to stop."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,18 +12,23 @@ import signal
 import sys
 from contextlib import suppress
 
+from wlnn.base.signals import CLOSED, SIGNALS, without
+
 
 def begin() -> bool:
     """Begin it, if it is not there; False where that cannot be, or is not known to be safe."""
     if sys.platform != "linux":
         return False
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    with without(*CLOSED):
+        resource_tracker.ensure_running()  # by itself, as it lets Ctrl-C and SIGTERM in again
     forkserver.set_forkserver_preload(["wlnn.base.ahead"])
     before = dict(os.environ)
     os.environ |= {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
     try:
-        forkserver.ensure_running()
+        with without(*SIGNALS):
+            forkserver.ensure_running()
     except OSError:  # no more processes; a folder for temporary files with too long a name
         return False
     finally:

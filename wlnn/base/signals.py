@@ -15,6 +15,7 @@ from contextlib import contextmanager
 SIGNALS = tuple(  # Ctrl-C, batch systems before they kill, a terminal that is closed
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+CLOSED = tuple(number for number in SIGNALS if number not in (signal.SIGINT, signal.SIGTERM))
 cut_short = threading.Event()  # set where a signal should raise, though a flag waits for it
 
 
@@ -71,3 +72,16 @@ def _silent(hook: Callable) -> Callable:
             hook(unraisable)
 
     return inner
+
+
+@contextmanager
+def without(*numbers: int) -> Iterator[None]:
+    """Processes started meanwhile never see these signals: their parent tells them to stop."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
