@@ -102,7 +102,7 @@ def tables(**how):
 
 def ladders(**how):
     settings = LadderSettings(
-        ladders=2, steps=40_000, stretch=100, descent=400, draws=200, x_low=-3, mover="langevin"
+        ladders=2, steps=160_000, stretch=100, descent=400, draws=200, x_low=-3, mover="langevin"
     )
     grid = box_grid()
     return ladder_run.sample(box_loss.quadratic(), settings, grid=grid, **how).entropies
