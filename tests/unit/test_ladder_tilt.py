@@ -9,11 +9,12 @@ from wlnn.base.errors import UserError
 from wlnn.ladder import halving, joint
 from wlnn.ladder import ladder as units
 from wlnn.ladder.descent import begin
+from wlnn.ladder.exchange import TURN
 from wlnn.ladder.movers import Visit, mover_of
 from wlnn.ladder.rungs import untilted, with_tilted
 from wlnn.ladder.samples import Samples
 from wlnn.ladder.state import DONE, PILOT, RUN, TILT, Ladder
-from wlnn.ladder.tilt import arms, depth, in_view
+from wlnn.ladder.tilt import arms, depth, in_view, is_open
 from wlnn.landscape.grid import Axis, Grid
 from wlnn.landscape.join import join_all
 from wlnn.landscape.landscape import Landscape
@@ -212,13 +213,15 @@ def test_runs_from_before_there_was_a_depth_are_what_they_were():
         Settings().with_values({"ladder": {"tilts": 3}})
 
 
+QUICK = LadderSettings(
+    steps=30_000, ladders=1, x_low=-2.5, dt=0.4, dt_cap=0.05, friction=0.02, stretch=10,
+    thermostat_every=1, sample_every=5, descent=60, pilot=6, draws=200, depth=2, seed=3,
+)  # fmt: skip
+
+
 def test_rungs_off_the_ridge_come_when_the_ridge_is_settled():
     """Half of the steps are made without them; then the run goes on, with all samples of before."""
-    problem = least_squares.twin_spheres(6).problem
-    settings = LadderSettings(
-        steps=30_000, ladders=1, x_low=-2.5, dt=0.4, dt_cap=0.05, friction=0.02, stretch=10,
-        thermostat_every=1, sample_every=5, descent=60, pilot=6, draws=200, depth=2, seed=3,
-    )  # fmt: skip
+    problem, settings = least_squares.twin_spheres(6).problem, QUICK
     mover = mover_of(problem, settings, window=VIEW)
     ladder = begin(mover, settings, 0, np.zeros(1, np.uint8))
     phases, units_at, steps_at = [], {}, {}
@@ -238,6 +241,26 @@ def test_rungs_off_the_ridge_come_when_the_ridge_is_settled():
     assert slices[~aside].min() == 0
     assert abs(slices[aside].min() - first) <= 1
     assert slices.max() == 19
+
+
+@pytest.mark.parametrize("steps", [6000, 8000])
+def test_few_steps_make_arms_shorter_and_not_the_run_void(steps):
+    """All of them evenly, and each rung has as many turns as a run has at least."""
+    problem = least_squares.twin_spheres(6).problem
+    settings = replace(QUICK, depth=500, steps=steps)
+    mover = mover_of(problem, settings, window=VIEW)
+    ladder = begin(mover, settings, 0, np.zeros(1, np.uint8))
+    while ladder.phase != DONE:
+        before, ladder = ladder, units.advance(mover, settings, ladder, np.zeros(1, np.uint8))
+        if before.phase == TILT and ladder.phase == RUN:
+            made, begun_at = before, ladder.unit
+    assert ladder.units - begun_at >= units.LEAST * TURN
+    assert ladder.units - begun_at < 1.2 * units.LEAST * TURN
+    assert ladder.steps <= steps * 1.02
+    lengths = [len(arm.rungs) for arm in arms(made) if is_open(settings, made, arm)]
+    assert lengths
+    assert max(lengths) - min(lengths) <= 1
+    assert (ladder.tried[1][ladder.rungs.tilt != 0] > 0).any()
 
 
 def test_what_halves_differ_by_off_the_ridge_is_an_error_there(monkeypatch):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from wlnn.base.errors import UserError
-from wlnn.ladder.descent import one_rung_down, one_rung_up
+from wlnn.ladder.descent import one_rung_down, one_rung_up, stay
 from wlnn.ladder.exchange import TURN, exchange, moving, pairs_of_round
 from wlnn.ladder.heat import halving, nearest, slower, time_steps
 from wlnn.ladder.joint import joined
@@ -207,10 +207,16 @@ def _to_be_tilted(mover, settings, ladder: Ladder) -> Ladder:
 
 
 def _tilted(settings, ladder: Ladder) -> Ladder:
-    """A ladder whose rungs off the ridge are being made: the run goes on behind the last."""
-    more = _stretches(settings, ladder)
-    if next_arm(settings, ladder):
+    """A ladder whose rungs off the ridge are being made: the run goes on behind the last.
+
+    That is where every arm has ended, or where the steps that are left are enough for
+    :data:`LEAST` turns of all rungs and for no other one: arms are then shorter than wanted.
+    """
+    left = settings.steps - ladder.steps - stay(settings)
+    another = left > (LEAST + 1) * (_steps_of_a_turn(settings, ladder) + settings.stretch)
+    if another and next_arm(settings, ladder):
         return ladder
+    more = _stretches(settings, ladder)
     descents, later = ladder.descents, with_replicas(ladder, np.arange(ladder.rungs.n))
     later = later._replace(phase=RUN, unit=ladder.units, descents=descents)
     return _longer(later, more)
