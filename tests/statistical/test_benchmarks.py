@@ -4,6 +4,7 @@ No time is judged here. What is optional (PyTorch, JAX, dynesty, a compiler) is 
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = {
-    "accuracy": "--seeds 1 --limit 0.2",
+    "accuracy": "--seeds 1 --limit 0.2 --rms 9",
     "cluster_overhead": "--steps 1e4 --rounds 1 --runs 1",
     "cluster_sim": "--slots 8",
     "convergence": "--walkers 2 --out {tmp}/a.png",
@@ -36,21 +37,29 @@ SMALLEST = {
 }
 
 
+AVERAGE = "sample --quick --set wlmc.estimator=average --set wlmc.production=0.5"
+RUNS = {  # short ones of each kind that a benchmark reads
+    "common": "sample --quick",
+    "average": AVERAGE,
+    "average-2": f"{AVERAGE} --set wlmc.c=50",
+    "ladder": "sample --task spiral-regress --width 10 --points 20 --quick --steps 6e4 "
+    "--set ladder.x_low=-1 --set ladder.descent=300",
+    "md": "md --task spiral-classify --quick --steps 1000",
+}
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Short runs of each kind that a benchmark reads."""
+    """The folder where runs are, and a function that makes those that words speak of."""
     folder = tmp_path_factory.mktemp("runs")
-    average = "--set wlmc.estimator=average --set wlmc.production=0.5"
-    commands = {
-        "common": "sample --quick",
-        "average": f"sample --quick {average}",
-        "average-2": f"sample --quick {average} --set wlmc.c=50",
-        "ladder": "sample --task spiral-regress --width 10 --quick --set ladder.x_low=-1",
-        "md": "md --task spiral-classify --quick --steps 4000",
-    }
-    for name, words in commands.items():
-        wlnn([*words.split(), "--out", str(folder / name)], standalone_mode=False)
-    return folder
+
+    def made(words):
+        for name in re.findall(r"\{runs\}/([\w-]+)", words):
+            if not (folder / name).exists():
+                wlnn([*RUNS[name].split(), "--out", str(folder / name)], standalone_mode=False)
+        return folder
+
+    return made
 
 
 def test_every_benchmark_is_here():
@@ -67,7 +76,8 @@ def test_it_runs(name, runs, tmp_path):
     words = SMALLEST[name].split(" ")
     # without the residual network: PyTorch 2.13 corrupts its memory there on some processors
     names = {"case": "W = 30", "cases": "CNN c=2,house W=20,polymer W=50"}
-    words = [word.format(tmp=tmp_path, runs=runs, **names) for word in words]
+    names |= {"tmp": tmp_path, "runs": runs(SMALLEST[name])}
+    words = [word.format(**names) for word in words]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     done = subprocess.run(
         [sys.executable, f"benchmarks/{name}.py", *words],
