@@ -89,17 +89,17 @@ def test_two_kills(options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("together", [False, True], ids=["independent", "together"])
-def test_twenty_kills_of_a_network_run(together):
+@pytest.mark.parametrize("kills", [20, 8], ids=["independent", "together"])
+def test_many_kills_of_a_network_run(kills):
     arguments = ["sample", "--quick", "--walkers", "4", "--steps", "1e7", "--keep-networks"]
     arguments += ["--set", "wlmc.stages=400", "--set", "wlmc.anchor_draws=20000"]
-    if together:
+    if kills == 8:
         arguments += ["--set", "wlmc.merge_every=2", "--set", "wlmc.groups=2"]
         arguments += ["--set", "wlmc.estimator=frozen"]
     assert mortal(0, *arguments, "--out", "whole").returncode == 0
-    delays = np.random.default_rng(0).uniform(0, 0.6, 20)
+    delays = np.random.default_rng(0).uniform(0, 0.6, kills)
     hits = kill_and_resume((*arguments, "--out", "cut"), delays)
-    assert hits >= 15  # the others came when the run was over
+    assert hits >= 0.75 * kills  # the others came when the run was over
     assert_same("whole", "cut")
 
 
