@@ -300,10 +300,13 @@ def _propose(system, theta, i, new):
     out_new = _proposed(system, depth)
     # A bias has the row of ones as its input. Below a hidden layer that row is given out for both z
     # and h: h is read, or is max(z, 0), which is 1 too. So only layer 0 needs a case of its own.
+    # Whether it is one cannot be foreseen: a choice of numbers, which needs no branch.
     z_in = h_in = (column if column >= 0 else system.ones) * n
-    if layer > 0 and column >= 0:
-        z_in += system.z[layer - 1]
-        h_in = z_in + system.to_h[layer - 1]
+    if layer > 0:
+        z_below = system.z[layer - 1] + column * n
+        h_below = z_below + system.to_h[layer - 1]
+        z_in = z_below if column >= 0 else z_in
+        h_in = h_below if column >= 0 else h_in
     if layer == depth:  # an output weight: one output row moves
         for r in range(system.rows_of[depth]):
             at = r * n
