@@ -29,13 +29,13 @@ BX = "bx = min(max(x_bin(system, bins, x), 0), bins.nx - 1)"
 NBY = "nby = y_bin(bins, y_new)"
 INSIDE = "inside = nbx >= 0 and nbx < bins.nx and nby >= 0 and nby < bins.ny"
 PLACE = "(x_value(system, x_new) - bins.x_limits[0]) * bins.x_per_bin"  # along x, in bins
-DIFFERENCE = "difference = entropy[bx, by] - entropy[nbx, nby]"
+DIFFERENCE = "difference = entropies[here] - entropies[there]"
 DECIDED = "                if difference >= 0.0 or u"
 LAST_UNIFORM = "                u = float(word >> np.uint64(11)) * _MANTISSA\n" + DECIDED
 ENTER = "                    bx = nbx\n"
 PRIOR = "difference += _ln_prior_ratio(theta[i], new, sigma[i])"
-RAISE = "entropy[bx, by] += stage.ln_f"
-COUNT = "histogram[bx, by] += 1\n        # counters"  # of a walk, not of uniform draws
+RAISE = "entropies[here] += stage.ln_f"
+COUNT = "counts[here] += 1\n        # counters"  # of a walk, not of uniform draws
 WORD = "    return word, (s0, s1, s2, s3)"
 LCG = """    s0 = (s[0] * np.uint64(1103515245) + np.uint64(12345)) & np.uint64(0x7FFF)
     return s0 << np.uint64(49), (s0, s1, s2, s3)"""
@@ -62,7 +62,7 @@ class Mutant(NamedTuple):
 
 def _twice(line: str, indent: int) -> tuple:
     again = " " * indent
-    return ((line, f"{line}{again}{RAISE}\n{again}histogram[bx, by] += 1\n"),)
+    return ((line, f"{line}{again}{RAISE}\n{again}counts[here] += 1\n"),)
 
 
 MUTANTS = [
@@ -151,27 +151,24 @@ MUTANTS = [
         "S raised at the proposed bin",
         "C A-R1 A-R2 R3",
         (
-            (
-                "        moved = False\n",
-                "        moved = False\n        nbx = bx\n        nby = by\n",
-            ),
-            (RAISE, "entropy[nbx, nby] += stage.ln_f"),
-            (COUNT, COUNT.replace("bx, by", "nbx, nby")),
+            ("        moved = False\n", "        moved = False\n        there = here\n"),
+            (RAISE, RAISE.replace("here", "there")),
+            (COUNT, COUNT.replace("here", "there")),
         ),
     ),
     Mutant(
         "S of the old bin remembered",
         "R3 R4 R5",
         (
-            ("    done = 0\n", "    done = 0\n    stale = entropy[bx, by]\n"),
-            (DIFFERENCE, DIFFERENCE.replace("entropy[bx, by]", "stale")),
-            (ENTER, f"{ENTER}                    stale = entropy[nbx, nby]\n"),
+            ("    done = 0\n", "    done = 0\n    stale = entropies[here]\n"),
+            (DIFFERENCE, DIFFERENCE.replace("entropies[here]", "stale")),
+            (ENTER, f"{ENTER}                    stale = entropies[there]\n"),
         ),
     ),
     Mutant(
         "acceptance upside down",
         "C A-R1 A-R2 R3",
-        ((DIFFERENCE, "difference = entropy[nbx, nby] - entropy[bx, by]"),),
+        ((DIFFERENCE, "difference = entropies[there] - entropies[here]"),),
     ),
     Mutant(
         "cache not restored after a move out of the window",

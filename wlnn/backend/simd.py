@@ -53,6 +53,23 @@ def constant(kind, value):
     return ir.Constant(llvm(kind), [float(value)] * kind.lanes)
 
 
+def _in_memory(builder, kind, values):
+    """A list of vector constants, which instructions take from memory where they use them.
+
+    Of constants that it knows, LLVM stores one lane and repeats it by an instruction of its own,
+    many in every turn of a loop: too many for the registers, they were a third of exp. Hence a
+    table at an address that it does not know.
+    """
+    table = ir.Constant(ir.ArrayType(llvm(kind), len(values)), [constant(kind, v) for v in values])
+    place = cgutils.global_constant(builder, "vectors", table)
+    place.align = VECTOR_BYTES
+    of = place.type
+    unknown = ir.InlineAsm(ir.FunctionType(of, [of]), "", "=r,0", side_effect=False)
+    place = builder.call(unknown, [place], attrs=("nounwind", "readnone"))
+    places = [cgutils.gep_inbounds(builder, place, 0, k) for k in range(len(values))]
+    return [builder.load(place, align=VECTOR_BYTES) for place in places]
+
+
 def _integers(kind, value=None):
     vector = ir.VectorType(ir.IntType(kind.dtype.bitwidth), kind.lanes)
     return vector if value is None else ir.Constant(vector, [value] * kind.lanes)
@@ -82,14 +99,16 @@ def exponential(builder, kind, x):
     ln2_parts = (  # the first has trailing zeros, so that n times it is exact (W. Cody, W. Waite)
         (math.log(2),) if single else (6.93147180369123816490e-1, 1.90821492927058770002e-10)
     )
-    x = _maximum(builder, kind, x, constant(kind, lowest))
-    magic = constant(kind, 1.5 * 2.0**mantissa)
-    shifted = call(builder, "fma", kind, x, constant(kind, 1 / math.log(2)), magic)
+    numbers = [lowest, 1.5 * 2.0**mantissa, 1 / math.log(2), *(-part for part in ln2_parts)]
+    numbers += [1 / math.factorial(k) for k in range(degree + 1)]
+    lowest, magic, per_ln2, *numbers = _in_memory(builder, kind, numbers)
+    x = _maximum(builder, kind, x, lowest)
+    shifted = call(builder, "fma", kind, x, per_ln2, magic)
     n = builder.fsub(shifted, magic)
     r = x
-    for part in ln2_parts:
-        r = call(builder, "fma", kind, n, constant(kind, -part), r)
-    terms = [constant(kind, 1 / math.factorial(k)) for k in range(degree + 1)]
+    for part in numbers[: len(ln2_parts)]:
+        r = call(builder, "fma", kind, n, part, r)
+    terms = numbers[len(ln2_parts) :]
     power = r
     while len(terms) > 1:
         odd = [] if len(terms) % 2 == 0 else [terms.pop()]
@@ -185,9 +204,21 @@ def absolute(x):
     return np.abs(x)
 
 
+def _either(builder, kind, x, y):
+    bits = builder.or_(builder.bitcast(x, _integers(kind)), builder.bitcast(y, _integers(kind)))
+    return builder.bitcast(bits, llvm(kind))
+
+
+@vector_function(_either)
+def either(x, y):
+    """The bits of x and of y: zero, of either sign, where both are and nowhere else."""
+    bits = np.dtype(f"i{x.itemsize}")
+    return (x.view(bits) | y.view(bits)).view(x.dtype)
+
+
 @vector_function(lambda b, kind, x: exponential(b, kind, x))
 def exp(x):
-    """e^x for x below 87 (float32) or 700 (float64); relative error 2e-7 or 4e-16."""
+    """e^x for x below 87 (float32) or 700 (float64); relative error 4e-7 or 4e-16."""
     return np.exp(x)
 
 
@@ -263,6 +294,31 @@ def total_product(x):
 def any_nonzero(x):
     """Whether any lane differs from zero."""
     return bool(np.any(x != 0))
+
+
+def _tally(builder, kind, count, x):
+    below = builder.sext(builder.fcmp_ordered("<", x, constant(kind, 0)), _integers(kind))
+    bits = builder.sub(builder.bitcast(count, _integers(kind)), below)
+    return builder.bitcast(bits, llvm(kind))
+
+
+@vector_function(_tally)
+def tally(count, x):
+    """``count``, whole numbers in the bits of a vector that began as 0, plus 1 where x < 0."""
+    bits = np.dtype(f"i{x.itemsize}")
+    return (count.view(bits) + (x < 0)).astype(bits).view(x.dtype)
+
+
+def _tallied(builder, sig, count):
+    kind = sig.args[0]
+    sum_ = fold(builder, kind, builder.bitcast(count, _integers(kind)), builder.add)
+    return builder.sitofp(sum_, ir.DoubleType())
+
+
+@lowered(lambda x: types.float64, _tallied, Vector)
+def tallied(count):
+    """Sum over the lanes of what :func:`tally` counted."""
+    return float(count.view(np.dtype(f"i{count.itemsize}")).sum())
 
 
 def _convergent(builder):

@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
+from wlnn.backend.buffers import Buffer
 from wlnn.backend.cache import drop_stale
 from wlnn.networks.compiled.moves import (
     FunctionSystem,
@@ -81,6 +82,8 @@ def _wlmc_stage(
     part of the acceptance; ``lo`` and ``hi`` are then too large to be read.
     """
     n_parameters = theta.shape[0]
+    # of a flat table a bin is one number, and no index is looked at for its sign
+    entropies, counts, earlier = Buffer(entropy), Buffer(histogram), Buffer(visits)
     periodic, sigma = stage.periodic, stage.sigma
     words = (rng[0], rng[1], rng[2], rng[3])
     step_width = chain.step_width
@@ -91,6 +94,7 @@ def _wlmc_stage(
     x, y = refresh(system, theta)
     bx = min(max(x_bin(system, bins, x), 0), bins.nx - 1)  # on the rim it may round across it
     by = min(max(y_bin(bins, y), 0), bins.ny - 1)
+    here = bx * bins.ny + by
     previous = bx, by
     done = 0
     for done in range(1, stage.n_steps + 1):
@@ -117,10 +121,11 @@ def _wlmc_stage(
             nby = y_bin(bins, y_new)
             inside = nbx >= 0 and nbx < bins.nx and nby >= 0 and nby < bins.ny
             if inside:
-                known = visits[nbx, nby] > 0 or histogram[nbx, nby] > 0
+                there = nbx * bins.ny + nby
+                known = earlier[there] > 0 or counts[there] > 0
                 inside = known or stage.new_bin_rule != NEW_BIN_CLOSED
             if inside:  # 4. accept with min(1, exp(S[old] - S[new])), and always what is new
-                difference = entropy[bx, by] - entropy[nbx, nby] if known else 0.0
+                difference = entropies[here] - entropies[there] if known else 0.0
                 if sigma.shape[0] > 0:  # ... and as much as the prior is larger there
                     difference += _ln_prior_ratio(theta[i], new, sigma[i])
                 word, words = _next_word(words)
@@ -132,20 +137,21 @@ def _wlmc_stage(
                     previous = bx, by
                     bx = nbx
                     by = nby
+                    here = there
                     moved = True
             else:
                 out_of_window += 1
         # 5. count the state the walker is in now, moved or not
-        if histogram[bx, by] == 0:
-            if visits[bx, by] == 0 and stage.new_bin_rule != NEW_BIN_CLOSED:
-                entropy[bx, by] = _first_entropy(
+        if counts[here] == 0:
+            if earlier[here] == 0 and stage.new_bin_rule != NEW_BIN_CLOSED:
+                entropies[here] = _first_entropy(
                     entropy, histogram, visits, (bx, by), previous, stage.new_bin_rule
                 )
             if kept.shape[0] > 0:
                 for k in range(n_parameters):
-                    kept[bx * bins.ny + by, k] = theta[k]
-        entropy[bx, by] += stage.ln_f
-        histogram[bx, by] += 1
+                    kept[here, k] = theta[k]
+        entropies[here] += stage.ln_f
+        counts[here] += 1
         # counters; none of them feeds back on the walk, but for the paper's step rule
         if moved:
             accepted += 1

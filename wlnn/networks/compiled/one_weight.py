@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from wlnn.backend.buffers import Buffer, broadcast, lanes, load, splat, store
-from wlnn.backend.simd import absolute, any_nonzero, few_turns, fma, maximum, subtract
+from wlnn.backend.simd import any_nonzero, either, few_turns, fma, subtract
 from wlnn.networks.compiled import moves
 from wlnn.networks.compiled.one_weight_activations import (
     Identity,
@@ -47,7 +47,7 @@ class NetworkSystem(NamedTuple):
     both_z: Buffer  # (D + 1,) sum of that place and the one where the proposed rows begin
     to_h: Buffer  # (D + 1,) from a row z to its h
     pending: Buffer  # (1,) whether the last proposal changed the outputs
-    values: Buffer  # (4,) exp x, y of the current state and of the last proposal
+    values: Buffer  # (4,) exp x of the current state and of the last proposal, then y of both
     depth: int  # hidden layers D
     n_weights: int
     n: int  # samples in a row
@@ -193,14 +193,37 @@ def _copy(rows, a, b, n):
 
 
 @inline
+def _move(rows, tag, factor, z_in, h_in, z_from, z_to):
+    """One vector of :func:`_moved`."""
+    store(rows, z_to, fma(factor, hidden(tag, rows, z_in, h_in), load(rows, z_from)))
+
+
+@inline
 def _moved(system, tag, delta, z_in, h_in, z_from, z_to):
-    """The row at z_to = that at z_from + delta times the activations at z_in, h_in."""
+    """The row at z_to = that at z_from + delta times the activations at z_in, h_in.
+
+    Two vectors a turn: rows are padded to an even number of them.
+    """
     rows = system.rows
+    step = lanes(rows)
     factor = splat(rows, delta)
-    for b in range(0, system.n, lanes(rows)):
+    for b in range(0, system.n, 2 * step):
         few_turns()
-        z = fma(factor, hidden(tag, rows, z_in + b, h_in + b), load(rows, z_from + b))
-        store(rows, z_to + b, z)
+        c = b + step
+        _move(rows, tag, factor, z_in + b, h_in + b, z_from + b, z_to + b)
+        _move(rows, tag, factor, z_in + c, h_in + c, z_from + c, z_to + c)
+
+
+@inline
+def _change(rows, n, tag_in, tag, factor, z_in, h_in, z_old, h_old, to):
+    """One vector of :func:`_changed`; returns the change of h."""
+    z = fma(factor, hidden(tag_in, rows, z_in, h_in), load(rows, z_old))
+    h = activate(tag, rows, z)
+    change = subtract(h, hidden(tag, rows, z_old, h_old))
+    store(rows, to, z)
+    keep(tag, rows, to + n, h)
+    store(rows, to + 2 * n, change)
+    return change
 
 
 @inline
@@ -208,19 +231,17 @@ def _changed(system, tag_in, tag, delta, z_in, h_in, z_old, h_old):
     """As :func:`_moved` into the scratch rows: new z, new h, change of h; whether h changed."""
     rows, n = system.rows, system.n
     step = lanes(rows)
-    scratch = system.scratch * n
+    to = system.scratch * n
     factor = splat(rows, delta)
-    largest = splat(rows, 0.0)
-    for b in range(0, n, step):
+    changes = splat(rows, 0.0)
+    for b in range(0, n, 2 * step):
         few_turns()
-        z = fma(factor, hidden(tag_in, rows, z_in + b, h_in + b), load(rows, z_old + b))
-        h = activate(tag, rows, z)
-        change = subtract(h, hidden(tag, rows, z_old + b, h_old + b))
-        store(rows, scratch + b, z)
-        keep(tag, rows, scratch + n + b, h)
-        store(rows, scratch + 2 * n + b, change)
-        largest = maximum(largest, absolute(change))
-    return any_nonzero(largest)
+        c = b + step
+        d = _change(rows, n, tag_in, tag, factor, z_in + b, h_in + b, z_old + b, h_old + b, to + b)
+        changes = either(changes, d)
+        d = _change(rows, n, tag_in, tag, factor, z_in + c, h_in + c, z_old + c, h_old + c, to + c)
+        changes = either(changes, d)
+    return any_nonzero(changes)
 
 
 @inline
@@ -263,7 +284,7 @@ def _refresh(system, theta):
     _outputs(system, z_in, h_in, out)
     x, y = observables(system, out)
     system.values[0] = x
-    system.values[1] = y
+    system.values[2] = y
     return x, y
 
 
@@ -277,32 +298,34 @@ def _propose(system, theta, i, new):
     delta = system.sign[i] * (new - theta[i])
     out = system.z[depth]
     out_new = _proposed(system, depth)
-    from_input = layer == 0 or column < 0
-    if from_input:  # a weight of an input, or a bias: the row of ones
-        z_in = (column if column >= 0 else system.ones) * n
-        h_in = z_in
-    else:
-        z_in = system.z[layer - 1] + column * n
-        h_in = z_in + system.to_h[layer - 1]
+    # A bias has the row of ones as its input. Below a hidden layer that row is given out for both z
+    # and h: h is read, or is max(z, 0), which is 1 too. So only layer 0 needs a case of its own.
+    # Whether it is one cannot be foreseen: a choice of numbers, which needs no branch.
+    z_in = h_in = (column if column >= 0 else system.ones) * n
+    if layer > 0:
+        z_below = system.z[layer - 1] + column * n
+        h_below = z_below + system.to_h[layer - 1]
+        z_in = z_below if column >= 0 else z_in
+        h_in = h_below if column >= 0 else h_in
     if layer == depth:  # an output weight: one output row moves
         for r in range(system.rows_of[depth]):
             at = r * n
             if r != row:
                 _copy(rows, out + at, out_new + at, n)
-            elif from_input:
+            elif layer == 0:
                 _moved(system, Identity(), delta, z_in, h_in, out + at, out_new + at)
             else:
                 _moved(system, tag, delta, z_in, h_in, out + at, out_new + at)
     else:
         z_old = system.z[layer] + row * n
         h_old = z_old + system.to_h[layer]
-        if from_input:
+        if layer == 0:
             changed = _changed(system, Identity(), tag, delta, z_in, h_in, z_old, h_old)
         else:
             changed = _changed(system, tag, tag, delta, z_in, h_in, z_old, h_old)
         if not changed:  # a dead ReLU: nothing downstream moves
             system.pending[0] = 0
-            return system.values[0], system.values[1]
+            return system.values[0], system.values[2]
         change_at = (system.scratch + 2) * n
         k = layer + 1
         z_from = system.z[k]
@@ -329,7 +352,7 @@ def _propose(system, theta, i, new):
                 _outputs(system, z_to, h_to, out_new)
     x, y = observables(system, out_new)
     system.pending[0] = 1
-    system.values[2] = x
+    system.values[1] = x
     system.values[3] = y
     return x, y
 
@@ -345,17 +368,20 @@ def _commit(system, theta, i, new):
         scratch = system.scratch * n
         z = system.z[layer] + row * n
         h = z + system.to_h[layer]
-        for b in range(0, n, step):
+        for b in range(0, n, 2 * step):
             few_turns()
+            c = b + step
             store(rows, z + b, load(rows, scratch + b))
+            store(rows, z + c, load(rows, scratch + c))
             keep(tag, rows, h + b, load(rows, scratch + n + b))
+            keep(tag, rows, h + c, load(rows, scratch + n + c))
         if system.pending[0] == 0:
             return
     for k in range(min(layer + 1, depth), depth + 1):
         few_turns()
         system.z[k] = _proposed(system, k)
-    system.values[0] = system.values[2]
-    system.values[1] = system.values[3]
+    system.values[0] = system.values[1]
+    system.values[2] = system.values[3]
 
 
 moves.register(NetworkSystem, refresh=_refresh, propose=_propose, commit=_commit, exponential=True)

@@ -20,6 +20,8 @@ from wlnn.backend.simd import (
     multiply,
     negative,
     subtract,
+    tallied,
+    tally,
     total,
     total_product,
 )
@@ -82,22 +84,33 @@ def _ln_1_plus(q):
     return math.log(1.0 + q) if q > 1e-3 else math.log1p(q)
 
 
+@inline
+def _softplus_block(rows, out, minus_sign, shift, first, last, linear):
+    """``linear`` + sum max(m, 0), and prod(1 + e^-|m|) - 1, lane by lane."""
+    step = lanes(rows)
+    q = splat(rows, 0.0)
+    for b in range(first, last, step):
+        few_turns()
+        m = fma(load(rows, minus_sign + b), load(rows, out + b), load(rows, shift + b))
+        e = exp(subtract(splat(rows, -0.0), absolute(m)))
+        linear = add(linear, maximum(m, splat(rows, 0.0)))
+        q = add(q, fma(q, e, e))
+    return linear, q
+
+
 @call
 def _softplus_mean(rows, out, minus_sign, shift, first, last, n_real):
     """Mean of softplus(m), m = -s d: sum max(m, 0) + ln prod(1 + e^-|m|), few logarithms."""
-    step = lanes(rows)
+    block = PRODUCT_BLOCKS * 4 * lanes(rows)
     linear = splat(rows, 0.0)
     logarithms = 0.0
-    for start in range(first, last, PRODUCT_BLOCKS * 4 * step):
-        q = splat(rows, 0.0)
-        for b in range(start, min(start + PRODUCT_BLOCKS * 4 * step, last), step):
-            few_turns()
-            m = fma(load(rows, minus_sign + b), load(rows, out + b), load(rows, shift + b))
-            e = exp(subtract(splat(rows, -0.0), absolute(m)))
-            linear = add(linear, maximum(m, splat(rows, 0.0)))
-            q = add(q, fma(q, e, e))
+    while last - first > block:
+        linear, q = _softplus_block(rows, out, minus_sign, shift, first, first + block, linear)
         logarithms += _ln_1_plus(total_product(q))
-    return (total(linear) + logarithms) / n_real
+        first += block
+    linear, q = _softplus_block(rows, out, minus_sign, shift, first, last, linear)
+    maxima = total(linear)  # before the logarithm is called: a call spares numbers, not vectors
+    return (maxima + (logarithms + _ln_1_plus(total_product(q)))) / n_real
 
 
 @mean_loss.register(Margin)
@@ -111,8 +124,8 @@ def _negatives(rows, out, minus_sign, first, last):
     count = splat(rows, 0.0)
     for b in range(first, last, lanes(rows)):
         few_turns()
-        count = add(count, negative(multiply(load(rows, minus_sign + b), load(rows, out + b))))
-    return total(count)
+        count = tally(count, multiply(load(rows, minus_sign + b), load(rows, out + b)))
+    return tallied(count)
 
 
 @right_answers.register(Margin)
