@@ -60,7 +60,7 @@ def test_rare_bins_have_errors_as_large_as_they_say():
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    for levels in coverage(60, **{**COMMON, "anchor_draws": 10_000}).values():
+    for levels in coverage(40, **{**COMMON, "anchor_draws": 10_000}).values():
         for level, part in levels.items():
             assert abs(part - level) < LEVELS[level], levels
 

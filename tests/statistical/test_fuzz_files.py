@@ -199,13 +199,13 @@ def test_tables_of_every_kind(tmp_path):
     assert told == {True}
 
 
-def test_fifty_tables_before_the_command(made, monkeypatch):
+def test_thirty_tables_before_the_command(made, monkeypatch):
     monkeypatch.setattr("wlnn.wlmc.walker.START_MOVES", 100)  # some windows hold no state
     rng = np.random.default_rng(5)
     short = ("--quick", "--walkers", "1", "--steps", "100", "--threads", "1", "--hidden", "2")
     short += ("--set", "wlmc.stages=2", "--set", "wlmc.anchor_draws=0")
     taken = 0
-    for _ in range(50):
+    for _ in range(30):
         text = csv_text(rng)
         for name in ("train", "test"):
             (made / f"{name}.csv").write_text(text, newline="")

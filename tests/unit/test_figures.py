@@ -26,6 +26,7 @@ FILES = {  # options, and the file that each needs
 LESS = {
     "fig4": ("md.steps=400", "md.record=20"),
     "fig6": ("data.points=16", "data.test_points=16", "data.selection=seeded"),
+    "fig3": ("ladder.x_low=-1",),
     "fig7": ("ladder.x_low=-1",),
     "fig9": ("ladder.x_low=-1",),
 }

@@ -167,8 +167,9 @@ sampler_options = options_of(
     click.option(
         "--depth",
         **NUMBER,
-        help="Of ladders: nats that the map of S reaches below the highest y of a row, say 30 "
-        "[0: three or four]; a few hundred rungs, so give --steps twice as many or more.",
+        help="Of ladders: nats that the map of S reaches below the highest y of a row, with a few "
+        "hundred rungs [spiral-regress, house-price, polymer: 20]; 0: three or four, and two "
+        "thirds of the steps are enough.",
     ),
     click.option(
         "--keep-networks",

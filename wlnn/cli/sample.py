@@ -89,7 +89,7 @@ def sample(
 
     The spiral surface, houses and polymers (thousands of parameters) are sampled by ladders of
     replicas instead: at many temperatures of the loss, exchanged between neighbours and joined by
-    MBAR. That takes from eight to forty core-minutes, with --quick a minute or two.
+    MBAR. That takes from 25 to 60 core-minutes, with --quick a minute or two.
 
     \b
       wlnn sample --quick
