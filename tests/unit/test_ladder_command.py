@@ -106,6 +106,20 @@ def test_merged_runs_keep_the_diagnostics_of_all_ladders(folder):
     assert diagnostics.in_words(rungs)
 
 
+def test_a_map_that_there_were_no_steps_for_is_told(tmp_path):
+    folder = tmp_path / "run"
+    words = "--width 2 --points 5 --quick --steps 2e4 --walkers 2 --threads 1"
+    words += " --set ladder.x_low=-1 --set ladder.descent=60 --set ladder.draws=200 --depth 20"
+    done = run("sample", "--task", "spiral-regress", *words.split(), "--out", folder)
+    assert done.status == 0, done.err
+    assert not np.any(find_landscape(folder).meta["rungs"]["ladders"][0]["kappa"])
+    visits = find_landscape(folder).visits.sum()
+    assert "no rungs: ladder.steps are too few" in run("info", folder).out
+    done = run("resume", folder, "--steps", "3e4")
+    assert done.status == 0, done.err
+    assert find_landscape(folder).visits.sum() > 1.3 * visits
+
+
 def test_canonical_averages_can_be_read_off_a_ladder(folder):
     done = run("canonical", folder, "--temperature", "0.5")
     assert done.status == 0, done.err

@@ -95,6 +95,9 @@ def in_words(rungs: dict) -> list[tuple[str, str]]:
         words = f"{len(aside) / len(ladders):.0f} rungs of each ladder"
         words += f", {cut} in all left out behind gaps" * bool(cut)
         lines.append(("off the ridge", f"{words}; errors hold what halves differ by there"))
+    elif any("overlap_aside" in ladder for ladder in ladders):
+        words = "no rungs: ladder.steps are too few for them, or the window holds none"
+        lines.append(("off the ridge", words))
     descents = sum(ladder["descents"] for ladder in ladders)
     lines.append(("descents", f"{descents} replicas went from the first rung to the last"))
     known = [abs(d) for d in rungs["halves"]["difference"] if d is not None]

@@ -193,7 +193,7 @@ def _rungs_of(settings: LadderSettings, ladder: Ladder, joint: Joint) -> dict:
         error = np.maximum(error, np.sqrt(2 / freedom / forgotten))
     tried = rate[~np.isnan(rate)]
     overlaps, tilted = joint.overlaps, joint.tilted
-    aside = {"overlap_aside": overlaps[tilted].tolist()} if tilted.any() else {}
+    aside = {"overlap_aside": overlaps[tilted].tolist()} if settings.depth else {}
     return {
         "beta": ladder.rungs.beta.tolist(),
         "kappa": ladder.rungs.kappa.tolist(),

@@ -182,8 +182,8 @@ def _respaced(mover, settings, ladder: Ladder) -> Ladder:
     halved = (ladder.slow + hot)[near] if hot.any() or ladder.halved.size else ladder.halved
     dt = time_steps(mover, rungs, halved, np.append(0.0, y[: betas.size]))
     ladder = ladder._replace(phase=RUN, unit=0, rungs=rungs, dt=dt, halved=halved, parts=())
-    part = FIRST if settings.depth else 1.0
-    ladder = ladder._replace(units=_stretches(settings, ladder, part))
+    tilts = settings.depth and _more(settings, ladder, FIRST) >= LEAST
+    ladder = ladder._replace(units=_stretches(settings, ladder, FIRST if tilts else 1.0))
     return with_replicas(ladder, ladder.order[near])
 
 
@@ -269,6 +269,8 @@ def lengthened(settings, ladder: Ladder) -> Ladder:
         return ladder
     ahead = settings.depth and not ladder.rungs.tilt.any()  # of the rungs off the ridge
     more = _more(settings, ladder, FIRST if ahead else 1.0) - (ladder.units - ladder.unit)
+    if ahead and ladder.phase == DONE and _more(settings, ladder) > 0:
+        more = max(more, 1)  # behind which they are made, if half of the steps are behind already
     return _longer(ladder._replace(phase=RUN), more) if more > 0 else ladder
 
 
