@@ -115,9 +115,10 @@ def test_a_map_that_there_were_no_steps_for_is_told(tmp_path):
     assert not np.any(find_landscape(folder).meta["rungs"]["ladders"][0]["kappa"])
     visits = find_landscape(folder).visits.sum()
     assert "no rungs: ladder.steps are too few" in run("info", folder).out
-    done = run("resume", folder, "--steps", "3e4")
-    assert done.status == 0, done.err
-    assert find_landscape(folder).visits.sum() > 1.3 * visits
+    for steps, part in (("2.1e4", 1.0), ("3e4", 1.3)):  # by a stretch or two, and by many
+        done = run("resume", folder, "--steps", steps)
+        assert done.status == 0, done.err
+        assert find_landscape(folder).visits.sum() > part * visits
 
 
 def test_canonical_averages_can_be_read_off_a_ladder(folder):

@@ -216,18 +216,17 @@ def _tilted(settings, ladder: Ladder) -> Ladder:
     another = left > (LEAST + 1) * (_steps_of_a_turn(settings, ladder) + settings.stretch)
     if another and next_arm(settings, ladder):
         return ladder
-    more = _stretches(settings, ladder)
+    more = _more(settings, ladder)
     descents, later = ladder.descents, with_replicas(ladder, np.arange(ladder.rungs.n))
     later = later._replace(phase=RUN, unit=ladder.units, descents=descents)
     return _longer(later, more)
 
 
-def _stretches(settings, ladder: Ladder, part: float = 1.0) -> int:
-    """How many there are steps for in a part of all; UserError where they are too few."""
-    units, turn = _more(settings, ladder, part), _steps_of_a_turn(settings, ladder)
-    fewest = LEAST * (TURN if ladder.rungs.tilt.any() else 1)
-    if units < fewest:
-        least = fewest * turn // TURN
+def _stretches(settings, ladder: Ladder, part: float) -> int:
+    """Of the ridge, how many there are steps for in a part of all; UserError where too few."""
+    units = _more(settings, ladder, part)
+    if units < LEAST:
+        least = LEAST * _steps_of_a_turn(settings, ladder) // TURN
         raise UserError(
             f"ladder.steps = {settings.steps}: the spacing of {ladder.rungs.n} rungs of ladder "
             f"{ladder.number} took {ladder.steps} and {LEAST} stretches of all take {least}; make "
