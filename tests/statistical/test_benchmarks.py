@@ -44,7 +44,7 @@ RUNS = {  # short ones of each kind that a benchmark reads
     "average-2": f"{AVERAGE} --set wlmc.c=50",
     "ladder": "sample --task spiral-regress --width 10 --points 20 --quick --steps 6e4 "
     "--set ladder.x_low=-1 --set ladder.descent=300",
-    "md": "md --task spiral-classify --quick --steps 1000",
+    "md": "md --task spiral-classify --quick --steps 4000",
 }
 
 
