@@ -168,8 +168,8 @@ sampler_options = options_of(
         "--depth",
         **NUMBER,
         help="Of ladders: nats that the map of S reaches below the highest y of a row, with a few "
-        "hundred rungs [spiral-regress, house-price, polymer: 20]; 0: three or four, and two "
-        "thirds of the steps are enough.",
+        "hundred rungs [spiral-regress, house-price, polymer: 20]; 0: the three or four that "
+        "rungs along beta see.",
     ),
     click.option(
         "--keep-networks",
